@@ -1,0 +1,1 @@
+"""Benchmarks: one question a file, with the last answer and the machine beside it."""

@@ -1,0 +1,1 @@
+"""Channels: how a decided message leaves, one provider a file."""

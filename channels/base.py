@@ -1,0 +1,63 @@
+"""What a channel is: one verb that turns a rendered message into an outcome."""
+
+from typing import Any, Protocol
+
+import msgspec
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """A rendered message, ready for one provider."""
+
+    id: str  # the activation's id; the idempotency key where the provider takes one
+    channel: str
+    to: str | None  # e-mail address, phone number, …; None where the channel needs none
+    subject: str = ""
+    text: str = ""
+    html: str = ""
+    payload: dict[str, Any] = {}  # the activation as a plain object, for machines
+
+
+class Delivered(msgspec.Struct, frozen=True, tag="delivered"):
+    """The provider accepted the message."""
+
+    provider_id: str = ""
+
+
+class Later(msgspec.Struct, frozen=True, tag="later"):
+    """The provider surely did not take the message; try again after `after` seconds."""
+
+    after: float
+    reason: str
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    """The provider will never take this message."""
+
+    reason: str
+
+
+class Unknown(msgspec.Struct, frozen=True, tag="unknown"):
+    """The provider may or may not have taken it: held and shown, never sent again blindly."""
+
+    reason: str
+
+
+Outcome = Delivered | Later | Refused | Unknown
+
+
+class Channel(Protocol):
+    """One way out. The file's name is the channel's name in the YAML.
+
+    A channel's module offers `ADDRESS` (the kind of address it sends to: "email", "phone",
+    or None), `KEYED` (True where the receiver drops a second message with the same id), and
+    `connect(options)`, which returns a Channel. `deliver` keeps its own time limit and
+    returns an outcome for whatever a provider does; exceptions are for bugs.
+    """
+
+    async def deliver(self, message: Message) -> Outcome:
+        """Hand the message to the provider once, and say what came of it."""
+        ...
+
+    async def close(self) -> None:
+        """Give back connections."""
+        ...

@@ -1,0 +1,1 @@
+"""The HTTP door: Segment- and RudderStack-compatible API."""

@@ -1,0 +1,98 @@
+"""Records: every fact that can change behaviour, as the log carries it.
+
+A log entry holds the records that one group commit made durable together. The encoding is
+MessagePack arrays behind a version byte; code reads its own version and the one before.
+"""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+VERSION = 1  # of the encoding, the first byte of each entry
+
+CLAIMED, VERIFIED, OPERATOR = 0, 1, 2  # how far an identity statement is trusted
+
+
+class Offset(NamedTuple):
+    """A record's place in its partition: the entry's id, and the index within the entry."""
+
+    entry: int
+    index: int
+
+
+START = Offset(-1, -1)  # before every record
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True, tag="event", gc=False, kw_only=True):
+    """What a person did, parsed once at the door; nothing behind the door parses again.
+
+    Identifiers are written `type:value`, such as `user_id:u1`, `anonymous_id:a1` or
+    `email:ana@shop.example`.
+    """
+
+    message_id: str
+    source: str  # the group of write keys that it came through; duplicates are told apart in it
+    trust: int  # CLAIMED for a browser's key, VERIFIED for a server's
+    kind: str  # track, identify, page, screen, group or alias
+    name: str  # the slug: "Product Viewed", "productViewed" -> "product_viewed"
+    leaf: str  # the identifier that all its facts belong to
+    ids: tuple[str, ...]  # every identifier that it ties together, `leaf` first
+    time: int  # ms; when it happened, the client's clock corrected
+    accepted_us: int  # us; when the collector took it
+    key: bytes  # 16 bytes over (source, leaf, message_id)
+    digest: bytes  # 8 bytes over what it says: the same key with another digest is a conflict
+    properties: dict[str, Any] = {}
+    traits: dict[str, Any] = {}
+    context: dict[str, Any] = {}
+    flags: tuple[str, ...] = ()  # clock_future, clock_skew, clock_missing, machine, blocked_id
+
+
+class Tick(msgspec.Struct, frozen=True, array_like=True, tag="tick"):
+    """Time passes: fire what is due by this record's own append time, at most `limit` people."""
+
+    limit: int
+
+
+class Version(msgspec.Struct, frozen=True, array_like=True, tag="version"):
+    """A workspace comes into force, with its whole content."""
+
+    hash: str
+    files: dict[str, str]  # path below the workspace folder -> text
+    tzdata: str  # release of the time zone rules, such as "2026.6"
+
+
+class DeadLetter(msgspec.Struct, frozen=True, array_like=True, tag="dead"):
+    """An accepted event that cannot be applied, kept whole until somebody replays it."""
+
+    source: str
+    code: str  # a word from docs/errors.md, such as `event_too_large`
+    reason: str
+    body: bytes  # the event as it came
+    accepted_us: int
+
+
+Record = Event | Tick | Version | DeadLetter
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(list[Record])
+
+
+def encode(records: list[Any]) -> bytes:
+    """Pack records into one entry's payload.
+
+    >>> decode(encode([Tick(limit=100)]))
+    [Tick(limit=100)]
+    """
+    return bytes((VERSION,)) + _encoder.encode(records)
+
+
+def decode(payload: bytes) -> list[Record]:
+    """Unpack one entry's payload.
+
+    Raises:
+        ValueError: when the payload was written by a newer version or is damaged.
+    """
+    if payload[:1] != bytes((VERSION,)):
+        found = payload[0] if payload else "nothing"
+        raise ValueError(f"a log entry of version {VERSION} was expected, found {found}")
+    return _decoder.decode(memoryview(payload)[1:])

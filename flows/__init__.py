@@ -1,0 +1,1 @@
+"""Dataflows: wiring only, and the one place that knows Bytewax."""

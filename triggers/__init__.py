@@ -1,0 +1,1 @@
+"""Triggers: the language that marketers write, and the core that decides by it."""
