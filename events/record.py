@@ -14,10 +14,10 @@ CLAIMED, VERIFIED, OPERATOR = 0, 1, 2  # how far an identity statement is truste
 
 
 class Offset(NamedTuple):
-    """A record's place in its partition: the entry's id, and the index within the entry."""
+    """A record's place in its partition: the entry's id, and the place within the entry."""
 
     entry: int
-    index: int
+    nth: int
 
 
 START = Offset(-1, -1)  # before every record

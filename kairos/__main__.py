@@ -1,0 +1,5 @@
+"""`python -m kairos`."""
+
+from kairos.launcher import main
+
+main()

@@ -1,0 +1,61 @@
+"""Child processes that do not outlive us, whatever ends us."""
+
+import ctypes
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """Return what a child runs before its program, so that the kernel ends it after its parent."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+
+    def ask() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+    return ask
+
+
+def spawn(
+    arguments: Sequence[str],
+    *,
+    output: IO[bytes] | int | None = None,
+    env: Mapping[str, str] | None = None,
+    keep: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Start a child in a session of its own: Ctrl-C reaches us alone, and we end it in order.
+
+    Args:
+        arguments: the program and its arguments.
+        output: where standard output and error go; None keeps ours.
+        env: its environment; None gives it ours.
+        keep: open file descriptors that it inherits.
+    """
+    return subprocess.Popen(
+        arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        env=None if env is None else dict(env),
+        start_new_session=True,
+        pass_fds=tuple(keep),
+        preexec_fn=_die_with_parent(),  # noqa: PLW1509 - one prctl, no Python locks
+    )
+
+
+def end(process: subprocess.Popen[bytes], patience_s: float = 10) -> None:
+    """Ask a child to end, and insist when it does not."""
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

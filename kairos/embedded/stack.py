@@ -1,0 +1,232 @@
+"""The embedded stack: two Valkeys, live flow, collector and worker, kept alive until stopped.
+
+DATA/   log/ ledger/ deliveries/ keys.json      everything that lasts
+TEMP/   log.sock ledger.sock status/            short paths; gone with the process
+"""
+
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import structlog
+
+from kairos.embedded import servers
+from kairos.embedded.children import end, spawn
+from kairos.settings import Collector, Log, Settings
+
+log = structlog.get_logger()
+
+RESTART_S = (0.1, 0.5, 2.0, 5.0)  # pauses before a child that keeps ending is started again
+STEADY_S = 30.0  # a child that ran this long starts again from the shortest pause
+
+
+class StackError(Exception):
+    """The stack cannot start; the message says why and what to do."""
+
+
+class _Child:
+    def __init__(self, name: str, start: Callable[[], subprocess.Popen[bytes]]) -> None:
+        self.name = name
+        self._start = start
+        self.restarts = 0
+        self._failures = 0
+        self._again_at = 0.0
+        self._started_at = time.monotonic()
+        self.process = start()
+
+    def watch(self, now: float) -> None:
+        """Start the child again when it has ended, after a pause that grows."""
+        if self.process.poll() is None:
+            if self._failures and now - self._started_at > STEADY_S:
+                self._failures = 0
+            return
+        if not self._again_at:
+            pause = RESTART_S[min(self._failures, len(RESTART_S) - 1)]
+            self._failures += 1
+            self._again_at = now + pause
+            log.warning(
+                "child ended", child=self.name, code=self.process.returncode, again_in_s=pause
+            )
+        elif now >= self._again_at:
+            self._again_at, self._started_at = 0.0, now
+            self.restarts += 1
+            self.process = self._start()
+
+
+class Stack:
+    """Runs everything. Use it as a context manager.
+
+    Args:
+        data: the folder that keeps everything; made if it is not there.
+        workspace: the workspace folder.
+        host: the collector's address.
+        port: the collector's port, 0 for any that is free.
+        channels: options of channels, see `Settings.channels`.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        workspace: Path,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        channels: dict[str, dict[str, str]] | None = None,
+    ) -> None:
+        self.data = data
+        self._lock = _locked(data)
+        self.temp = Path(tempfile.mkdtemp(prefix="kairos-"))
+        self.listening = _listen(host, port)
+        self.url = f"http://{host}:{self.listening.getsockname()[1]}"
+        status = self.temp / "status"
+        status.mkdir()
+        self.settings = Settings(
+            log=Log(f"valkey://{self.temp / 'log.sock'}?name=log"),
+            ledger=f"unix://{self.temp / 'ledger.sock'}",
+            collector=Collector(host, self.listening.getsockname()[1], data / "keys.json"),
+            workspace=workspace,
+            deliveries=data / "deliveries",
+            channels=channels or {},
+            status=status,
+        )
+        self.children: dict[str, _Child] = {}
+
+    def __enter__(self) -> Self:
+        """Start everything, and return when it serves."""
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        """Stop everything, in order."""
+        self.stop()
+
+    def _start(self) -> None:
+        self._child(
+            "log", partial(servers.start, servers.LOG, self.data / "log", self.temp / "log.sock")
+        )
+        self._child(
+            "ledger",
+            partial(servers.start, servers.LEDGER, self.data / "ledger", self.temp / "ledger.sock"),
+        )
+        for name in ("log", "ledger"):
+            servers.wait_for(
+                name, self.children[name].process, self.temp / f"{name}.sock", self.data / name
+            )
+        self._child("live", lambda: self._run("live"))
+        self._wait_until_ready("live")
+        self._child("workers", lambda: self._run("workers"))
+        self._child("collector", lambda: self._run("collector", self.listening.fileno()))
+        self._wait_until_ready("workers")
+        self._wait_until_ready("collector")
+
+    def _child(self, name: str, start: Callable[[], subprocess.Popen[bytes]]) -> None:
+        self.children[name] = _Child(name, start)
+
+    def _run(self, part: str, *keep: int) -> subprocess.Popen[bytes]:
+        env = {**os.environ, **self.settings.to_env()}
+        if keep:
+            env["KAIROS_FD"] = str(keep[0])
+        (self._status(part)).unlink(missing_ok=True)
+        with (self.data / f"{part}.log").open("ab") as output:
+            return spawn(
+                [sys.executable, "-m", "kairos", "run", part], output=output, env=env, keep=keep
+            )
+
+    def _status(self, part: str) -> Path:
+        return self.temp / "status" / f"{part}.json"
+
+    def _wait_until_ready(self, part: str, patience_s: float = 120) -> None:
+        """Wait until a part has written its status; live does so when it has read its log."""
+        until = time.monotonic() + patience_s
+        while not self._status(part).exists():
+            code = self.children[part].process.poll()
+            if code is not None or time.monotonic() > until:
+                tail = (self.data / f"{part}.log").read_text(errors="replace").splitlines()[-12:]
+                what = "is not ready in time" if code is None else f"ended with code {code}"
+                raise StackError(
+                    f"{part} {what}; the end of {self.data / f'{part}.log'}:\n" + "\n".join(tail)
+                )
+            time.sleep(0.01)
+
+    def watch(self) -> None:
+        """Start again whatever has ended. Call it a few times a second."""
+        now = time.monotonic()
+        for child in self.children.values():
+            child.watch(now)
+
+    def stop(self) -> None:
+        """Stop everything: the door first, the servers last."""
+        for name in ("collector", "live", "workers", "log", "ledger"):
+            child = self.children.pop(name, None)
+            if child is not None:
+                end(child.process)
+        self.listening.close()
+        shutil.rmtree(self.temp, ignore_errors=True)
+        self._lock.close()
+
+
+def _locked(data: Path) -> IO[str]:
+    """Lock a data folder, so that two stacks never share it."""
+    data.mkdir(parents=True, exist_ok=True)
+    lock = (data / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise StackError(
+            f"{data} is in use by another Kairos; stop it, or choose another --data folder"
+        ) from None
+    return lock
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Open the collector's door here, so that it stays open while the collector starts again."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise StackError(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another --port"
+        ) from None
+    listening.listen(1024)
+    return listening
+
+
+def until_signal(each: Callable[[], None], pause_s: float = 0.2) -> None:
+    """Call `each` again and again until SIGINT or SIGTERM comes."""
+    stopping = False
+
+    def stop(_number: int, _frame: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        while not stopping:
+            each()
+            time.sleep(pause_s)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

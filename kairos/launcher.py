@@ -1,0 +1,18 @@
+"""The console script: puts our folders on this process's own path, then starts the command line.
+
+Folders such as `channels/` carry everyday names. Installed beside Django Channels they would
+overwrite it, so the wheel keeps them under `kairos/_app/`, which no other process sees.
+"""
+
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    """Start the command line."""
+    carried = Path(__file__).parent / "_app"
+    if carried.is_dir():
+        sys.path.insert(0, str(carried))
+    from kairos.cli import app  # noqa: PLC0415 - only now can it find its folders
+
+    app()

@@ -1,0 +1,1 @@
+"""The processes of Kairos, one a file: what `kairos run PART` starts."""

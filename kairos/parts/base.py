@@ -1,0 +1,87 @@
+"""What the parts share: stopping when asked, and saying how they are."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+import structlog
+
+
+def stop_on_signals() -> threading.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+
+    def ask(_number: int, _frame: object) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask)
+    return stop
+
+
+def log_lines() -> None:
+    """Write log lines as JSON, one a line."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ]
+    )
+
+
+class Reporter:
+    """Writes facts about a part into its status file, twice a second.
+
+    Args:
+        folder: None writes nothing.
+        part: names the file.
+        facts: asked from a thread of its own; must be quick.
+    """
+
+    def __init__(self, folder: Path | None, part: str, facts: Callable[[], dict[str, Any]]) -> None:
+        self._path = None if folder is None else folder / f"{part}.json"
+        self._facts = facts
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._report, daemon=True)
+
+    def __enter__(self) -> Self:
+        """Start reporting; the file's first appearance says that the part is ready."""
+        if self._path is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        """Report a last time."""
+        self._done.set()
+        if self._path is not None:
+            self._thread.join()
+
+    def _report(self) -> None:
+        while True:
+            last = self._done.is_set()
+            self._write()
+            if last:
+                return
+            self._done.wait(0.5)
+
+    def _write(self) -> None:
+        assert self._path is not None
+        fresh = self._path.with_suffix(".new")
+        try:
+            fresh.write_bytes(orjson.dumps({"pid": os.getpid(), **self._facts()}))
+            fresh.replace(self._path)
+        except FileNotFoundError:
+            structlog.get_logger().warning("the status folder is gone", path=str(self._path))
+            self._done.set()

@@ -1,0 +1,95 @@
+"""The live flow: reads the log, decides, keeps the ledger."""
+
+import time
+
+import structlog
+from bytewax.run import cli_main
+
+from events.sources.base import Log, LogUnavailableError
+from flows.engine import Engine
+from flows.live import live
+from flows.open import open_log
+from flows.workspace_folder import read_folder
+from kairos.discovery import found_in
+from kairos.parts.base import Reporter, log_lines, stop_on_signals
+from kairos.settings import Settings
+from profile_state.stores.base import FencedError, LedgerLostError
+from profile_state.stores.redis import RedisStore
+from triggers.problems import WorkspaceError
+
+log = structlog.get_logger()
+
+PAUSE_S = 0.2  # before a broken log or ledger is asked again
+REPLACED = 3  # exit code: another engine took the partition
+
+
+def now_ms() -> int:
+    """Return ms since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def main(settings: Settings) -> int:
+    """Run until a signal comes. Returns an exit code of docs/cli.md."""
+    log_lines()
+    stop = stop_on_signals()
+    source = open_log(settings.log)
+    store = RedisStore(settings.ledger)
+    addresses = {name: channel.ADDRESS for name, channel in found_in("channels").items()}
+    engine = Engine(source, store, addresses, clock=now_ms, monotonic=time.monotonic)
+    reporter: Reporter | None = None
+    try:
+        while not stop.is_set():
+            try:
+                engine.recover()
+                _catch_up(engine, source, settings)
+                if reporter is None:
+                    reporter = Reporter(settings.status, "live", lambda: _facts(engine)).__enter__()
+                cli_main(live(engine, stop))  # type: ignore[no-untyped-call]  # Bytewax's own
+                engine.drain()
+            except FencedError as error:
+                log.error("another engine owns the partition", reason=str(error))
+                return REPLACED
+            except (LedgerLostError, LogUnavailableError) as error:
+                log.warning(
+                    "log or ledger away, reading on from the stored offset", reason=str(error)
+                )
+                time.sleep(PAUSE_S)
+    finally:
+        if reporter is not None:
+            reporter.__exit__(None, None, None)
+        store.close()
+        source.close()
+    return 0
+
+
+def _catch_up(engine: Engine, source: Log, settings: Settings) -> None:
+    """Read the log to its end, then bring the workspace folder into force if it is new."""
+    while engine.position < source.last(engine.partition):
+        engine.process(engine.read())
+        engine.pump()
+    if settings.workspace is None:
+        return
+    try:
+        changed = engine.adopt(read_folder(settings.workspace))
+    except WorkspaceError as error:
+        if not engine.state.files:
+            raise
+        log.error(
+            "the workspace has problems, the last good version stays live", problems=str(error)
+        )
+        return
+    while changed and engine.position < source.last(engine.partition):
+        engine.process(engine.read())
+
+
+def _facts(engine: Engine) -> dict[str, object]:
+    state = engine.state
+    return {
+        "records": engine.events,
+        "position": engine.position,
+        "stored": list(engine.behind.stored),
+        "people_in_memory": len(state.people),
+        "pending": engine.behind.pending,
+        "timers": len(state.dues),
+        "workspace": state.workspace.hash if state.workspace is not None else None,
+    }

@@ -1,0 +1,74 @@
+"""The activation worker: takes activations, delivers each once."""
+
+import asyncio
+import signal
+import time
+
+import redis.asyncio
+
+from channels.delivery import configured
+from channels.delivery.gate import RedisWithdrawals
+from channels.delivery.ledger import Ledger
+from channels.delivery.worker import Worker
+from channels.delivery.workspaces import RedisWorkspaces
+from events.sources.base import Log
+from flows.open import open_log
+from kairos.parts.base import Reporter, log_lines
+from kairos.settings import Settings, activations
+
+TRIM_S = 10.0  # seconds between two trimmings of the activation stream
+
+
+def main(settings: Settings) -> int:
+    """Deliver until a signal comes, then finish the calls that are open."""
+    log_lines()
+    asyncio.run(_serve(settings))
+    return 0
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stream = open_log(activations(settings))
+    store = redis.asyncio.Redis.from_url(settings.ledger)
+    connected = configured.connect(settings.channels)
+    keyed = configured.keyed(settings.channels)
+    ledger = Ledger.open(settings.deliveries, keyed=keyed, now=_now_ms())
+    worker = Worker(
+        stream,
+        ledger,
+        connected,
+        keyed=keyed,
+        withdrawals=RedisWithdrawals(store),
+        workspaces=RedisWorkspaces(store),
+        now=_now_ms,
+        now_us=lambda: time.time_ns() // 1000,
+    )
+    try:
+        with Reporter(settings.status, "workers", worker.stats):
+            trimming = asyncio.create_task(_trim(stream, worker, stop))
+            await worker.run(stop)
+            await trimming
+    finally:
+        for channel in connected.values():
+            await channel.close()
+        await store.aclose()
+        ledger.close()
+        stream.close()
+
+
+async def _trim(stream: Log, worker: Worker, stop: asyncio.Event) -> None:
+    """Let go of activations that the delivery ledgers hold."""
+    while not stop.is_set():
+        for partition, needed in enumerate(worker.trimmable()):
+            if needed > 0:
+                await asyncio.to_thread(stream.trim, partition, needed)
+        try:
+            await asyncio.wait_for(stop.wait(), TRIM_S)
+        except TimeoutError:
+            continue
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

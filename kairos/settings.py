@@ -1,0 +1,144 @@
+"""Settings: grouped, frozen, from the environment. Secrets may come from files (`…_FILE`)."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+
+class SettingsError(ValueError):
+    """A setting is missing or wrong; the message names its variable."""
+
+
+class Log(msgspec.Struct, frozen=True):
+    """Where the log is."""
+
+    url: str = "valkey://127.0.0.1:6379/log"
+    partitions: int = 1  # fixed for the life of the log
+
+
+class Collector(msgspec.Struct, frozen=True):
+    """The HTTP door."""
+
+    host: str = "127.0.0.1"
+    port: int = 8765
+    keys: Path = Path("keys.json")
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Everything a process of Kairos needs to know.
+
+    >>> Settings.from_env({"KAIROS_PORT": "9000"}).collector.port
+    9000
+    """
+
+    log: Log = Log()
+    ledger: str = "redis://127.0.0.1:6379/0"  # people, identity, timers, activations
+    collector: Collector = Collector()
+    workspace: Path | None = None  # the folder; None keeps what the log holds
+    deliveries: Path = Path("deliveries")  # the folder of the delivery ledgers
+    channels: dict[str, dict[str, str]] = {}  # options of the channels that are configured
+    status: Path | None = None  # the folder into which processes say how they are
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
+        """Read `KAIROS_*` variables; see docs/settings.md for each.
+
+        Raises:
+            SettingsError: naming the variable, what was expected and what was found.
+        """
+        read = _Reader(os.environ if env is None else env)
+        default = cls()
+        workspace, status = read.text("WORKSPACE"), read.text("STATUS")
+        return cls(
+            log=Log(
+                read.text("LOG_URL") or default.log.url,
+                read.number("PARTITIONS", default.log.partitions),
+            ),
+            ledger=read.text("LEDGER_URL") or default.ledger,
+            collector=Collector(
+                read.text("HOST") or default.collector.host,
+                read.number("PORT", default.collector.port),
+                Path(read.text("KEYS") or default.collector.keys),
+            ),
+            workspace=Path(workspace) if workspace else None,
+            deliveries=Path(read.text("DELIVERIES") or default.deliveries),
+            channels=_channels(read),
+            status=Path(status) if status else None,
+        )
+
+    def to_env(self) -> dict[str, str]:
+        """Return the variables that `from_env` reads these settings from.
+
+        >>> Settings.from_env(Settings(ledger="unix:///l.sock").to_env()).ledger
+        'unix:///l.sock'
+        """
+        env = {
+            "LOG_URL": self.log.url,
+            "PARTITIONS": str(self.log.partitions),
+            "LEDGER_URL": self.ledger,
+            "HOST": self.collector.host,
+            "PORT": str(self.collector.port),
+            "KEYS": str(self.collector.keys),
+            "DELIVERIES": str(self.deliveries),
+        }
+        for name, options in self.channels.items():
+            env |= {f"{name}_{option}".upper(): value for option, value in options.items()}
+        if self.workspace is not None:
+            env["WORKSPACE"] = str(self.workspace)
+        if self.status is not None:
+            env["STATUS"] = str(self.status)
+        return {f"KAIROS_{name}": value for name, value in env.items()}
+
+
+# Options of channels that the environment may set, as KAIROS_<CHANNEL>_<OPTION>.
+CHANNEL_OPTIONS = {"email": ("url", "sender"), "webhook": ("url", "secret")}
+
+
+def _channels(read: "_Reader") -> dict[str, dict[str, str]]:
+    found = {
+        name: {o: value for o in options if (value := read.text(f"{name}_{o}".upper())) is not None}
+        for name, options in CHANNEL_OPTIONS.items()
+    }
+    return {name: options for name, options in found.items() if "url" in options}
+
+
+class _Reader:
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+
+    def text(self, name: str) -> str | None:
+        file = self._env.get(f"KAIROS_{name}_FILE")
+        if file is None:
+            return self._env.get(f"KAIROS_{name}") or None
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError(
+                f"KAIROS_{name}_FILE: {file} cannot be read: {error.strerror}"
+            ) from error
+
+    def number(self, name: str, default: int) -> int:
+        text = self.text(name)
+        if text is None:
+            return default
+        if not text.isdigit():
+            raise SettingsError(f"KAIROS_{name}: a whole number was expected, found {text!r}")
+        return int(text)
+
+
+def activations(settings: Settings) -> Log:
+    """Return where the activation stream is: beside the ledger, so that order covers both.
+
+    >>> activations(Settings(ledger="unix:///run/ledger.sock")).url
+    'valkey:///run/ledger.sock?name=activations'
+    >>> activations(Settings(ledger="redis://cache:6379/0")).url
+    'valkey://cache:6379/activations'
+    """
+    if settings.ledger.startswith("unix://"):
+        url = f"valkey://{settings.ledger.removeprefix('unix://')}?name=activations"
+    else:
+        host = settings.ledger.removeprefix("redis://").rpartition("/")[0]
+        url = f"valkey://{host}/activations"
+    return Log(url, settings.log.partitions)

@@ -1,0 +1,249 @@
+"""Cells: the small exact aggregates that conditions read, one per slot and leaf.
+
+Every kind folds an event in and merges with another leaf's cell so that order does not matter:
+a set of newest instants, a sum of integers, the latest by (time, message id). Windows are exact
+because a cell keeps the instants themselves, as many as the conditions can ask for.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Callable
+from heapq import merge as merge_sorted
+from typing import Any, NamedTuple
+
+MOST = 10_000  # instants or values that a cell holds where the conditions set no smaller bound
+MICRO = 1_000_000  # sums are integers of 10^-6, so that their order cannot matter
+
+
+class Slot(NamedTuple):
+    """What the definitions need to remember about one kind of event."""
+
+    key: str  # the definition in words; the name of the cell
+    kind: str  # a name in KINDS
+    event: str  # slug of the event that it folds
+    field: str | None  # property that it reads
+    where: str  # the filter's source in Python over `e`, "" for none
+    by: str | None  # property that splits the cell into one per value
+    window: int | None  # ms; None keeps for ever
+    keep: int  # the most entries kept
+
+
+def micros(value: Any) -> int | None:
+    """Turn a number into an integer of 10^-6; None for what is no number.
+
+    >>> micros(12.5), micros("12.5"), micros("dear")
+    (12500000, 12500000, None)
+    """
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value * MICRO
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, float) and abs(value) < 1e15:
+        return round(value * MICRO)
+    return None
+
+
+def add_time(
+    cell: list[int] | None, time: int, _id: str, _value: Any, floor: int, keep: int
+) -> list[int] | None:
+    """Fold an instant into a sorted list of the newest `keep` at or above `floor` (ms)."""
+    if time < floor:
+        return cell
+    if cell is None:
+        return [time]
+    if time >= cell[-1]:
+        cell.append(time)
+    else:
+        insort(cell, time)
+    if cell[0] < floor:
+        del cell[: bisect_left(cell, floor)]
+    if len(cell) > keep:
+        del cell[: len(cell) - keep]
+    return cell
+
+
+def merge_times(a: list[int], b: list[int], keep: int) -> list[int]:
+    """Merge two sorted lists of instants.
+
+    >>> merge_times([1, 5], [3], 2)
+    [3, 5]
+    """
+    return list(merge_sorted(a, b))[-keep:]
+
+
+def add_total(cell: int | None, _time: int, _id: str, _value: Any, _floor: int, _keep: int) -> int:
+    """Count one more."""
+    return (cell or 0) + 1
+
+
+def merge_total(a: int, b: int, _keep: int) -> int:
+    """Add two counts, or two sums."""
+    return a + b
+
+
+def add_newest(cell: int | None, time: int, _id: str, _value: Any, _floor: int, _keep: int) -> int:
+    """Keep the newest instant."""
+    return time if cell is None or time > cell else cell
+
+
+def merge_newest(a: int, b: int, _keep: int) -> int:
+    """Keep the newer instant."""
+    return max(a, b)
+
+
+def add_sum(
+    cell: int | None, _time: int, _id: str, value: Any, _floor: int, _keep: int
+) -> int | None:
+    """Add a value in integers of 10^-6."""
+    amount = micros(value)
+    return cell if amount is None else (cell or 0) + amount
+
+
+def add_amount(
+    cell: list[tuple[int, int]] | None, time: int, _id: str, value: Any, floor: int, keep: int
+) -> list[tuple[int, int]] | None:
+    """Fold (instant, value in 10^-6) into a sorted list."""
+    amount = micros(value)
+    if amount is None or time < floor:
+        return cell
+    if cell is None:
+        return [(time, amount)]
+    insort(cell, (time, amount))
+    if cell[0][0] < floor:
+        del cell[: bisect_left(cell, (floor,))]
+    if len(cell) > keep:
+        del cell[: len(cell) - keep]
+    return cell
+
+
+def merge_amounts(
+    a: list[tuple[int, int]], b: list[tuple[int, int]], keep: int
+) -> list[tuple[int, int]]:
+    """Merge two sorted lists of (instant, value)."""
+    return list(merge_sorted(a, b))[-keep:]
+
+
+def add_last(
+    cell: tuple[int, str, Any] | None,
+    time: int,
+    message_id: str,
+    value: Any,
+    _floor: int,
+    _keep: int,
+) -> tuple[int, str, Any] | None:
+    """Keep the latest value by (time, message id)."""
+    if value is None or (cell is not None and (time, message_id) <= (cell[0], cell[1])):
+        return cell
+    return (time, message_id, value)
+
+
+def merge_last(
+    a: tuple[int, str, Any], b: tuple[int, str, Any], _keep: int
+) -> tuple[int, str, Any]:
+    """Keep the later value."""
+    return a if (a[0], a[1]) >= (b[0], b[1]) else b
+
+
+def add_distinct(
+    cell: dict[str, int] | None, time: int, _id: str, value: Any, floor: int, keep: int
+) -> dict[str, int] | None:
+    """Keep each value's newest instant."""
+    if value is None or time < floor:
+        return cell
+    text = str(value)
+    if cell is None:
+        return {text: time}
+    if time > cell.get(text, -1):
+        cell[text] = time
+    return _newest_values(cell, keep)
+
+
+def merge_distinct(a: dict[str, int], b: dict[str, int], keep: int) -> dict[str, int]:
+    """Keep each value's newer instant."""
+    joined = dict(a)
+    for text, time in b.items():
+        if time > joined.get(text, -1):
+            joined[text] = time
+    return _newest_values(joined, keep)
+
+
+def _newest_values(cell: dict[str, int], keep: int) -> dict[str, int]:
+    if len(cell) <= keep:
+        return cell
+    newest = sorted(cell.items(), key=lambda kv: (kv[1], kv[0]))[-keep:]
+    return dict(newest)
+
+
+class Kind(NamedTuple):
+    """How a kind of cell folds an event in, and joins another leaf's cell."""
+
+    add: Callable[..., Any]
+    merge: Callable[[Any, Any, int], Any]
+
+
+KINDS: dict[str, Kind] = {
+    "times": Kind(add_time, merge_times),
+    "total": Kind(add_total, merge_total),
+    "newest": Kind(add_newest, merge_newest),
+    "sum": Kind(add_sum, merge_total),
+    "amounts": Kind(add_amount, merge_amounts),
+    "last": Kind(add_last, merge_last),
+    "distinct": Kind(add_distinct, merge_distinct),
+}
+
+
+def merge_cells(slot: Slot, a: Any, b: Any) -> Any:
+    """Join two leaves' cells of one slot; a slot split `by` a property joins value by value."""
+    merge = KINDS[slot.kind].merge
+    if slot.by is None:
+        return merge(a, b, slot.keep)
+    joined = dict(a)
+    for value, cell in b.items():
+        joined[value] = merge(joined[value], cell, slot.keep) if value in joined else cell
+    return joined
+
+
+def add_by(
+    cell: dict[str, Any] | None,
+    add: Callable[..., Any],
+    by: Any,
+    time: int,
+    message_id: str,
+    value: Any,
+    floor: int,
+    keep: int,
+) -> dict[str, Any] | None:
+    """Fold into the cell of one value of the property that a slot is split by.
+
+    An event without the property folds under "". At most MOST values are kept, those that
+    were first seen longest ago going first.
+    """
+    name = "" if by is None else str(by)
+    known = None if cell is None else cell.get(name)
+    added = add(known, time, message_id, value, floor, keep)
+    if added is None:
+        return cell
+    if cell is None:
+        return {name: added}
+    cell[name] = added
+    if len(cell) > MOST:
+        del cell[next(iter(cell))]
+    return cell
+
+
+def restored(key: str, cell: Any) -> Any:
+    """Give a decoded cell back the tuples that its arithmetic compares."""
+    kind, _, definition = key.partition(" ")
+    if kind in ("amounts", "last"):
+        if " by " in definition:
+            return {value: _tuples(kind, inner) for value, inner in cell.items()}
+        return _tuples(kind, cell)
+    return cell
+
+
+def _tuples(kind: str, cell: Any) -> Any:
+    return [tuple(pair) for pair in cell] if kind == "amounts" else tuple(cell)

@@ -1,0 +1,88 @@
+"""Consent: purpose by channel, facts of leaves, and what they add up to for a person.
+
+A grant at time t cancels an earlier denial on another of the person's leaves only when an edge
+of time <= t already joined the two. So nobody gains a consent by being merged.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from profile_state.identity import Edge, connected_since
+from profile_state.leaf import Leaf
+
+EVERY = "*"  # every channel
+
+
+def statements(name: str, properties: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """Read (purpose, channel, granted) from an event; empty for events that are no consent.
+
+    `consent_updated {purpose, granted, channel | channels}` says what a person allows, without
+    a channel for all of them. `unsubscribed {channel, purpose}` withdraws, marketing by default.
+
+    >>> statements("consent_updated", {"purpose": "marketing", "granted": True, "channel": "email"})
+    [('marketing', 'email', True)]
+    >>> statements("unsubscribed", {"channel": "email"})
+    [('marketing', 'email', False)]
+    """
+    if name == "unsubscribed":
+        return [
+            (
+                str(properties.get("purpose") or "marketing"),
+                str(properties.get("channel") or EVERY),
+                False,
+            )
+        ]
+    if name != "consent_updated" or not properties.get("purpose"):
+        return []
+    channels = properties.get("channels") or [properties.get("channel") or EVERY]
+    if not isinstance(channels, list):
+        channels = [channels]
+    granted = properties.get("granted") is True or properties.get("granted") == "true"
+    return [(str(properties["purpose"]), str(channel), granted) for channel in channels]
+
+
+def remember(
+    leaf: Leaf, purpose: str, channel: str, time: int, message_id: str, granted: bool
+) -> None:
+    """Fold one statement into a leaf; of two at the same time the withdrawal stands."""
+    key = f"{purpose}|{channel}"
+    known = leaf.consents.get(key)
+    if known is None or _rank(time, granted, message_id) > _rank(known[0], known[2], known[1]):
+        leaf.consents[key] = (time, message_id, granted)
+
+
+def _rank(time: int, granted: bool, message_id: str) -> tuple[int, bool, str]:
+    return (time, not granted, message_id)
+
+
+def consent(leaves: Iterable[Leaf], edges: list[Edge], purpose: str, channel: str) -> bool | None:
+    """Say whether a person allows a purpose on a channel; None where they never said.
+
+    Args:
+        leaves: the person's leaves.
+        edges: the accepted edges that join them.
+        purpose: such as "marketing".
+        channel: such as "email". A statement for every channel counts for it too.
+    """
+    said = [
+        (time, granted, leaf.key)
+        for leaf in leaves
+        for key in (f"{purpose}|{channel}", f"{purpose}|{EVERY}")
+        if (found := leaf.consents.get(key)) is not None
+        for time, _, granted in (found,)
+    ]
+    if not said:
+        return None
+    grants = [(time, key) for time, granted, key in said if granted]
+    for time, granted, key in said:
+        if not granted and not any(_cancels(edges, g, time, key) for g in grants):
+            return False
+    return True
+
+
+def _cancels(edges: list[Edge], grant: tuple[int, str], denied: int, key: str) -> bool:
+    time, of = grant
+    if time <= denied:
+        return False
+    since = connected_since(edges, of, key)
+    return since is not None and since <= time

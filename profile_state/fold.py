@@ -1,0 +1,48 @@
+"""The profile fold: one event into its leaf. No clock, no I/O, and order does not matter."""
+
+from collections.abc import Callable
+from typing import Any
+
+from events.record import CLAIMED, Event
+from profile_state.consent import remember, statements
+from profile_state.leaf import Leaf
+
+FoldCells = Callable[[dict[str, Any], dict[str, Any], int, str, int], None]
+ADDRESSES = ("email", "phone")  # traits that say where a message goes
+FROM_CONTEXT = ("timezone", "locale")  # context that is remembered like a trait
+
+
+def fold(leaf: Leaf, event: Event, fold_cells: FoldCells | None, now: int) -> None:
+    """Fold an event into its leaf, in place.
+
+    Args:
+        leaf: the leaf that `event.leaf` names.
+        event: in any order.
+        fold_cells: the workspace's generated function for this event's name, None if no
+            definition remembers it.
+        now: ms, the log's clock; what has left every window is let go.
+    """
+    leaf.total += 1
+    leaf.first = min(leaf.first, event.time)
+    leaf.last = max(leaf.last, event.time)
+    for name in FROM_CONTEXT:
+        if name in event.context:
+            _remember(leaf.traits, name, event, event.context[name])
+    for name, value in event.traits.items():
+        _remember(leaf.traits, name, event, value)
+    if event.trust > CLAIMED:
+        for kind in ADDRESSES:
+            address = event.traits.get(kind)
+            if isinstance(address, str):
+                _remember(leaf.addresses, kind, event, address)
+    for purpose, channel, granted in statements(event.name, event.properties):
+        remember(leaf, purpose, channel, event.time, event.message_id, granted)
+    if fold_cells is not None:
+        fold_cells(leaf.cells, event.properties, event.time, event.message_id, now)
+
+
+def _remember(known: dict[str, tuple[int, str, Any]], name: str, event: Event, value: Any) -> None:
+    """Last writer wins, by (time, message id)."""
+    stated = known.get(name)
+    if stated is None or (event.time, event.message_id) > (stated[0], stated[1]):
+        known[name] = (event.time, event.message_id, value)

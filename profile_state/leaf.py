@@ -1,0 +1,51 @@
+"""A leaf: everything that one identifier's own events caused, and nothing else.
+
+Facts never move to another leaf. A person is the union over leaves, so joining two people
+counts nothing twice and parting them gives each side its own facts back.
+"""
+
+from typing import Any
+
+import msgspec
+
+
+class Run(msgspec.Struct, array_like=True):
+    """One entry of one person into one trigger, waiting for its time."""
+
+    trigger: str
+    key: str  # "" where the trigger is keyed by the person
+    entry: str  # what caused it, unique for ever
+    started: int  # ms; event time of the first entering event
+    time: int  # ms; event time of the latest entering event
+    message_id: str  # of that event
+    due: int  # ms
+    step: int  # -1 waits for an absence; n waits to take step n of `do`
+    event: dict[str, Any]  # properties of the latest entering event
+    accepted_us: int | None = None
+    until: int | None = None  # ms; a held send is not worth sending later
+
+
+class Sent(msgspec.Struct, frozen=True, array_like=True):
+    """A message that was decided: what caps and `explain` count."""
+
+    time: int  # ms, by the log's clock
+    channel: str
+    purpose: str
+    trigger: str
+    activation: str
+
+
+class Leaf(msgspec.Struct, array_like=True):
+    """The facts of one identifier. Times are ms."""
+
+    key: str
+    first: int
+    last: int
+    total: int = 0
+    traits: dict[str, tuple[int, str, Any]] = {}  # name -> (time, message id, value)
+    addresses: dict[str, tuple[int, str, str]] = {}  # kind -> the same, of verified events only
+    cells: dict[str, Any] = {}  # slot -> aggregate
+    consents: dict[str, tuple[int, str, bool]] = {}  # "purpose|channel" -> (time, id, granted)
+    runs: list[Run] = []
+    entries: dict[str, list[int]] = {}  # "trigger|key" -> log times of entries, oldest first
+    sent: list[Sent] = []

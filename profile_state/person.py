@@ -1,0 +1,196 @@
+"""A person: one component of the identity graph, stored as one value.
+
+The value carries the offset up to which its partition's log is applied to it, so that reading
+a stretch of the log again changes nothing.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from events.record import START, Offset
+from profile_state.cells import Slot, merge_cells, restored
+from profile_state.identity import Edge
+from profile_state.leaf import Leaf, Run, Sent
+
+VERSION = 1  # of the stored value, its first byte
+NEVER = 1 << 62  # ms; an instant that does not come
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    id: str
+    ids: list[str]
+    leaves: list[Leaf]
+    edges: list[Edge]
+    refused: list[Edge]
+    offset: tuple[int, int]
+    member: dict[str, int]
+    recheck: dict[str, int]
+    version: str
+
+
+class View(msgspec.Struct):
+    """What conditions read of a person with several leaves; with one leaf, the leaf itself."""
+
+    cells: dict[str, Any]
+    traits: dict[str, tuple[int, str, Any]]
+    addresses: dict[str, tuple[int, str, str]]
+
+
+class Person:
+    """One person in memory."""
+
+    __slots__ = (
+        "edges",
+        "id",
+        "ids",
+        "leaves",
+        "member",
+        "offset",
+        "recheck",
+        "refused",
+        "version",
+        "view",
+    )
+
+    def __init__(self, person: str, ids: set[str], leaves: dict[str, Leaf]) -> None:
+        self.id = person
+        self.ids = ids
+        self.leaves = leaves
+        self.edges: list[Edge] = []
+        self.refused: list[Edge] = []  # edges to other people that broke a limit
+        self.offset: Offset = START
+        self.member: dict[str, int] = {}  # segment -> ms since when
+        self.recheck: dict[str, int] = {}  # segment -> ms at which time alone may change it
+        self.version = ""  # of the definitions that `member` follows
+        self.view: Leaf | View = (
+            next(iter(leaves.values())) if len(leaves) == 1 else View({}, {}, {})
+        )
+
+    def __repr__(self) -> str:
+        return f"Person({self.id!r}, ids={sorted(self.ids)}, leaves={sorted(self.leaves)})"
+
+    def refresh(self, slots: Mapping[str, Slot]) -> None:
+        """Compute the view anew, after leaves were joined or parted."""
+        if len(self.leaves) == 1:
+            self.view = next(iter(self.leaves.values()))
+            return
+        self.view = View({}, {}, {})
+        for leaf in self.leaves.values():
+            self.refresh_traits(leaf)
+        self.refresh_cells(
+            [
+                slot
+                for slot in slots.values()
+                if any(slot.key in lf.cells for lf in self.leaves.values())
+            ]
+        )
+
+    def refresh_cells(self, slots: Iterable[Slot]) -> None:
+        """Join these slots' cells over the leaves again. Only for people with several leaves."""
+        for slot in slots:
+            joined: Any = None
+            for leaf in self.leaves.values():
+                cell = leaf.cells.get(slot.key)
+                if cell is not None:
+                    joined = cell if joined is None else merge_cells(slot, joined, cell)
+            if joined is not None:
+                self.view.cells[slot.key] = joined
+
+    def refresh_traits(self, leaf: Leaf) -> None:
+        """Take over a leaf's newer traits and addresses. Only for people with several leaves."""
+        for own, of_leaf in (
+            (self.view.traits, leaf.traits),
+            (self.view.addresses, leaf.addresses),
+        ):
+            for name, stated in of_leaf.items():
+                known = own.get(name)
+                if known is None or stated[:2] > known[:2]:
+                    own[name] = stated
+
+    @property
+    def first(self) -> int:
+        """When the person was first seen, ms."""
+        return min((leaf.first for leaf in self.leaves.values()), default=0)
+
+    def runs(self) -> Iterator[tuple[Leaf, Run]]:
+        """Yield the active runs; of two of one trigger and key, which a merge brought together, the older."""
+        if len(self.leaves) == 1:
+            leaf = next(iter(self.leaves.values()))
+            for run in leaf.runs:
+                yield leaf, run
+            return
+        oldest: dict[tuple[str, str], tuple[Leaf, Run]] = {}
+        for leaf in self.leaves.values():
+            for run in leaf.runs:
+                known = oldest.get((run.trigger, run.key))
+                if known is None or (run.started, run.entry) < (known[1].started, known[1].entry):
+                    oldest[run.trigger, run.key] = (leaf, run)
+        yield from oldest.values()
+
+    def end_runs(self, trigger: str, key: str) -> None:
+        """Take a trigger's run of this key off every leaf."""
+        for leaf in self.leaves.values():
+            if leaf.runs:
+                leaf.runs = [r for r in leaf.runs if r.trigger != trigger or r.key != key]
+
+    def entries(self, entry_key: str) -> list[int]:
+        """Return the log times (ms) at which the person entered, oldest first."""
+        times = [t for leaf in self.leaves.values() for t in leaf.entries.get(entry_key, ())]
+        return sorted(times)
+
+    def sent(self) -> list[Sent]:
+        """Return what was sent, oldest first."""
+        found = [s for leaf in self.leaves.values() for s in leaf.sent]
+        return sorted(found, key=lambda s: s.time)
+
+    @property
+    def due(self) -> int:
+        """When time alone concerns this person next, ms; NEVER if it does not."""
+        due = min(self.recheck.values(), default=NEVER)
+        for _, run in self.runs():
+            due = min(due, run.due)
+        return due
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Stored)
+
+
+def pack(person: Person) -> bytes:
+    """Encode a person; the first byte is the version."""
+    stored = _Stored(
+        person.id,
+        sorted(person.ids),
+        list(person.leaves.values()),
+        person.edges,
+        person.refused,
+        person.offset,
+        person.member,
+        person.recheck,
+        person.version,
+    )
+    return bytes((VERSION,)) + _encoder.encode(stored)
+
+
+def unpack(value: bytes, slots: Mapping[str, Slot]) -> Person:
+    """Decode a person.
+
+    Raises:
+        ValueError: the value was written by a version that this code does not know.
+    """
+    if value[0] != VERSION:
+        raise ValueError(
+            f"a stored person of version {VERSION} was expected, found {value[0]}: this ledger was "
+            "written by another release; start the release that wrote it, or rebuild from the log"
+        )
+    stored = _decoder.decode(memoryview(value)[1:])
+    for leaf in stored.leaves:
+        leaf.cells = {key: restored(key, cell) for key, cell in leaf.cells.items()}
+    person = Person(stored.id, set(stored.ids), {leaf.key: leaf for leaf in stored.leaves})
+    person.edges, person.refused = stored.edges, stored.refused
+    person.offset = Offset(*stored.offset)
+    person.member, person.recheck, person.version = stored.member, stored.recheck, stored.version
+    person.refresh(slots)
+    return person

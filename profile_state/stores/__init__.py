@@ -1,0 +1,1 @@
+"""Ledgers: where people, identity, timers and offsets are durable."""

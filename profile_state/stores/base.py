@@ -1,0 +1,122 @@
+"""What a ledger is. Every implementation passes tests/contracts/test_store.py.
+
+Writes are sent in order and acknowledged later; `settled` says how many were. A writer that
+another one has replaced changes nothing, whatever it sends.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from events.record import Offset
+
+
+class FencedError(Exception):
+    """Another writer owns the partition now; this one must stop."""
+
+
+class LedgerLostError(Exception):
+    """The connection broke, or the ledger refused a write.
+
+    Memory must be dropped and the log read on from the stored offset, as after a crash.
+    """
+
+
+class Seen(NamedTuple):
+    """The first copy of an event."""
+
+    offset: Offset
+    key: bytes  # 16 bytes
+    digest: bytes  # 8 bytes
+
+
+class Outputs(msgspec.Struct):
+    """What a step sends out, before any state that contains its cause."""
+
+    activations: bytes | None = None  # one entry of the activation stream
+    withdrawals: list[tuple[str, str, str, int]] = []  # leaf, purpose, channel, ms
+    dead: list[tuple[Offset, bytes]] = []
+    seen: list[Seen] = []
+    workspaces: list[tuple[str, bytes]] = []  # hash, packed files
+
+
+class Chunk(msgspec.Struct):
+    """People written in one call, with all that one record touched together."""
+
+    people: list[tuple[str, bytes, int]] = []  # id, packed person, due ms (NEVER: not due)
+    removed: list[str] = []  # person ids that are no more
+    index: list[tuple[str, str]] = []  # identifier or former id -> person id
+    counts: dict[str, int] = {}  # increments of what is counted across people
+
+
+class Mark(msgspec.Struct):
+    """Everything up to `offset` is written."""
+
+    offset: Offset
+    files: dict[str, str]  # the workspace in force there
+
+
+class Recovered(NamedTuple):
+    """What a new owner starts from."""
+
+    mark: Mark
+    dues: list[tuple[int, str]]  # (due ms, person)
+    seen: list[Seen]  # oldest first; may reach beyond the mark
+
+
+class Loaded(NamedTuple):
+    """Answers of a load."""
+
+    leads: dict[str, str | None]  # identifier -> person, None for nobody
+    people: dict[str, bytes]  # id -> packed person
+
+
+class Store(Protocol):
+    """One partition's ledger, as its engine uses it."""
+
+    def own(self) -> Recovered:
+        """Become the partition's only writer, and read what to start from.
+
+        Raises:
+            LedgerLostError: the ledger does not answer.
+        """
+        ...
+
+    def load(self, identifiers: Iterable[str], people: Iterable[str]) -> Loaded:
+        """Read people, in one batch.
+
+        Raises:
+            LedgerLostError: the ledger does not answer.
+        """
+        ...
+
+    def put(self, outputs: Outputs) -> None:
+        """Send outputs; what is sent after them is applied after them."""
+        ...
+
+    def write(self, chunk: Chunk) -> None:
+        """Send a chunk, applied whole or not at all."""
+        ...
+
+    def mark(self, mark: Mark) -> None:
+        """Send the mark."""
+        ...
+
+    @property
+    def sent(self) -> int:
+        """How many calls were sent since `own`."""
+        ...
+
+    def settled(self, wait_s: float = 0) -> int:
+        """Return how many calls are acknowledged, after waiting up to `wait_s` for all of them.
+
+        Raises:
+            FencedError: another writer owns the partition.
+            LedgerLostError: the connection broke, or a call failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back connections."""
+        ...

@@ -1,0 +1,120 @@
+"""A ledger in memory: for tests, simulations, and reading a log without keeping anything."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from events.record import START
+from profile_state.person import NEVER
+from profile_state.stores.base import (
+    Chunk,
+    FencedError,
+    Loaded,
+    Mark,
+    Outputs,
+    Recovered,
+    Seen,
+)
+
+
+class Shelf:
+    """What outlives a writer: one partition's people, and what was put out."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.people: dict[str, bytes] = {}
+        self.index: dict[str, str] = {}
+        self.dues: dict[str, int] = {}
+        self.counts: Counter[str] = Counter()
+        self.seen: list[Seen] = []
+        self.activations: list[bytes] = []
+        self.withdrawals: dict[tuple[str, str, str], int] = {}
+        self.dead: dict[tuple[int, int], bytes] = {}
+        self.workspaces: dict[str, bytes] = {}
+        self.mark = Mark(START, {})
+
+
+class MemoryStore:
+    """A writer over a shelf.
+
+    >>> shelf = Shelf()
+    >>> old, new = MemoryStore(shelf), MemoryStore(shelf)
+    >>> _ = old.own(), new.own()
+    >>> old.write(Chunk(index=[("user_id:u1", "p_1")]))
+    >>> old.settled()
+    Traceback (most recent call last):
+    profile_state.stores.base.FencedError: epoch 1 was replaced by 2
+    >>> shelf.index
+    {}
+    """
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+        self._epoch = 0
+        self._sent = 0
+
+    def own(self) -> Recovered:
+        """Become the only writer."""
+        self.shelf.epoch += 1
+        self._epoch = self.shelf.epoch
+        self._sent = 0
+        dues = [(due, person) for person, due in self.shelf.dues.items()]
+        return Recovered(self.shelf.mark, dues, list(self.shelf.seen))
+
+    def load(self, identifiers: Iterable[str], people: Iterable[str]) -> Loaded:
+        """Read people."""
+        shelf = self.shelf
+        found = {p: shelf.people[p] for p in people if p in shelf.people}
+        return Loaded({i: shelf.index.get(i) for i in identifiers}, found)
+
+    def _owns(self) -> bool:
+        self._sent += 1
+        return self._epoch == self.shelf.epoch
+
+    def put(self, outputs: Outputs) -> None:
+        """Take outputs."""
+        if not self._owns():
+            return
+        shelf = self.shelf
+        for leaf, purpose, channel, time in outputs.withdrawals:
+            shelf.withdrawals[leaf, purpose, channel] = time
+        if outputs.activations is not None:
+            shelf.activations.append(outputs.activations)
+        shelf.dead.update(outputs.dead)
+        shelf.seen += outputs.seen
+        shelf.workspaces.update(outputs.workspaces)
+
+    def write(self, chunk: Chunk) -> None:
+        """Take a chunk."""
+        if not self._owns():
+            return
+        shelf = self.shelf
+        for person in chunk.removed:
+            shelf.people.pop(person, None)
+            shelf.dues.pop(person, None)
+        for person, value, due in chunk.people:
+            shelf.people[person] = value
+            if due < NEVER:
+                shelf.dues[person] = due
+            else:
+                shelf.dues.pop(person, None)
+        shelf.index.update(chunk.index)
+        shelf.counts.update(chunk.counts)
+
+    def mark(self, mark: Mark) -> None:
+        """Take the mark."""
+        if self._owns():
+            self.shelf.mark = mark
+
+    @property
+    def sent(self) -> int:
+        """How many calls were sent."""
+        return self._sent
+
+    def settled(self, wait_s: float = 0) -> int:  # noqa: ARG002 - memory never lets one wait
+        """Return how many calls were applied: all."""
+        if self._epoch != self.shelf.epoch:
+            raise FencedError(f"epoch {self._epoch} was replaced by {self.shelf.epoch}")
+        return self._sent
+
+    def close(self) -> None:
+        """Nothing to give back."""

@@ -1,0 +1,255 @@
+"""A ledger in Redis or Valkey (7 and newer).
+
+Writes are packed and sent without waiting; their replies are read when they come. So the
+engine never waits for the ledger in the middle of a batch, and the order of one connection
+gives the order of effects: outputs before the state that contains their cause.
+"""
+
+import struct
+import time
+from collections import deque
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from events.record import START, Offset
+from events.sources.valkey import stream_key
+from profile_state.person import NEVER
+from profile_state.stores.base import (
+    Chunk,
+    FencedError,
+    LedgerLostError,
+    Loaded,
+    Mark,
+    Outputs,
+    Recovered,
+    Seen,
+)
+
+SEEN_MOST = 4_000_000  # first copies kept, about 28 bytes each
+WITHDRAWN_MS = 90 * 86_400_000  # as long as an activation may still be sent
+_ROW = struct.Struct(">I16s8s")  # place in the entry, key, digest
+_HEAD = struct.Struct(">q")  # entry
+
+Command = list[bytes | str | int]
+
+
+@cache
+def _library() -> str:
+    return Path(__file__).with_name("write.lua").read_text(encoding="utf-8")
+
+
+class RedisStore:
+    """One partition's ledger.
+
+    Args:
+        url: of redis-py, such as `unix:///run/ledger.sock` or `redis://host:6379/0`.
+        partition: all keys carry it, as `{p0}`.
+    """
+
+    def __init__(self, url: str, partition: int = 0) -> None:
+        self._client = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0))
+        self._tag = f"{{p{partition}}}"
+        self._activations = stream_key("activations", partition)
+        self._connection: Any = None
+        self._token = ""
+        self._sent = 0
+        self._settled = 0
+        self._rows: deque[int] = deque()  # how many first copies each packed row holds
+        self._held = 0
+
+    def __repr__(self) -> str:
+        return f"RedisStore(partition={self._tag}, sent={self._sent}, settled={self._settled})"
+
+    def key(self, name: str) -> str:
+        """Return a key of this partition.
+
+        >>> RedisStore("redis://localhost", 3).key("due")
+        'due:{p3}'
+        """
+        return f"{name}:{self._tag}"
+
+    # Owning and reading.
+
+    def own(self) -> Recovered:
+        """Become the only writer."""
+        try:
+            self._reconnect()
+            run = str(self._client.info("server")["run_id"])
+            self._client.function_load(_library(), replace=True)
+            epoch = self._client.incr(self.key("epoch"))
+            self._token = f"{run}:{epoch}"
+            self._client.set(self.key("owner"), self._token)
+            self._sent = self._settled = 0
+            return self._recovered()
+        except redis.RedisError as error:
+            raise LedgerLostError(f"the ledger does not answer: {error}") from error
+
+    def _reconnect(self) -> None:
+        self.close()
+        self._connection = self._client.connection_pool.get_connection()
+
+    def _recovered(self) -> Recovered:
+        found = cast("dict[bytes, bytes]", self._client.hgetall(self.key("mark")))
+        mark = Mark(START, {})
+        if found:
+            offset = Offset(int(found[b"entry"]), int(found[b"nth"]))
+            mark = Mark(offset, msgspec.msgpack.decode(found[b"files"], type=dict[str, str]))
+        dues = cast(
+            "list[tuple[bytes, float]]",
+            self._client.zrange(self.key("due"), 0, -1, withscores=True),
+        )
+        seen: list[Seen] = []
+        self._rows.clear()
+        for row in cast("list[bytes]", self._client.lrange(self.key("seen"), 0, -1)):
+            copies = _unpack_seen(row)
+            self._rows.append(len(copies))
+            seen += copies
+        self._held = len(seen)
+        return Recovered(mark, [(int(due), person.decode()) for person, due in dues], seen)
+
+    def load(self, identifiers: Iterable[str], people: Iterable[str]) -> Loaded:
+        """Read people, in one batch."""
+        names, ids = list(identifiers), list(people)
+        try:
+            leads = self._values("id", names)
+            values = self._values("person", ids)
+        except redis.RedisError as error:
+            raise LedgerLostError(f"the ledger does not answer: {error}") from error
+        return Loaded(
+            {name: None if lead is None else lead.decode() for name, lead in leads.items()},
+            {person: value for person, value in values.items() if value is not None},
+        )
+
+    def _values(self, kind: str, names: list[str]) -> dict[str, bytes | None]:
+        if not names:
+            return {}
+        keys = [f"{kind}:{self._tag}:{name}" for name in names]
+        return dict(zip(names, cast("list[bytes | None]", self._client.mget(keys)), strict=True))
+
+    # Writing.
+
+    def _send(self, commands: list[Command]) -> None:
+        words: list[bytes | str | int] = []
+        for command in commands:
+            words += [len(command), *command]
+        self._sent += 1
+        try:
+            packed = self._connection.pack_command(
+                "FCALL", "kairos_write", 1, self.key("owner"), self._token, *words
+            )
+            self._connection.send_packed_command(packed)
+        except (redis.RedisError, OSError) as error:
+            raise LedgerLostError(f"the connection to the ledger broke: {error}") from error
+
+    def put(self, outputs: Outputs) -> None:
+        """Send outputs: withdrawals first, so that workers see them before new sends."""
+        commands: list[Command] = [
+            ["SET", f"withdrawn:{leaf}:{purpose}:{channel}", time, "PX", WITHDRAWN_MS]
+            for leaf, purpose, channel, time in outputs.withdrawals
+        ]
+        commands += [
+            ["SET", f"workspace:{version}", files] for version, files in outputs.workspaces
+        ]
+        if outputs.activations is not None:
+            commands.append(["XADD", self._activations, "*", "r", outputs.activations])
+        commands += [
+            ["HSET", self.key("dead"), f"{offset.entry}.{offset.nth}", body]
+            for offset, body in outputs.dead
+        ]
+        commands += self._seen_commands(outputs.seen)
+        if commands:
+            self._send(commands)
+
+    def _seen_commands(self, seen: list[Seen]) -> list[Command]:
+        commands: list[Command] = []
+        for row in _pack_seen(seen):
+            commands.append(["RPUSH", self.key("seen"), row])
+            self._rows.append((len(row) - _HEAD.size) // _ROW.size)
+            self._held += self._rows[-1]
+        while self._held > SEEN_MOST:
+            commands.append(["LPOP", self.key("seen")])
+            self._held -= self._rows.popleft()
+        return commands
+
+    def write(self, chunk: Chunk) -> None:
+        """Send a chunk in one call."""
+        commands: list[Command] = []
+        if chunk.removed:
+            commands.append(["DEL", *(f"person:{self._tag}:{p}" for p in chunk.removed)])
+        if chunk.people:
+            values: Command = ["MSET"]
+            for person, value, _ in chunk.people:
+                values += [f"person:{self._tag}:{person}", value]
+            commands.append(values)
+        undue = [*chunk.removed, *(p for p, _, due in chunk.people if due >= NEVER)]
+        if undue:
+            commands.append(["ZREM", self.key("due"), *undue])
+        due_words = [word for p, _, due in chunk.people if due < NEVER for word in (due, p)]
+        if due_words:
+            commands.append(["ZADD", self.key("due"), *due_words])
+        if chunk.index:
+            pairs: Command = ["MSET"]
+            for identifier, person in chunk.index:
+                pairs += [f"id:{self._tag}:{identifier}", person]
+            commands.append(pairs)
+        commands += [["HINCRBY", self.key("counts"), name, by] for name, by in chunk.counts.items()]
+        self._send(commands)
+
+    def mark(self, mark: Mark) -> None:
+        """Send the mark."""
+        files = msgspec.msgpack.encode(mark.files)
+        entry, nth = mark.offset
+        self._send([["HSET", self.key("mark"), "entry", entry, "nth", nth, "files", files]])
+
+    @property
+    def sent(self) -> int:
+        """How many calls were sent."""
+        return self._sent
+
+    def settled(self, wait_s: float = 0) -> int:
+        """Read the replies that have come."""
+        until = time.monotonic() + wait_s
+        try:
+            while self._settled < self._sent:
+                left = max(0.0, until - time.monotonic()) if wait_s else 0
+                if not self._connection.can_read(timeout=left):
+                    break
+                self._connection.read_response()
+                self._settled += 1
+        except redis.ResponseError as error:
+            if "FENCED" in str(error):
+                raise FencedError(str(error)) from error
+            raise LedgerLostError(f"the ledger refused a write: {error}") from error
+        except (redis.RedisError, OSError) as error:
+            raise LedgerLostError(f"the connection to the ledger broke: {error}") from error
+        return self._settled
+
+    def close(self) -> None:
+        """Give back the writing connection."""
+        if self._connection is not None:
+            self._connection.disconnect()
+            self._client.connection_pool.release(self._connection)
+            self._connection = None
+
+
+def _pack_seen(seen: list[Seen]) -> list[bytes]:
+    """Pack first copies, one row an entry of the log."""
+    rows: dict[int, list[bytes]] = {}
+    for (entry, nth), key, digest in seen:
+        rows.setdefault(entry, [_HEAD.pack(entry)]).append(_ROW.pack(nth, key, digest))
+    return [b"".join(parts) for parts in rows.values()]
+
+
+def _unpack_seen(row: bytes) -> list[Seen]:
+    (entry,) = _HEAD.unpack_from(row)
+    return [
+        Seen(Offset(entry, nth), key, digest)
+        for nth, key, digest in _ROW.iter_unpack(row[_HEAD.size :])
+    ]

@@ -1,0 +1,171 @@
+"""A shop for tests: people do things at given times, the real engine decides, and tests ask what came of it."""
+
+import hashlib
+from datetime import datetime
+from itertools import count
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from events import record
+from events.record import CLAIMED, VERIFIED, Event
+from events.sources.memory import MemoryLog
+from flows.engine import Engine
+from profile_state.person import Person
+from profile_state.stores.memory import MemoryStore, Shelf
+from triggers import activation
+from triggers.activation import Activation
+
+ADDRESSES: dict[str, str | None] = {
+    "email": "email",
+    "sms": "phone",
+    "whatsapp": "phone",
+    "webhook": None,
+    "log": None,
+}
+MONDAY = datetime(2026, 3, 2, tzinfo=ZoneInfo("Europe/Berlin"))
+SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
+
+
+def at(text: str, day: int = 0) -> int:
+    """Return ms of a local time on Monday 2 March 2026, or `day` days later."""
+    hours, minutes = text.split(":")
+    return int(MONDAY.timestamp() * 1000) + day * DAY + int(hours) * HOUR + int(minutes) * MINUTE
+
+
+def an_event(
+    name: str,
+    *,
+    user: str | None = None,
+    anon: str | None = None,
+    email: str | None = None,
+    time: int,
+    id: str,
+    trust: int = CLAIMED,
+    traits: dict[str, Any] | None = None,
+    context: dict[str, Any] | None = None,
+    **properties: Any,
+) -> Event:
+    """Build an event as the collector would."""
+    ids = [f"{kind}:{v}" for kind, v in (("user_id", user), ("anonymous_id", anon), ("email", email)) if v]
+    content = msgspec.msgpack.encode((name, ids, properties, traits))
+    return Event(
+        message_id=id,
+        source="web",
+        trust=trust,
+        kind="identify" if name == "identify" else "track",
+        name=name,
+        leaf=ids[0],
+        ids=tuple(ids),
+        time=time,
+        accepted_us=time * 1000,
+        key=hashlib.blake2b(f"web|{ids[0]}|{id}".encode(), digest_size=16).digest(),
+        digest=hashlib.blake2b(content, digest_size=8).digest(),
+        properties=properties,
+        traits=traits or {},
+        context=context or {},
+    )
+
+
+WORKSPACE = """
+workspace: test
+timezone: Europe/Berlin
+purposes: {marketing: {default: denied}, product: {default: allowed}, transactional: {default: allowed, caps: off, quiet_hours: off}}
+"""
+
+
+class Shop:
+    """The engine over a log and a ledger in memory, on a clock that the test moves."""
+
+    def __init__(self, files: dict[str, str] | None = None, *, start: int | None = None, workspace: str = WORKSPACE) -> None:
+        self.now = start if start is not None else at("10:00")
+        self.files = {"workspace.yaml": workspace, **(files or {})}
+        self.log = MemoryLog(clock=lambda: self.now)
+        self.shelf = Shelf()
+        self._ids = count(1)
+        self.explanations: list[tuple[int, str, str, str]] = []  # now, trigger, outcome, reason
+        self.open()
+        self.engine.adopt(self.files)
+        self.run()
+
+    def open(self) -> None:
+        """Start an engine, as after a crash if there was one."""
+        self.engine = Engine(
+            self.log,
+            MemoryStore(self.shelf),
+            ADDRESSES,
+            clock=lambda: self.now,
+            monotonic=lambda: self.now / 1000,
+        )
+        self.engine.recover()
+
+    def run(self) -> None:
+        """Let the engine read all there is, ticks that come of it included."""
+        while entries := self.engine.read():
+            for work in self.engine.process(entries):
+                self.explanations += [(self.now, e.trigger, e.outcome, e.reason) for e in work.explanations]
+            self.engine.pump()
+        self.engine.pump()
+        if self.engine.position < self.log.last(0):
+            self.run()
+
+    def do(self, name: str, *, id: str | None = None, time: int | None = None, **rest: Any) -> Event:
+        """Something happens now (or `time` says when it did)."""
+        event = an_event(name, id=id or f"m{next(self._ids)}", time=self.now if time is None else time, **rest)
+        self.say([event])
+        return event
+
+    def say(self, events: list[Any]) -> None:
+        """Append records as one entry, and let the engine read them."""
+        self.log.append(0, record.encode(events))
+        self.run()
+
+    def wait_until(self, instant: int) -> None:
+        """Let time pass, in steps no longer than to the next instant that somebody is due."""
+        while self.now < instant:
+            due = self.engine.state.dues.next()
+            self.now = min(instant, max(due, self.now + 100))
+            self.engine.pump()
+            self.run()
+
+    def wait(self, ms: int) -> None:
+        """Let `ms` pass."""
+        self.wait_until(self.now + ms)
+
+    def know(self, user: str, *, email: str | None = None, **traits: Any) -> None:
+        """The shop's server identifies a user, with a verified address."""
+        traits = {**({"email": email} if email else {}), **traits}
+        self.do("identify", user=user, email=email, trust=VERIFIED, traits=traits)
+
+    def allow(self, user: str, purpose: str = "marketing", channel: str = "email", granted: bool = True) -> None:
+        """A user gives or takes back consent."""
+        self.do("consent_updated", user=user, purpose=purpose, channel=channel, granted=granted)
+
+    @property
+    def sent(self) -> list[Activation]:
+        """Every activation so far, each once, in order."""
+        found: dict[str, Activation] = {}
+        for entry in self.shelf.activations:
+            for one in activation.decode(entry):
+                found.setdefault(one.id, one)
+        return list(found.values())
+
+    def sent_by(self, trigger: str) -> list[Activation]:
+        """The activations of one trigger."""
+        return [a for a in self.sent if a.trigger == trigger]
+
+    def person(self, identifier: str) -> Person:
+        """Whom an identifier belongs to."""
+        person = self.engine.state.find(identifier)
+        assert person is not None, f"nobody is {identifier}"
+        return person
+
+    def count(self, name: str) -> int:
+        """A counter of the ledger, after everything is written."""
+        self.engine.drain()
+        return self.shelf.counts[name]
+
+    def refusals(self, trigger: str) -> list[str]:
+        """Why a trigger's sends were refused, held or ignored."""
+        return [f"{outcome}:{reason}" for _, name, outcome, reason in self.explanations if name == trigger]

@@ -1,0 +1,480 @@
+"""The core through the real engine, on a clock that the test moves."""
+
+from tests.shop import DAY, HOUR, MINUTE, SECOND, Shop, at
+
+TEMPLATES = {
+    "templates/hello.email.liquid": "---\nsubject: Hello\n---\nHello {{ first_name }}, {{ event.items }}",
+    "templates/receipt.email.liquid": "---\nsubject: Hi\npurpose: transactional\n---\nHi",
+}
+CART = """
+trigger: cart
+when: {event: cart_updated, then_no: order_completed, within: 30m}
+key: cart_id
+while_active: restart
+exit_when: [cart_emptied]
+do: [{send: {channels: [email], template: hello}}]
+deliver: {purpose: marketing}
+"""
+WARM = "segment: warm\nif: ['count(product_viewed, last 7d) >= 3']\n"
+
+
+def shop_with(*triggers: str, segments: tuple[str, ...] = (), **options: object) -> Shop:
+    files = dict(TEMPLATES)
+    files |= {f"triggers/t{n}.yaml": text for n, text in enumerate(triggers)}
+    files |= {f"segments/s{n}.yaml": text for n, text in enumerate(segments)}
+    return Shop(files, **options)  # type: ignore[arg-type]
+
+
+def known(shop: Shop, user: str = "u1") -> None:
+    shop.know(user, email=f"{user}@shop.example", first_name="Ana")
+    shop.allow(user)
+
+
+def simple(name: str, event: str, rest: str = "", deliver: str = "purpose: marketing") -> str:
+    return f"""
+trigger: {name}
+when: {{event: {event}}}
+{rest}
+do: [{{send: {{channels: [email], template: hello}}}}]
+deliver: {{{deliver}}}
+"""
+
+
+def test_d1_one_reminder_for_the_cart_that_was_left() -> None:
+    shop = shop_with(CART)
+    known(shop)
+    shop.do("cart_updated", user="u1", cart_id="c1")
+    shop.wait(5 * MINUTE)
+    shop.do("cart_updated", user="u1", cart_id="c2")
+    shop.wait(15 * MINUTE)
+    shop.do("order_completed", user="u1", cart_id="c1")
+    shop.wait_until(at("10:34"))
+    assert shop.sent == []
+    shop.wait_until(at("10:36"))
+    assert [(a.trigger, a.address) for a in shop.sent] == [("cart", "u1@shop.example")]
+    assert at("10:35") <= shop.sent[0].decided <= at("10:35") + SECOND
+    shop.wait(DAY)
+    assert len(shop.sent) == 1
+
+
+def test_d2_a_newer_cart_starts_the_wait_again_with_its_items() -> None:
+    shop = shop_with(CART)
+    known(shop)
+    shop.do("cart_updated", user="u1", cart_id="c1", items="shoes")
+    shop.wait_until(at("10:20"))
+    shop.do("cart_updated", user="u1", cart_id="c1", items="shoes and hat")
+    shop.wait_until(at("10:49"))
+    assert shop.sent == []
+    shop.wait_until(at("10:51"))
+    assert [a.event for a in shop.sent] == [{"items": "shoes and hat"}]
+
+
+def test_an_order_without_the_key_ends_every_cart_of_the_person() -> None:
+    shop = shop_with(CART)
+    known(shop)
+    shop.do("cart_updated", user="u1", cart_id="c1")
+    shop.do("cart_updated", user="u1", cart_id="c2")
+    shop.do("order_completed", user="u1")
+    shop.wait(HOUR)
+    assert shop.sent == []
+
+
+def test_a_cart_without_its_key_starts_no_run() -> None:
+    shop = shop_with(CART)
+    known(shop)
+    shop.do("cart_updated", user="u1")
+    shop.wait(HOUR)
+    assert shop.sent == []
+    assert shop.refusals("cart") == ["ignored:no_key"]
+
+
+def test_an_order_that_arrives_before_its_older_cart_still_ends_the_wait() -> None:
+    shop = shop_with(CART)
+    known(shop)
+    shop.do("order_completed", user="u1", cart_id="c1", time=at("9:58"))
+    shop.do("cart_updated", user="u1", cart_id="c1", time=at("9:50"))
+    shop.wait(HOUR)
+    assert shop.sent == []
+
+
+def test_exit_when_ends_the_wait_at_once() -> None:
+    shop = shop_with(CART)
+    known(shop)
+    shop.do("cart_updated", user="u1", cart_id="c1")
+    shop.do("cart_emptied", user="u1", cart_id="c1")
+    assert shop.person("user_id:u1").due > shop.now + DAY
+    shop.wait(HOUR)
+    assert shop.sent == []
+
+
+def test_r27_cart_on_a_device_and_order_on_another_that_login_joins_later() -> None:
+    shop = shop_with(CART)
+    known(shop)
+    shop.do("cart_updated", anon="phone", cart_id="c1")
+    shop.wait(10 * MINUTE)
+    shop.do("order_completed", user="u1", cart_id="c1")
+    shop.wait(19 * MINUTE)
+    shop.do("identify", user="u1", anon="phone")
+    shop.wait(2 * HOUR)
+    assert shop.sent == []
+
+
+def test_r26_a_merge_of_two_leaves_with_the_same_cart_timer_sends_one_message() -> None:
+    shop = shop_with(CART)
+    known(shop)
+    shop.do("cart_updated", anon="phone", cart_id="c1")
+    shop.do("cart_updated", user="u1", cart_id="c1")
+    shop.wait(10 * MINUTE)
+    shop.do("identify", user="u1", anon="phone")
+    shop.wait(2 * HOUR)
+    assert len(shop.sent) == 1
+
+
+def test_d7_once_is_once_through_restart_and_merge() -> None:
+    shop = shop_with(simple("once", "signed_up", "reentry: once"))
+    known(shop)
+    shop.do("signed_up", user="u1")
+    shop.do("signed_up", user="u1")
+    shop.engine.drain()
+    shop.open()
+    shop.do("signed_up", user="u1")
+    shop.do("identify", user="u1", anon="phone")
+    shop.do("signed_up", anon="phone")
+    assert len(shop.sent) == 1
+
+
+def test_d8_cooldown_lets_in_again_when_it_is_over() -> None:
+    shop = shop_with(simple("cool", "visited", "reentry: cooldown 7d"))
+    known(shop)
+    for day in (0, 3, 8):
+        shop.wait_until(at("10:00", day))
+        shop.do("visited", user="u1")
+    assert [a.decided for a in shop.sent] == [at("10:00", 0), at("10:00", 8)]
+
+
+def test_c1_a_window_closes_within_a_second_without_any_event() -> None:
+    shop = shop_with(segments=(WARM,))
+    views = []
+    for day in range(3):
+        shop.wait_until(at("10:00", day))
+        views.append(shop.now)
+        shop.do("product_viewed", user="u1")
+    assert list(shop.person("user_id:u1").member) == ["warm"]
+    shop.wait_until(views[0] + 7 * DAY)
+    assert list(shop.person("user_id:u1").member) == ["warm"], "exactly 7 days old is inside"
+    shop.wait(SECOND)
+    assert list(shop.person("user_id:u1").member) == []
+    assert shop.count("segment:warm") == 0
+
+
+def test_a_segment_trigger_fires_on_the_edge_and_not_again_while_inside() -> None:
+    trigger = """
+trigger: warmed
+when: {segment: entered warm}
+reentry: always
+do: [{send: {channels: [webhook]}}]
+deliver: {purpose: product}
+"""
+    shop = shop_with(trigger, segments=(WARM,))
+    for _ in range(5):
+        shop.do("product_viewed", user="u1")
+    assert len(shop.sent) == 1
+    shop.wait(8 * DAY)
+    for _ in range(3):
+        shop.do("product_viewed", user="u1")
+    assert len(shop.sent) == 2
+
+
+def test_time_alone_can_enter_a_segment() -> None:
+    quiet = "segment: lapsed\nif: ['since(order_completed) > 45d']\n"
+    trigger = """
+trigger: come_back
+when: {segment: entered lapsed}
+do: [{send: {channels: [webhook]}}]
+deliver: {purpose: product}
+"""
+    shop = shop_with(trigger, segments=(quiet,))
+    shop.do("order_completed", user="u1")
+    ordered = shop.now
+    shop.wait(45 * DAY)
+    assert shop.sent == []
+    shop.wait(SECOND)
+    assert len(shop.sent) == 1
+    assert ordered + 45 * DAY < shop.sent[0].decided <= ordered + 45 * DAY + SECOND
+
+
+def test_a11_a_merge_enters_a_segment_once() -> None:
+    trigger = """
+trigger: warmed
+when: {segment: entered warm}
+do: [{send: {channels: [webhook]}}]
+deliver: {purpose: product}
+"""
+    shop = shop_with(trigger, segments=(WARM,))
+    shop.do("product_viewed", anon="a1")
+    shop.do("product_viewed", anon="a1")
+    shop.do("product_viewed", user="u1")
+    assert shop.sent == []
+    shop.do("identify", user="u1", anon="a1")
+    assert len(shop.sent) == 1
+    assert shop.person("anonymous_id:a1") is shop.person("user_id:u1")
+    assert shop.count("segment:warm") == 1
+    assert shop.count("people") == 1
+
+
+def test_b5_a_copy_counts_once_and_two_people_may_use_one_message_id() -> None:
+    shop = shop_with(segments=(WARM,))
+    for _ in range(3):
+        shop.do("product_viewed", user="u1", id="m")
+    shop.engine.drain()
+    shop.open()
+    shop.do("product_viewed", user="u1", id="m")
+    shop.do("product_viewed", user="u2", id="m")
+    assert shop.person("user_id:u1").leaves["user_id:u1"].total == 1
+    assert shop.person("user_id:u2").leaves["user_id:u2"].total == 1
+    assert shop.count("applied") == 2
+    assert shop.count("duplicate") == 3
+
+
+def test_the_same_message_with_another_body_becomes_a_dead_letter() -> None:
+    shop = shop_with()
+    shop.do("product_viewed", user="u1", id="m", product="a")
+    shop.do("product_viewed", user="u1", id="m", product="b")
+    shop.engine.drain()
+    assert len(shop.shelf.dead) == 1
+    assert shop.count("applied") == 1
+
+
+def test_b1_an_older_trait_does_not_overwrite_a_newer_one() -> None:
+    shop = shop_with()
+    shop.do("identify", user="u1", traits={"plan": "pro"}, time=at("10:00"))
+    shop.do("identify", user="u1", traits={"plan": "free"}, time=at("9:00"))
+    assert shop.person("user_id:u1").view.traits["plan"][2] == "pro"
+
+
+def test_consent_is_denied_for_marketing_until_it_is_given() -> None:
+    shop = shop_with(simple("offer", "visited", "reentry: always"))
+    shop.know("u1", email="u1@shop.example")
+    shop.do("visited", user="u1")
+    assert shop.refusals("offer") == ["refused:consent"]
+    shop.allow("u1")
+    shop.do("visited", user="u1")
+    assert len(shop.sent) == 1
+    shop.allow("u1", granted=False)
+    shop.do("visited", user="u1")
+    assert len(shop.sent) == 1
+    assert shop.shelf.withdrawals[("user_id:u1", "marketing", "email")] == shop.now
+
+
+def test_g1_a_merge_gives_nobody_a_consent() -> None:
+    for grant_first in (True, False):
+        shop = shop_with(simple("offer", "visited", "reentry: always"))
+        shop.know("u1", email="u1@shop.example")
+        steps = [
+            lambda shop=shop: shop.allow("u1", granted=False),
+            lambda shop=shop: shop.do(
+                "consent_updated", anon="a1", purpose="marketing", channel="email", granted=True
+            ),
+        ]
+        for step in reversed(steps) if grant_first else steps:
+            step()
+            shop.wait(MINUTE)
+        shop.do("identify", user="u1", anon="a1")
+        shop.do("visited", user="u1")
+        assert shop.sent == [], "denied until a new grant after the merge"
+        shop.wait(MINUTE)
+        shop.do("consent_updated", anon="a1", purpose="marketing", channel="email", granted=True)
+        shop.do("visited", user="u1")
+        assert len(shop.sent) == 1
+
+
+def test_a_claimed_address_receives_nothing() -> None:
+    shop = shop_with(simple("offer", "visited"))
+    shop.do("identify", user="u1", traits={"email": "thief@evil.example"})
+    shop.allow("u1")
+    shop.do("visited", user="u1")
+    assert shop.refusals("offer") == ["refused:no_address"]
+
+
+def test_e1_overnight_quiet_hours_hold_until_the_morning() -> None:
+    shop = shop_with(simple("offer", "visited", deliver="purpose: marketing, quiet_hours: 21:00-08:00"), start=at("20:00"))
+    known(shop)
+    shop.wait_until(at("23:00"))
+    shop.do("visited", user="u1")
+    assert shop.refusals("offer") == ["held:quiet_hours"]
+    shop.wait_until(at("7:59", 1))
+    assert shop.sent == []
+    shop.wait_until(at("8:00", 1) + SECOND)
+    assert len(shop.sent) == 1
+
+
+def test_quiet_hours_are_local_to_the_person() -> None:
+    shop = shop_with(simple("offer", "visited", deliver="purpose: marketing, quiet_hours: 21:00-08:00"), start=at("20:00"))
+    shop.know("u1", email="u1@shop.example", timezone="America/New_York")
+    shop.allow("u1")
+    shop.wait_until(at("23:00"))  # 17:00 in New York
+    shop.do("visited", user="u1")
+    assert len(shop.sent) == 1
+
+
+def test_a_held_send_asks_consent_and_condition_again() -> None:
+    shop = shop_with(
+        simple(
+            "offer",
+            "visited",
+            "if: ['never(order_completed, last 7d)']\nreentry: always",
+            deliver="purpose: marketing, quiet_hours: 21:00-08:00",
+        ),
+        start=at("23:00"),
+    )
+    for user in ("u1", "u2"):
+        known(shop, user)
+        shop.do("visited", user=user)
+    shop.do("order_completed", user="u1")
+    shop.allow("u2", granted=False)
+    shop.wait_until(at("9:00", 1))
+    assert shop.sent == []
+    assert shop.refusals("offer")[-2:] in (
+        ["refused:condition", "refused:consent"],
+        ["refused:consent", "refused:condition"],
+    )
+
+
+def test_a_send_that_quiet_hours_outlast_is_expired() -> None:
+    shop = shop_with(
+        simple("offer", "visited", deliver="purpose: marketing, quiet_hours: 21:00-08:00, valid_for: 2h"),
+        start=at("23:00"),
+    )
+    known(shop)
+    shop.do("visited", user="u1")
+    shop.wait(DAY)
+    assert shop.sent == []
+
+
+def test_e5_caps_roll() -> None:
+    capped = "purpose: marketing, caps: {email: 1 per 24h}"
+    shop = shop_with(simple("offer", "visited", "reentry: always", deliver=capped), start=at("23:00"))
+    known(shop)
+    shop.do("visited", user="u1")
+    shop.wait_until(at("0:00", 1))
+    shop.do("visited", user="u1")
+    assert len(shop.sent) == 1
+    assert shop.refusals("offer")[-1] == "refused:cap"
+    shop.wait_until(at("23:00", 1))
+    shop.do("visited", user="u1")
+    assert len(shop.sent) == 2
+
+
+def test_on_cap_delay_sends_when_the_window_has_room() -> None:
+    capped = "purpose: marketing, caps: {email: 1 per 24h}, on_cap: delay"
+    shop = shop_with(simple("offer", "visited", "reentry: always", deliver=capped))
+    known(shop)
+    shop.do("visited", user="u1")
+    shop.wait(HOUR)
+    shop.do("visited", user="u1")
+    shop.wait(30 * HOUR)
+    assert [a.decided - shop.sent[0].decided for a in shop.sent] == [0, 24 * HOUR]
+
+
+def test_e9_two_triggers_at_one_instant_and_a_cap_of_one_send_the_more_important() -> None:
+    workspace = """
+workspace: test
+purposes: {marketing: {default: denied}}
+channels: {email: {caps: {marketing: 1 per 24h}}}
+"""
+    shop = shop_with(
+        simple("aaa_low", "visited", deliver="purpose: marketing, priority: 10"),
+        simple("zzz_high", "visited", deliver="purpose: marketing, priority: 90"),
+        workspace=workspace,
+    )
+    known(shop)
+    shop.do("visited", user="u1")
+    assert [a.trigger for a in shop.sent] == ["zzz_high"]
+    assert shop.refusals("aaa_low") == ["refused:cap"]
+
+
+def test_transactional_needs_no_consent_and_knows_no_quiet_hours() -> None:
+    trigger = """
+trigger: receipt
+when: {event: order_completed}
+do: [{send: {channels: [email], template: receipt}}]
+deliver: {purpose: transactional, quiet_hours: 21:00-08:00}
+"""
+    shop = shop_with(trigger, start=at("23:00"))
+    shop.know("u1", email="u1@shop.example")
+    shop.do("order_completed", user="u1")
+    shop.do("order_completed", user="u1")
+    assert len(shop.sent) == 2, "re-entry is `always` for transactional sends"
+
+
+def test_channel_fallback_takes_the_first_with_address_consent_and_room() -> None:
+    trigger = """
+trigger: offer
+when: {event: visited}
+do: [{send: {channels: [whatsapp, email], template: hello}}]
+deliver: {purpose: marketing}
+"""
+    shop = Shop({**TEMPLATES, "templates/hello.whatsapp.liquid": "Hello", "triggers/t.yaml": trigger})
+    known(shop)
+    shop.allow("u1", channel="whatsapp")
+    shop.do("visited", user="u1")
+    assert [a.channel for a in shop.sent] == ["email"]
+
+
+def test_shadow_decides_and_never_sends() -> None:
+    shop = shop_with(simple("offer", "visited").replace("trigger: offer", "trigger: offer\nstatus: shadow"))
+    known(shop)
+    shop.do("visited", user="u1")
+    assert shop.sent == []
+    assert shop.refusals("offer") == ["shadow:"]
+
+
+def test_a4_and_r30_a_shared_device_belongs_to_nobody() -> None:
+    shop = shop_with()
+    shop.do("page_viewed", anon="ipad")
+    shop.do("page_viewed", user="bob", anon="ipad")
+    assert shop.person("user_id:bob") is shop.person("anonymous_id:ipad")
+    shop.do("page_viewed", user="carol", anon="ipad")
+    people = {shop.person(i).id for i in ("user_id:bob", "user_id:carol", "anonymous_id:ipad")}
+    assert len(people) == 3
+    shop.do("page_viewed", anon="ipad")
+    assert shop.person("anonymous_id:ipad").leaves["anonymous_id:ipad"].total == 2
+    assert shop.count("people") == 3
+
+
+def test_a6_an_old_person_id_stays_valid() -> None:
+    shop = shop_with()
+    shop.do("page_viewed", anon="a1")
+    shop.wait(MINUTE)
+    shop.do("page_viewed", user="u1")
+    young = shop.person("user_id:u1").id
+    shop.do("identify", user="u1", anon="a1")
+    merged = shop.person("user_id:u1")
+    assert merged.id != young, "the first leaf names the person"
+    assert shop.person(young) is merged
+
+
+def test_late_events_older_than_thirty_days_change_traits_only() -> None:
+    shop = shop_with(simple("offer", "visited"), segments=(WARM,))
+    known(shop)
+    shop.do("visited", user="u1", time=shop.now - 31 * DAY, traits={"plan": "pro"})
+    assert shop.sent == []
+    assert shop.person("user_id:u1").view.traits["plan"][2] == "pro"
+
+
+def test_a_new_version_changes_memberships_but_nothing_occurs_from_it() -> None:
+    trigger = """
+trigger: warmed
+when: {segment: exited warm}
+do: [{send: {channels: [webhook]}}]
+deliver: {purpose: product}
+"""
+    shop = shop_with(trigger, segments=(WARM,))
+    for _ in range(3):
+        shop.do("product_viewed", user="u1")
+    shop.files["segments/s0.yaml"] = WARM.replace(">= 3", ">= 4")
+    shop.engine.adopt(shop.files)
+    shop.run()
+    shop.do("page_viewed", user="u1")
+    assert shop.person("user_id:u1").member == {}
+    assert shop.sent == []

@@ -1,0 +1,214 @@
+"""The one decision point: every send of a person passes here, in one order, with a reason.
+
+Status, purpose and consent, validity, quiet hours, caps, channel fallback, required variables.
+Priority is the order in which candidates of one record come in.
+"""
+
+from collections.abc import Callable, Mapping
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from profile_state.leaf import Sent
+from triggers.definitions import TRANSACTIONAL, Cap, PurposeRule, SendStep, Trigger, Workspace
+from triggers.local_time import MINUTE, end_of_day, quiet_until, zone
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """What arbitration needs to know of a person."""
+
+    timezone: str | None
+    addresses: Mapping[str, str]  # kind -> address
+    traits: frozenset[str]  # names of the traits that have a value
+    consent: Callable[[str, str], bool | None]  # purpose, channel -> None where never said
+    sent: list[Sent]  # oldest first
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Send now."""
+
+    channel: str
+    address: str | None
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """Ask again at `until` (ms)."""
+
+    until: int
+    reason: str
+
+
+class Refuse(msgspec.Struct, frozen=True):
+    """Do not send. `reason` is a word from docs/language.md, `detail` says which."""
+
+    reason: str
+    detail: str = ""
+
+
+Verdict = Send | Hold | Refuse
+
+
+def valid_until(
+    trigger: Trigger, decided: int, workspace: Workspace, timezone: str | None
+) -> int | None:
+    """Return the last instant (ms) at which a send decided at `decided` is worth sending."""
+    until = None if trigger.valid_for is None else decided + trigger.valid_for
+    if trigger.until_end_of_day:
+        end = end_of_day(decided, _zone(timezone, workspace))
+        until = end if until is None else min(until, end)
+    return until
+
+
+def arbitrate(
+    trigger: Trigger,
+    step: SendStep,
+    subject: Subject,
+    workspace: Workspace,
+    now: int,
+    until: int | None,
+) -> list[Verdict]:
+    """Decide one send of one person.
+
+    Args:
+        trigger: whose `deliver` rules hold.
+        step: the send.
+        subject: the person as they stand now, earlier sends of the same record included.
+        workspace: whose purposes, caps and quiet hours hold.
+        now: ms, the log's clock.
+        until: ms, the send's validity, None for no end.
+
+    Returns:
+        One verdict; with `all: true` one a channel.
+    """
+    rule = workspace.purposes.get(step.purpose, TRANSACTIONAL)
+    if trigger.status == "paused":
+        return [_held(now + MINUTE, until, "paused")]
+    early = _before_channels(trigger, step, subject, now, until)
+    if early is not None:
+        return [early]
+    verdicts = [_on(c, trigger, step, rule, subject, workspace, now, until) for c in step.channels]
+    if step.every:
+        return verdicts
+    for verdict, action in ((v, _action(v, trigger)) for v in verdicts):
+        if isinstance(verdict, Send):
+            return [verdict]
+        if action == "delay":
+            return [
+                verdict if isinstance(verdict, Hold) else Refuse(verdict.reason, verdict.detail)
+            ]
+        if action == "skip":
+            return [_refusal(verdict)]
+    return [_refusal(verdicts[0])]
+
+
+def _before_channels(
+    trigger: Trigger, step: SendStep, subject: Subject, now: int, until: int | None
+) -> Refuse | None:
+    if trigger.status == "draft":
+        return Refuse("status", trigger.status)
+    if until is not None and now > until:
+        return Refuse("expired")
+    missing = [name for name in step.require if name not in subject.traits]
+    return Refuse("missing", ", ".join(missing)) if missing else None
+
+
+def _on(
+    channel: str,
+    trigger: Trigger,
+    step: SendStep,
+    rule: PurposeRule,
+    subject: Subject,
+    workspace: Workspace,
+    now: int,
+    until: int | None,
+) -> Verdict:
+    said = subject.consent(step.purpose, channel)
+    if step.purpose != "transactional" and not (rule.allowed if said is None else said):
+        return Refuse("consent", f"{step.purpose} on {channel}")
+    kind = workspace.addresses.get(channel)
+    address = None if kind is None else subject.addresses.get(kind)
+    if kind is not None and address is None:
+        return Refuse("no_address", f"no verified {kind}")
+    quiet = trigger.quiet if trigger.quiet_set else workspace.quiet
+    if rule.quiet and quiet is not None:
+        end = quiet_until(now, quiet, _zone(subject.timezone, workspace))
+        if end is not None:
+            return _held(end, until, "quiet_hours")
+    if rule.capped:
+        free = max(
+            _free_at(subject.sent, trigger.caps.get(channel), now, channel, trigger=trigger.name),
+            _free_at(
+                subject.sent,
+                workspace.channel_caps.get(channel, {}).get(step.purpose),
+                now,
+                channel,
+                purpose=step.purpose,
+            ),
+        )
+        if free > now:
+            return _held(free, until, "cap")
+    return Send(channel, address)
+
+
+def _held(at: int, until: int | None, reason: str) -> Hold | Refuse:
+    """Hold until `at`, unless the send is no longer worth sending by then."""
+    return (
+        Hold(at, reason)
+        if until is None or at <= until
+        else Refuse("expired", f"waiting for {reason}")
+    )
+
+
+def _action(verdict: Verdict, trigger: Trigger) -> str:
+    match verdict:
+        case (
+            Hold(reason="quiet_hours") | Refuse(reason="expired", detail="waiting for quiet_hours")
+        ):
+            return trigger.on_quiet
+        case Hold(reason="cap") | Refuse(reason="expired", detail="waiting for cap"):
+            return trigger.on_cap
+    return "next_channel"
+
+
+def _refusal(verdict: Verdict) -> Refuse:
+    match verdict:
+        case Hold(reason=reason):
+            return Refuse(reason)
+        case Refuse():
+            return verdict
+    raise AssertionError("a send is no refusal")
+
+
+def _free_at(
+    sent: list[Sent],
+    cap: Cap | None,
+    now: int,
+    channel: str,
+    *,
+    trigger: str | None = None,
+    purpose: str | None = None,
+) -> int:
+    """Return when a rolling cap has room: `now`, or the ms at which its oldest send leaves.
+
+    A trigger's own cap counts that trigger's sends on the channel, the workspace's those of
+    the purpose on the channel; purposes without caps count nowhere.
+    """
+    if cap is None:
+        return now
+    counted = [
+        s.time
+        for s in sent
+        if s.channel == channel
+        and s.time > now - cap.per
+        and (trigger is None or s.trigger == trigger)
+        and (purpose is None or s.purpose == purpose)
+    ]
+    return now if len(counted) < cap.most else counted[-cap.most] + cap.per
+
+
+def _zone(name: str | None, workspace: Workspace) -> ZoneInfo:
+    found = zone(name) if name else None
+    if found is None:
+        found = zone(workspace.timezone)
+    assert found is not None, "the loader checked the workspace's time zone"
+    return found

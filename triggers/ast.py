@@ -1,0 +1,110 @@
+"""The closed syntax tree of the expression language. Nothing else can be said in a condition."""
+
+from typing import Any
+
+import msgspec
+
+
+class Literal(msgspec.Struct, frozen=True):
+    """A number, text or truth value."""
+
+    value: Any
+    column: int = 0
+
+
+class Duration(msgspec.Struct, frozen=True):
+    """A length of time in ms."""
+
+    ms: int
+    column: int = 0
+
+
+class Name(msgspec.Struct, frozen=True):
+    """A bare word or a dotted path: a trait, a property, or on the right side plain text."""
+
+    path: str
+    column: int = 0
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A function over events, such as `count(product_viewed where price > 5, last 7d)`."""
+
+    function: str
+    source: str | None  # what it looks at: an event, `event.property`, or a segment's name
+    where: "Node | None" = None
+    window: int | None = None  # ms; None means ever
+    column: int = 0
+    source_column: int = 0
+
+
+class Compare(msgspec.Struct, frozen=True):
+    """`left op right`; op is one of = != < <= > >= in contains starts_with."""
+
+    op: str
+    left: "Node"
+    right: "Node"
+    column: int = 0
+
+
+class Exists(msgspec.Struct, frozen=True):
+    """True where the value is not missing."""
+
+    value: "Node"
+    column: int = 0
+
+
+class Band(msgspec.Struct, frozen=True):
+    """`score is high`: a band that workspace.yaml sets."""
+
+    score: "Node"
+    band: str
+    column: int = 0
+
+
+class Arithmetic(msgspec.Struct, frozen=True):
+    """`left op right` with op one of + - * /; missing where a side is."""
+
+    op: str
+    left: "Node"
+    right: "Node"
+
+
+class Not(msgspec.Struct, frozen=True):
+    """True where `inner` is false."""
+
+    inner: "Node"
+
+
+class All(msgspec.Struct, frozen=True):
+    """True where every one is."""
+
+    of: tuple["Node", ...]
+
+
+class Some(msgspec.Struct, frozen=True):
+    """True where at least `least` of them are."""
+
+    of: tuple["Node", ...]
+    least: int = 1
+
+
+class Many(msgspec.Struct, frozen=True):
+    """A list of literals, for `in`."""
+
+    values: tuple[Any, ...]
+
+
+Node = (
+    Literal
+    | Duration
+    | Name
+    | Call
+    | Compare
+    | Exists
+    | Band
+    | Arithmetic
+    | Not
+    | All
+    | Some
+    | Many
+)

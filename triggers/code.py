@@ -1,0 +1,262 @@
+"""Conditions to Python source: closed syntax tree in, one expression out.
+
+Generated code reads `c` (cells), `t` (traits), `m` (memberships), `e` (the event's properties)
+and `now`, and calls only what `triggers.runtime` offers. Texts go in through repr alone.
+"""
+
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+from events.names import slug
+from kairos.discovery import found_in
+from profile_state.cells import MOST, Slot
+from triggers import ast
+from triggers.expressions import ExpressionError
+from triggers.words import nearest
+
+
+class Code(msgspec.Struct, frozen=True):
+    """A compiled condition.
+
+    Attributes:
+        value: Python source.
+        horizons: sources of the instants (ms) at which time alone may change the value.
+        number: the value is a number and never missing, so Python may compare it directly.
+    """
+
+    value: str
+    horizons: tuple[str, ...] = ()
+    number: bool = False
+
+
+class Uses(msgspec.Struct):
+    """What a condition looks at: the records that may change it."""
+
+    events: set[str] = msgspec.field(default_factory=set)
+    traits: set[str] = msgspec.field(default_factory=set)
+    segments: set[str] = msgspec.field(default_factory=set)
+
+
+class Scope:
+    """Where a condition stands: which names mean something, and the slots it shares.
+
+    Args:
+        slots: the workspace's slots by key; compiling adds to them.
+        segments: every segment's name.
+        has_event: `event.*` is the entering event; segments have none.
+        counted: inside `where`, a bare name is the counted event's property.
+    """
+
+    def __init__(
+        self, slots: dict[str, Slot], segments: set[str], *, has_event: bool, counted: bool = False
+    ) -> None:
+        self.slots = slots
+        self.segments = segments
+        self.has_event = has_event
+        self.counted = counted
+        self.uses = Uses()
+
+    def cell(
+        self, kind: str, call: ast.Call, *, window: int | None = None, keep: int = MOST
+    ) -> str:
+        """Ask for a slot and return the source that reads its cell.
+
+        Conditions that remember the same share a slot.
+
+        Raises:
+            ExpressionError: the call names no event, or its filter cannot be kept.
+        """
+        event, field = self._source(kind, call)
+        where, split = self._filter(call)
+        words = [kind, event if field is None else f"{event}.{field}"]
+        if where:
+            words.append(f"where {where}")
+        if split:
+            words.append(f"by {split[0]}")
+        key = " ".join(words)
+        known = self.slots.get(key)
+        if known is not None:
+            window = None if window is None or known.window is None else max(window, known.window)
+            keep = max(keep, known.keep)
+        self.slots[key] = Slot(
+            key, kind, event, field, where, split[0] if split else None, window, keep
+        )
+        self.uses.events.add(event)
+        read = f"c.get({key!r})"
+        return f"by({read}, {split[1]})" if split else read
+
+    def _source(self, kind: str, call: ast.Call) -> tuple[str, str | None]:
+        if call.source is None:
+            raise ExpressionError(f"{call.function}(...) needs an event", call.column)
+        event, _, field = call.source.partition(".")
+        if kind in ("sum", "amounts", "last", "distinct"):
+            if not field:
+                raise ExpressionError(
+                    f"{call.function}(...) needs a property, such as "
+                    f"{call.function}({event}.total)",
+                    call.source_column,
+                )
+            return slug(event), slug(field)
+        if field:
+            raise ExpressionError(
+                f"{call.function}({event}) takes an event without a property, found {call.source!r}",
+                call.source_column,
+            )
+        return slug(event), None
+
+    def _filter(self, call: ast.Call) -> tuple[str, tuple[str, str] | None]:
+        """Split a filter into the part that each counted event decides alone, and the split.
+
+        The split is at most one equality with the entering event, such as
+        `product_id = event.product_id`: the cell is kept apart by that property's values.
+        """
+        if call.where is None:
+            return "", None
+        inside = Scope(self.slots, self.segments, has_event=False, counted=True)
+        parts = call.where.of if isinstance(call.where, ast.All) else (call.where,)
+        alone: list[str] = []
+        split: tuple[str, str] | None = None
+        for part in parts:
+            match part:
+                case ast.Compare("=", ast.Name(own), ast.Name(path)) if path.startswith("event."):
+                    if split is not None:
+                        raise ExpressionError(
+                            "one comparison with event.* fits into a filter", part.column
+                        )
+                    if not self.has_event:
+                        raise ExpressionError("a segment has no event to compare with", part.column)
+                    split = (slug(own), _picked(path))
+                case _:
+                    alone.append(compiled(part, inside).value)
+        return " and ".join(sorted(alone)), split
+
+
+def _picked(path: str) -> str:
+    parts = path.split(".")[1:]
+    if len(parts) == 1 and not parts[0].endswith("[]"):
+        return f"e.get({slug(parts[0])!r})"
+    return f"pick(e, {', '.join(repr(_slugged(p)) for p in parts)})"
+
+
+def _slugged(part: str) -> str:
+    return slug(part[:-2]) + "[]" if part.endswith("[]") else slug(part)
+
+
+def compiled(node: ast.Node, scope: Scope) -> Code:
+    """Compile a condition.
+
+    Raises:
+        ExpressionError: a name or function means nothing here.
+    """
+    match node:
+        case ast.Literal(value):
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            return Code(repr(value), number=is_number)
+        case ast.Duration(ms):
+            return Code(repr(ms), number=True)
+        case ast.Name():
+            return _name(node, scope)
+        case ast.Many(values):
+            return Code(repr(values))
+        case ast.Call():
+            return function_of(node).code(node, scope)  # type: ignore[no-any-return]
+        case ast.Compare():
+            return _compare(node, scope)
+        case ast.Exists(value):
+            inner = compiled(value, scope)
+            return Code(f"({inner.value} is not None)", inner.horizons)
+        case ast.Band(column=column):
+            raise ExpressionError("bands such as `is high` come with the models", column)
+        case ast.Arithmetic(op, left, right):
+            a, b = compiled(left, scope), compiled(right, scope)
+            return Code(f"arithmetic({op!r}, {a.value}, {b.value})", a.horizons + b.horizons)
+        case ast.Not(inner_node):
+            inner = compiled(inner_node, scope)
+            return Code(f"(not {inner.value})", inner.horizons)
+        case ast.All(parts):
+            return _joined(" and ", [compiled(p, scope) for p in parts], "True")
+        case ast.Some(parts, 1):
+            return _joined(" or ", [compiled(p, scope) for p in parts], "False")
+        case ast.Some(parts, least):
+            inner = _joined(" + ", [compiled(p, scope) for p in parts], "0")
+            return Code(f"({inner.value} >= {least})", inner.horizons)
+    raise AssertionError(f"no such node: {node!r}")
+
+
+def _joined(word: str, parts: list[Code], empty: str) -> Code:
+    horizons = tuple(h for p in parts for h in p.horizons)
+    return Code(f"({word.join(p.value for p in parts) or empty})", horizons)
+
+
+def _name(node: ast.Name, scope: Scope) -> Code:
+    head, _, rest = node.path.partition(".")
+    if scope.counted:
+        if head == "event":
+            raise ExpressionError(
+                "inside a filter only `property = event.property` may look at event.*", node.column
+            )
+        return Code(_picked(f"counted.{node.path}"))
+    if head == "event" and rest:
+        if not scope.has_event:
+            raise ExpressionError(
+                "a segment has no event; it can count events, or ask for traits", node.column
+            )
+        return Code(_picked(node.path))
+    if head == "trait" and rest:
+        head, rest = rest, ""
+    if rest:
+        scope.uses.traits.add(slug(head))
+        parts = ", ".join(repr(_slugged(p)) for p in rest.split("."))
+        return Code(f"pick(trait(t, {slug(head)!r}), {parts})")
+    scope.uses.traits.add(slug(head))
+    return Code(f"trait(t, {slug(head)!r})")
+
+
+_FUNCTIONS = {"=": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "in": "one_of"}
+_PYTHON = {"=": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+
+
+def _compare(node: ast.Compare, scope: Scope) -> Code:
+    right = node.right
+    if isinstance(right, ast.Name) and "." not in right.path:
+        right = ast.Literal(right.path, right.column)  # a bare word on the right is text
+    if isinstance(node.left, ast.Call):
+        compare = getattr(function_of(node.left), "compare", None)
+        special: Code | None = compare and compare(node.left, node.op, right, scope)
+        if special is not None:
+            return special
+    a, b = compiled(node.left, scope), compiled(right, scope)
+    horizons = a.horizons + b.horizons
+    if a.number and b.number and node.op in _PYTHON:
+        return Code(f"({a.value} {_PYTHON[node.op]} {b.value})", horizons)
+    return Code(f"{_FUNCTIONS.get(node.op, node.op)}({a.value}, {b.value})", horizons)
+
+
+def function_of(call: ast.Call) -> ModuleType:
+    """Find the module of a function by its name.
+
+    Raises:
+        ExpressionError: with the nearest known function.
+    """
+    known = found_in("triggers.conditions")
+    if call.function not in known:
+        hint = nearest(call.function, known)
+        raise ExpressionError(
+            f"unknown function {call.function!r}.{hint} Known: {', '.join(sorted(known))}",
+            call.column,
+        )
+    return known[call.function]
+
+
+def needed(op: str, right: ast.Node) -> int:
+    """Return how many of the newest instants decide a comparison of their number.
+
+    >>> needed(">=", ast.Literal(3)), needed("<=", ast.Literal(3))
+    (3, 4)
+    """
+    value: Any = right.value if isinstance(right, ast.Literal) else None
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < MOST:
+        return MOST
+    return max(1, value if op in (">=", "<") else value + 1)

@@ -1,0 +1,232 @@
+"""The core: a pure, deterministic fold over a partition's log.
+
+    needs(state, batch)  what must be in memory first; asked again until it is empty
+    step(state, batch)   applies the batch to the state, and returns the work that came of it
+
+No I/O, no clock, no randomness: time is the log's own append time. So live run, recovery,
+replay and tests are this code with another log.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from events.record import DeadLetter, Event, Offset, Record, Tick, Version
+from profile_state.consent import statements
+from profile_state.fold import fold
+from profile_state.person import Person
+from triggers import memberships, runs
+from triggers.load import load
+from triggers.people import resolve
+from triggers.problems import WorkspaceError
+from triggers.state import State
+from triggers.work import Withdrawal, Work
+
+OLDEST = 30 * 86_400_000  # ms; an older event changes traits, never counters, and never sends
+
+
+class Batch(NamedTuple):
+    """One entry of the log, decoded."""
+
+    entry: int
+    time: int  # ms, when the log took it
+    records: list[Record]
+
+
+class Needs(NamedTuple):
+    """What a batch needs in memory."""
+
+    identifiers: set[str]  # whose person is not known yet
+    people: set[str]  # ids of people in the ledger
+
+    def __bool__(self) -> bool:
+        return bool(self.identifiers or self.people)
+
+
+def stretches(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
+    """Cut a run of batches before each tick, since whom a tick concerns follows from all before it.
+
+    >>> cut = stretches([Batch(1, 5, []), Batch(2, 6, [Tick(9)]), Batch(3, 7, [])])
+    >>> [[b.entry for b in stretch] for stretch in cut]
+    [[1], [2, 3]]
+    """
+    stretch: list[Batch] = []
+    for batch in batches:
+        if stretch and any(isinstance(r, Tick) for r in batch.records):
+            yield stretch
+            stretch = []
+        stretch.append(batch)
+    if stretch:
+        yield stretch
+
+
+def needs(state: State, batches: list[Batch]) -> Needs:
+    """Say which identifiers and people a stretch needs that are not in memory.
+
+    Args:
+        state: as it stands before the stretch.
+        batches: a stretch, with a tick at its start if anywhere.
+    """
+    wanted = Needs(set(), set())
+    for batch in batches:
+        for record in batch.records:
+            if isinstance(record, Event):
+                _need(state, record.ids, wanted, joining=len(record.ids) > 1)
+            elif isinstance(record, Tick):
+                now = max(state.now, batch.time)
+                due = state.dues.until(now, record.limit)
+                wanted.people.update(p for _, p in due if p not in state.people)
+    return wanted
+
+
+def _need(state: State, identifiers: Iterable[str], wanted: Needs, *, joining: bool) -> None:
+    ahead, seen = list(identifiers), set()
+    while ahead:
+        identifier = ahead.pop()
+        if identifier in seen:
+            continue
+        seen.add(identifier)
+        if identifier not in state.index:
+            wanted.identifiers.add(identifier)
+            continue
+        person = state.index[identifier]
+        if person is None:
+            continue
+        known = state.people.get(person)
+        if known is None:
+            wanted.people.add(person)
+        elif joining and known.refused:
+            ahead += [end for e in known.refused for end in (e.a, e.b)]
+
+
+def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]) -> Work:
+    """Apply a stretch.
+
+    Args:
+        state: changed in place.
+        batches: everything that `needs` asked for is in memory.
+        addresses: channel -> kind of address, for versions that come into force.
+
+    Returns:
+        Outputs, changes for the ledger, and explanations.
+    """
+    work = Work(state)
+    for batch in batches:
+        state.now = max(state.now, batch.time)
+        for nth, record in enumerate(batch.records):
+            offset = Offset(batch.entry, nth)
+            match record:
+                case Event():
+                    _event(work, record, offset)
+                case Tick(limit):
+                    _tick(work, limit, offset)
+                case Version():
+                    _version(work, record, addresses)
+                case DeadLetter():
+                    work.dead.append((offset, record))
+            state.offset = offset
+    return work
+
+
+def _event(work: Work, event: Event, offset: Offset) -> None:
+    state = work.state
+    first = state.first_seen.get(event.key)
+    if first is not None and first[1] < offset:
+        _copy(work, event, offset, same=first[0] == event.digest)
+        return
+    if first is None:
+        state.remember(event.key, event.digest, offset)
+        work.seen.append((offset, event.key, event.digest))
+    person, others = resolve(work, event, offset)
+    if person is None:
+        return
+    memberships.adopt(work, person)
+    current = event.time > state.now - OLDEST
+    workspace = state.workspace
+    folding = workspace.fold.get(event.name) if workspace is not None and current else None
+    leaf = person.leaves[event.leaf]
+    fold(leaf, event, folding, state.now)
+    if len(person.leaves) > 1:
+        person.refresh_traits(leaf)
+        if folding is not None and workspace is not None:
+            person.refresh_cells(workspace.touched[event.name])
+    _withdraw(work, person, event)
+    work.count(person.id, "applied")
+    edges = memberships.after_event(
+        work, person, event, everything=bool(others) or person.offset == offset
+    )
+    candidates = []
+    if current:
+        runs.end_by_event(work, person, event)
+        cause = f"{event.source}/{event.leaf}/{event.message_id}"
+        candidates = runs.entering(work, person, event)
+        candidates += runs.by_segments(work, person, edges, cause, event.accepted_us)
+        for other in others:
+            _moved(work, other, event, cause, offset)
+    runs.take_steps(work, person, candidates)
+    _touched(work, person, offset)
+
+
+def _copy(work: Work, event: Event, offset: Offset, *, same: bool) -> None:
+    """An event that was applied before: counted, or kept as a dead letter where it says otherwise."""
+    person = work.state.find(event.leaf)
+    if not same:
+        body = repr((event.name, event.properties, event.traits)).encode()
+        reason = f"message {event.message_id} came before with another content"
+        work.dead.append(
+            (offset, DeadLetter(event.source, "conflicting_copy", reason, body, event.accepted_us))
+        )
+        return
+    if person is not None and person.offset < offset:
+        work.count(person.id, "duplicate")
+        _touched(work, person, offset)
+
+
+def _withdraw(work: Work, person: Person, event: Event) -> None:
+    for purpose, channel, granted in statements(event.name, event.properties):
+        if not granted:
+            work.withdrawals += [
+                Withdrawal(leaf, purpose, channel, work.state.now) for leaf in person.leaves
+            ]
+
+
+def _moved(work: Work, person: Person, event: Event, cause: str, offset: Offset) -> None:
+    """Bring somebody up to date from whom an edge took something, or whom it gave something."""
+    edges = memberships.after_event(work, person, event, everything=True)
+    if person.leaves:
+        candidates = runs.by_segments(work, person, edges, cause, event.accepted_us)
+        runs.take_steps(work, person, candidates)
+    _touched(work, person, offset)
+
+
+def _tick(work: Work, limit: int, offset: Offset) -> None:
+    """Time passes: each person who is due is asked what becomes of it."""
+    state = work.state
+    for due, person_id in state.dues.until(state.now, limit):
+        person = state.people[person_id]
+        if person.offset >= offset:
+            continue
+        memberships.adopt(work, person)
+        edges = memberships.after_time(work, person)
+        candidates = runs.due(work, person)
+        if person.leaves:
+            candidates += runs.by_segments(work, person, edges, f"time@{due}", None)
+        runs.take_steps(work, person, candidates)
+        _touched(work, person, offset)
+
+
+def _touched(work: Work, person: Person, offset: Offset) -> None:
+    person.offset = offset
+    work.dirty.add(person.id)
+    work.state.dues.set(person.id, person.due)
+
+
+def _version(work: Work, version: Version, addresses: Mapping[str, str | None]) -> None:
+    """Take a workspace into force. One that no longer loads leaves the last good one live."""
+    try:
+        workspace = load(version.files, addresses)
+    except WorkspaceError as error:
+        work.explain("", "workspace", "refused", "invalid", str(error))
+        return
+    work.state.workspace = workspace
+    work.state.files = version.files
+    work.workspaces.append((workspace.hash, version.files))

@@ -1,0 +1,121 @@
+"""A workspace as the core uses it: checked, resolved and compiled."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from profile_state.cells import Slot
+
+# What generated functions look like; `triggers/generate.py` writes them.
+Fold = Callable[
+    [dict[str, Any], dict[str, Any], int, str, int], None
+]  # cells, event, time, id, now
+Entering = Callable[[Any, dict[str, Any], int], list[int]]  # person, event, now -> triggers
+Guard = Callable[[Any, dict[str, Any], int], bool]  # person, event, now
+Member = Callable[[Any, int], tuple[bool, int]]  # person, now -> (inside, may change at)
+
+
+class Cap(msgspec.Struct, frozen=True):
+    """`3 per 7d`, rolling."""
+
+    most: int
+    per: int  # ms
+
+
+class Quiet(msgspec.Struct, frozen=True):
+    """Quiet hours, minutes after midnight, local to the person; `start` > `end` spans midnight."""
+
+    start: int
+    end: int
+
+
+class Reentry(msgspec.Struct, frozen=True):
+    """At most `most` entries within `per` ms; `per` None means ever, `most` None no limit."""
+
+    most: int | None
+    per: int | None
+
+
+class SendStep(msgspec.Struct, frozen=True):
+    """One `send`."""
+
+    channels: tuple[str, ...]
+    template: str | None
+    purpose: str
+    require: tuple[str, ...]
+    every: bool  # `all: true`
+    facts: tuple[str, ...]  # traits that the templates read
+    event_facts: tuple[str, ...] | None  # event properties that they read; None takes all
+
+
+class Trigger(msgspec.Struct, frozen=True):
+    """One trigger."""
+
+    nth: int
+    name: str
+    status: str
+    events: tuple[str, ...]  # slugs; empty where a segment is the occurrence
+    segment: tuple[str, str] | None  # ("entered" | "exited", name)
+    absence: int | None  # ms to wait for one of `then_no`
+    then_no: tuple[str, ...]
+    exits: tuple[str, ...]
+    ends: tuple[str, ...]  # cells of `then_no` and `exits`: newest instants, split by `key`
+    key: str | None  # property that runs are keyed by
+    restart: bool
+    reentry: Reentry
+    steps: tuple[SendStep, ...]
+    priority: int
+    caps: dict[str, Cap]
+    quiet: Quiet | None
+    quiet_set: bool  # the trigger names its own quiet hours
+    valid_for: int | None  # ms
+    until_end_of_day: bool
+    recheck: bool
+    on_quiet: str
+    on_cap: str
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """One segment, in an order in which those that it asks for come first."""
+
+    name: str
+    events: frozenset[str]
+    traits: bool  # looks at traits
+    segments: frozenset[str]
+
+
+class PurposeRule(msgspec.Struct, frozen=True):
+    """What holds for a consent purpose."""
+
+    allowed: bool  # where the person never said
+    capped: bool
+    quiet: bool
+
+
+TRANSACTIONAL = PurposeRule(allowed=True, capped=False, quiet=False)
+
+
+class Workspace(msgspec.Struct, frozen=True):
+    """Everything that decides, from one version of a workspace's files."""
+
+    hash: str
+    name: str
+    timezone: str
+    quiet: Quiet | None
+    purposes: dict[str, PurposeRule]
+    channel_caps: dict[str, dict[str, Cap]]  # channel -> purpose -> cap
+    addresses: dict[str, str | None]  # channel -> kind of address
+    limits: dict[str, int]  # identity: type -> most per person
+    merging: frozenset[str]  # identifier types that join people
+    triggers: tuple[Trigger, ...]
+    segments: tuple[Segment, ...]
+    slots: dict[str, Slot]
+    fold: dict[str, Fold]
+    entering: dict[str, Entering]
+    guards: tuple[Guard, ...]
+    members: dict[str, Member]
+    touched: dict[str, tuple[Slot, ...]]  # event -> slots that it folds into
+    ending: dict[str, tuple[int, ...]]  # event -> triggers whose runs it may end
+    longest_cap: int  # ms; older sends are let go
+    source: str  # the generated Python, for whoever wants to read it

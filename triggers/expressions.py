@@ -1,0 +1,211 @@
+"""Read an expression into its syntax tree, or say where it stops making sense."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lark import Lark, Token, Transformer, UnexpectedInput
+from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedToken, VisitError
+
+from triggers import ast
+from triggers.durations import duration
+
+
+class ExpressionError(Exception):
+    """An expression that cannot be read.
+
+    Attributes:
+        column: where in the expression, from 0.
+        message: what was expected, what was found.
+    """
+
+    def __init__(self, message: str, column: int = 0) -> None:
+        super().__init__(message)
+        self.message = message
+        self.column = column
+
+
+def parse(text: str) -> ast.Node:
+    """Parse one condition.
+
+    Raises:
+        ExpressionError: with the column and what was expected.
+
+    >>> parse("plan = pro").op
+    '='
+    """
+    try:
+        tree = _parser().parse(text)
+        node: ast.Node = _Builder().transform(tree)
+    except UnexpectedInput as error:
+        _explain(text, error)
+    except VisitError as error:
+        if isinstance(error.orig_exc, ExpressionError):
+            raise error.orig_exc from None
+        raise
+    return node
+
+
+@cache
+def _parser() -> Lark:
+    grammar = Path(__file__).with_name("grammar.lark").read_text(encoding="utf-8")
+    return Lark(grammar, parser="lalr", maybe_placeholders=False)
+
+
+_WORDS = {
+    "OPERATOR": "a comparison (= != < <= > >=)",
+    "LPAR": "(",
+    "RPAR": ")",
+    "COMMA": "a comma",
+    "DURATION": "a duration such as 7d",
+    "NAME": "a name",
+    "PATH": "a name",
+    "NUMBER": "a number",
+    "STRING": "quoted text",
+    "PERCENT": "a share such as 10%",
+    "LSQB": "[",
+    "RSQB": "]",
+    "$END": "the end",
+}
+
+
+def _explain(text: str, error: UnexpectedInput) -> NoReturn:
+    column = min(max((error.column or 1) - 1, 0), len(text))
+    if text.count("(") != text.count(")") or text.count("[") != text.count("]"):
+        message = (
+            f"brackets do not balance in {text!r}; if a comma inside [ ] split this condition, "
+            "give it its own `- ` line, or quotes"
+        )
+        raise ExpressionError(message, column) from None
+    if isinstance(error, UnexpectedCharacters):
+        raise ExpressionError(f"{text[column]!r} has no meaning here", column) from None
+    expected: set[str] = set()
+    found = "the end"
+    if isinstance(error, UnexpectedToken):
+        expected = {_WORDS.get(name, name.lower()) for name in error.accepts or error.expected}
+        if error.token.type != "$END":
+            found = repr(str(error.token))
+        else:
+            column = len(text)
+    elif isinstance(error, UnexpectedEOF):
+        column = len(text)
+    options = ", ".join(sorted(expected)) or "more"
+    raise ExpressionError(f"{options} was expected, found {found}", column) from None
+
+
+def _column(token: Token) -> int:
+    return (token.column or 1) - 1
+
+
+class _Builder(Transformer[Token, ast.Node]):
+    """Turns lark's tree into ours, bottom up."""
+
+    def either(self, parts: list[ast.Node]) -> ast.Node:
+        return ast.Some(tuple(parts))
+
+    def both(self, parts: list[ast.Node]) -> ast.Node:
+        return ast.All(tuple(parts))
+
+    def negated(self, parts: list[ast.Node]) -> ast.Node:
+        return ast.Not(parts[0])
+
+    def compare(self, parts: list[Any]) -> ast.Node:
+        left, op, right = parts
+        return ast.Compare("=" if op == "==" else str(op), left, right, _column(op))
+
+    def band(self, parts: list[Any]) -> ast.Node:
+        return ast.Band(parts[0], str(parts[1]), _column(parts[1]))
+
+    def exists(self, parts: list[ast.Node]) -> ast.Node:
+        return ast.Exists(parts[0])
+
+    def within_list(self, parts: list[ast.Node]) -> ast.Node:
+        return ast.Compare("in", parts[0], parts[1])
+
+    def contains(self, parts: list[ast.Node]) -> ast.Node:
+        return ast.Compare("contains", parts[0], parts[1])
+
+    def starts_with(self, parts: list[ast.Node]) -> ast.Node:
+        return ast.Compare("starts_with", parts[0], parts[1])
+
+    def add(self, parts: list[ast.Node]) -> ast.Node:
+        return ast.Arithmetic("+", parts[0], parts[1])
+
+    def subtract(self, parts: list[ast.Node]) -> ast.Node:
+        return ast.Arithmetic("-", parts[0], parts[1])
+
+    def multiply(self, parts: list[ast.Node]) -> ast.Node:
+        return ast.Arithmetic("*", parts[0], parts[1])
+
+    def divide(self, parts: list[ast.Node]) -> ast.Node:
+        return ast.Arithmetic("/", parts[0], parts[1])
+
+    def duration(self, parts: list[Token]) -> ast.Node:
+        return ast.Duration(duration(str(parts[0])), _column(parts[0]))
+
+    def percent(self, parts: list[Token]) -> ast.Node:
+        return ast.Literal(float(parts[0][:-1]) / 100, _column(parts[0]))
+
+    def number(self, parts: list[Token]) -> ast.Node:
+        text = str(parts[0])
+        return ast.Literal(float(text) if "." in text else int(text), _column(parts[0]))
+
+    def text(self, parts: list[Token]) -> ast.Node:
+        return ast.Literal(str(parts[0])[1:-1], _column(parts[0]))
+
+    def yes(self, _parts: list[Token]) -> ast.Node:
+        return ast.Literal(True)
+
+    def no(self, _parts: list[Token]) -> ast.Node:
+        return ast.Literal(False)
+
+    def path(self, parts: list[Token]) -> ast.Node:
+        return ast.Name(str(parts[0]), _column(parts[0]))
+
+    def name(self, parts: list[Token]) -> ast.Node:
+        return ast.Name(str(parts[0]), _column(parts[0]))
+
+    def many(self, parts: list[Any]) -> ast.Node:
+        values = tuple(
+            p.value
+            if isinstance(p, ast.Literal)
+            else p.ms
+            if isinstance(p, ast.Duration)
+            else p.path
+            for p in parts
+        )
+        return ast.Many(values)
+
+    def window(self, parts: list[Token]) -> Any:
+        return ("window", duration(str(parts[0])))
+
+    def filtered(self, parts: list[Any]) -> Any:
+        return ("filtered", parts[0], parts[1])
+
+    def call(self, parts: list[Any]) -> ast.Node:
+        function, *arguments = parts
+        source: ast.Name | None = None
+        where: ast.Node | None = None
+        window: int | None = None
+        for argument in arguments:
+            match argument:
+                case ("window", int(ms)):
+                    window = ms
+                case ("filtered", ast.Name() as name, condition):
+                    source, where = name, condition
+                case ast.Name() as name if source is None:
+                    source = name
+                case _:
+                    raise ExpressionError(
+                        f"{function}(...) takes an event, a filter and a window, "
+                        "such as count(product_viewed where price > 5, last 7d)",
+                        _column(function),
+                    )
+        return ast.Call(
+            str(function),
+            source.path if source else None,
+            where,
+            window,
+            _column(function),
+            source.column if source else _column(function),
+        )

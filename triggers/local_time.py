@@ -1,0 +1,84 @@
+"""Times local to a person: quiet hours and ends of days, through every change of the clocks."""
+
+from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
+from importlib.resources import files
+from zoneinfo import ZoneInfo, available_timezones
+
+from triggers.definitions import Quiet
+
+MINUTE = 60_000  # ms
+
+
+@lru_cache(maxsize=1024)
+def zone(name: str) -> ZoneInfo | None:
+    """Return a time zone from the pinned `tzdata` package, never from the machine's own files.
+
+    So that the same log decides the same on every machine. None for an unknown name.
+
+    >>> zone("Europe/Berlin").key, zone("Mars/Olympus")
+    ('Europe/Berlin', None)
+    """
+    if name not in available_timezones() or ".." in name:
+        return None
+    with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as rules:
+        return ZoneInfo.from_file(rules, key=name)
+
+
+def quiet_until(now: int, quiet: Quiet, where: ZoneInfo) -> int | None:
+    """Return the end (ms) of the quiet hours that `now` (ms) falls into, None outside them.
+
+    The end is a wall-clock time: on the night in which clocks change, the hours are longer or
+    shorter. An end that the change skips becomes the first instant after the gap.
+
+    >>> berlin = zone("Europe/Berlin")
+    >>> night = int(datetime(2026, 3, 2, 22, 0, tzinfo=berlin).timestamp() * 1000)  # 23:00 is quiet
+    >>> end = quiet_until(night, Quiet(21 * 60, 8 * 60), berlin)
+    >>> datetime.fromtimestamp(end / 1000, berlin).isoformat()
+    '2026-03-03T08:00:00+01:00'
+    """
+    local = datetime.fromtimestamp(now / 1000, where)
+    minute = local.hour * 60 + local.minute
+    overnight = quiet.start > quiet.end
+    inside = (
+        minute >= quiet.start or minute < quiet.end
+        if overnight
+        else quiet.start <= minute < quiet.end
+    )
+    if not inside:
+        return None
+    day = local.date() + timedelta(days=1 if overnight and minute >= quiet.start else 0)
+    end = _instant(datetime.combine(day, time(quiet.end // 60, quiet.end % 60)), where)
+    # The repeated hour in autumn can put the wall clock's first 02:30 behind us: take the second.
+    return end if end > now else now + MINUTE
+
+
+def end_of_day(now: int, where: ZoneInfo) -> int:
+    """Return the last instant (ms) of the local day.
+
+    >>> end_of_day(0, zone("UTC"))
+    86399999
+    """
+    local = datetime.fromtimestamp(now / 1000, where)
+    after = local.date() + timedelta(days=1)
+    return _instant(datetime.combine(after, time()), where) - 1
+
+
+def _instant(wall: datetime, where: ZoneInfo) -> int:
+    """Turn a wall-clock time into ms; one in a gap becomes the first instant after it."""
+    moment = wall.replace(tzinfo=where)
+    there_and_back = moment.astimezone(UTC).astimezone(where)
+    if there_and_back.replace(tzinfo=None) != wall:
+        # fold=0 reads a skipped time with the offset before the gap, fold=1 with the one after:
+        # the gap ends where those two instants' offsets change.
+        before, after = wall.replace(tzinfo=where, fold=1), moment
+        low, high = int(before.timestamp()), int(after.timestamp())
+        offset = before.utcoffset()
+        while high - low > 1:
+            middle = (low + high) // 2
+            if datetime.fromtimestamp(middle, where).utcoffset() == offset:
+                high = middle
+            else:
+                low = middle
+        return high * 1000
+    return int(moment.timestamp() * 1000)

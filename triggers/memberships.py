@@ -1,0 +1,66 @@
+"""Segments: who is inside now, and when time alone will change that."""
+
+from collections.abc import Callable
+
+from events.record import Event
+from profile_state.person import NEVER, Person
+from triggers.definitions import Segment
+from triggers.work import Work
+
+Edges = list[tuple[str, str]]  # ("entered" | "exited", segment)
+
+
+def after_event(work: Work, person: Person, event: Event, *, everything: bool) -> Edges:
+    """Bring memberships up to date after an event; `everything` after people were joined or parted."""
+    if everything:
+        return _evaluate(work, person, lambda _: True)
+    with_traits = bool(event.traits or event.context)
+    name = event.name
+    return _evaluate(work, person, lambda s: name in s.events or (with_traits and s.traits))
+
+
+def after_time(work: Work, person: Person) -> Edges:
+    """Bring memberships up to date where only time has passed."""
+    now = work.state.now
+    return _evaluate(work, person, lambda s: person.recheck.get(s.name, NEVER) <= now)
+
+
+def adopt(work: Work, person: Person) -> None:
+    """Follow the definitions in force: memberships change, but nothing occurs from it."""
+    workspace = work.state.workspace
+    if workspace is None or person.version == workspace.hash:
+        return
+    person.version = workspace.hash
+    person.refresh(workspace.slots)
+    for gone in set(person.member) - set(workspace.members):
+        del person.member[gone]
+        work.count(person.id, f"segment:{gone}", -1)
+    person.recheck = {name: at for name, at in person.recheck.items() if name in workspace.members}
+    _evaluate(work, person, lambda _: True)
+
+
+def _evaluate(work: Work, person: Person, concerned: Callable[[Segment], bool]) -> Edges:
+    workspace = work.state.workspace
+    edges: Edges = []
+    if workspace is None:
+        return edges
+    now = work.state.now
+    changed: set[str] = set()
+    for segment in workspace.segments:
+        if not concerned(segment) and not (changed and segment.segments & changed):
+            continue
+        inside, until = workspace.members[segment.name](person, now)
+        if until < NEVER:
+            person.recheck[segment.name] = until
+        else:
+            person.recheck.pop(segment.name, None)
+        if inside == (segment.name in person.member):
+            continue
+        changed.add(segment.name)
+        if inside:
+            person.member[segment.name] = now
+        else:
+            del person.member[segment.name]
+        work.count(person.id, f"segment:{segment.name}", 1 if inside else -1)
+        edges.append(("entered" if inside else "exited", segment.name))
+    return edges

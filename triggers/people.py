@@ -1,0 +1,182 @@
+"""Resolve: which person an event belongs to, and what its identifiers join or part."""
+
+from events.record import Event, Offset
+from profile_state.identity import Edge, edge, group, kind_of, person_id
+from profile_state.leaf import Leaf
+from profile_state.person import NEVER, Person
+from triggers.state import State
+from triggers.work import Work
+
+
+def resolve(work: Work, event: Event, offset: Offset) -> tuple[Person | None, list[Person]]:
+    """Find or make the event's person.
+
+    Returns:
+        The person, None where this record is already applied to them; and everybody else whom
+        its edges changed.
+    """
+    state = work.state
+    person = state.find(event.leaf)
+    if person is not None and person.offset >= offset:
+        return None, []
+    ids = _joining(state, event)
+    edges = _new_edges(person, event, ids)
+    leaf = person.leaves.get(event.leaf) if person is not None else None
+    if person is not None and leaf is not None and not edges:
+        if event.time >= leaf.first or len(person.leaves) == 1:
+            return person, []
+        leaf.first = event.time  # the person's id is that of the first leaf, which may change now
+    if person is None and len(ids) == 1:
+        person = Person(person_id(event.leaf), {event.leaf}, {event.leaf: _leaf(event)})
+        _admit(work, person, offset)
+        work.count(person.id, "people")
+        return person, []
+    if leaf is None:
+        leaf = _leaf(event)
+    changed = _regroup(work, ids, edges, leaf, offset)
+    person = state.find(event.leaf)
+    assert person is not None, "regrouping places the event's leaf"
+    return person, [p for p in changed if p is not person]
+
+
+def _leaf(event: Event) -> Leaf:
+    return Leaf(event.leaf, event.time, event.time)
+
+
+def _joining(state: State, event: Event) -> list[str]:
+    """Return the event's identifiers whose type may join people in this workspace."""
+    if len(event.ids) == 1 or state.workspace is None:
+        return list(event.ids)
+    merging = state.workspace.merging
+    return [i for i in event.ids if i == event.leaf or kind_of(i) in merging]
+
+
+def _new_edges(person: Person | None, event: Event, ids: list[str]) -> list[Edge]:
+    """Return the edges that the event adds; SDKs repeat known ones with every event."""
+    new = []
+    for other in ids[1:]:
+        stated = edge(event.time, event.message_id, event.leaf, other, event.trust)
+        known = () if person is None else (*person.edges, *person.refused)
+        if not any(
+            (k.a, k.b, k.trust) == (stated.a, stated.b, stated.trust) and k <= stated for k in known
+        ):
+            new.append(stated)
+    return new
+
+
+def neighbourhood(state: State, identifiers: list[str]) -> dict[str, Person]:
+    """Return everybody whom edges, accepted or refused, connect to these identifiers."""
+    found: dict[str, Person] = {}
+    ahead = list(identifiers)
+    while ahead:
+        person = state.find(ahead.pop())
+        if person is not None and person.id not in found:
+            found[person.id] = person
+            ahead += [end for e in person.refused for end in (e.a, e.b)]
+    return found
+
+
+def _regroup(
+    work: Work, ids: list[str], edges: list[Edge], leaf: Leaf, offset: Offset
+) -> list[Person]:
+    """Apply all edges of the neighbourhood anew, and take the people that come out."""
+    state = work.state
+    before = neighbourhood(state, ids)
+    leaves = {key: lf for p in before.values() for key, lf in p.leaves.items()}
+    leaves.setdefault(leaf.key, leaf)
+    all_ids = {i for p in before.values() for i in p.ids} | set(ids)
+    all_edges = [e for p in before.values() for e in (*p.edges, *p.refused)] + edges
+    limits = state.workspace.limits if state.workspace is not None else {}
+    grouping = group(all_ids, all_edges, limits)
+    changed: list[Person] = []
+    after: set[str] = set()
+    for identifiers in grouping.groups:
+        person = _person_of(identifiers, leaves)
+        person.edges = [e for e in grouping.accepted if e.a in identifiers]
+        person.refused = [e for e in grouping.refused if e.a in identifiers or e.b in identifiers]
+        after.add(person.id)
+        known = before.get(person.id)
+        if known is None or _differs(known, person):
+            changed.append(person)
+    _replace(work, before, changed, after, leaf.key, offset)
+    return changed
+
+
+def _person_of(identifiers: frozenset[str], leaves: dict[str, Leaf]) -> Person:
+    own = {i: leaves[i] for i in sorted(identifiers) if i in leaves}
+    first = min(own.values(), key=lambda lf: (lf.first, lf.key)).key if own else min(identifiers)
+    return Person(person_id(first), set(identifiers), own)
+
+
+def _differs(known: Person, person: Person) -> bool:
+    return (
+        known.ids != person.ids
+        or known.leaves.keys() != person.leaves.keys()
+        or known.edges != person.edges
+        or known.refused != person.refused
+    )
+
+
+def _replace(
+    work: Work,
+    before: dict[str, Person],
+    changed: list[Person],
+    after: set[str],
+    cause: str,
+    offset: Offset,
+) -> None:
+    state = work.state
+    gone = [p for p in before.values() if p.id not in after]
+    replaced = gone + [before[p.id] for p in changed if p.id in before]
+    for person in changed:
+        for old in replaced:
+            if old.leaves.keys() & person.leaves.keys():
+                for segment, since in old.member.items():
+                    person.member[segment] = min(since, person.member.get(segment, since))
+                person.version = person.version or old.version
+    for old in gone:
+        del state.people[old.id]
+        state.dues.set(old.id, NEVER)
+        work.dirty.discard(old.id)
+        work.removed.add(old.id)
+    for person in changed:
+        _admit(work, person, offset)
+    work.together.append({p.id for p in changed} | {p.id for p in gone})
+    causing = state.index[cause]
+    assert causing is not None
+    _count_differences(work, causing, replaced, changed)
+
+
+def _count_differences(
+    work: Work, causing: str, replaced: list[Person], changed: list[Person]
+) -> None:
+    for sign, people in ((-1, replaced), (1, changed)):
+        for person in people:
+            if person.leaves:
+                work.count(causing, "people", sign)
+            for segment in person.member:
+                work.count(causing, f"segment:{segment}", sign)
+    known_refusals = {e for p in replaced for e in p.refused}
+    refusals = {e for p in changed for e in p.refused} - known_refusals
+    if refusals:
+        work.count(causing, "merge_refused", len(refusals))
+
+
+def _admit(work: Work, person: Person, offset: Offset) -> None:
+    """Take a person into the state, under every identifier and id that leads to them."""
+    state = work.state
+    person.offset = offset
+    if state.workspace is not None:
+        person.version = person.version or state.workspace.hash
+        person.refresh(state.workspace.slots)
+    state.people[person.id] = person
+    work.removed.discard(person.id)
+    work.dirty.add(person.id)
+    ways = [
+        *person.ids,
+        *(alias for key in person.leaves if (alias := person_id(key)) != person.id),
+    ]
+    for way in ways:
+        if state.index.get(way) != person.id:
+            state.index[way] = person.id
+            work.index[way] = person.id

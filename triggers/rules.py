@@ -1,0 +1,68 @@
+"""The short forms of the language: `3 per 7d`, `21:00-08:00`, `cooldown 30d`."""
+
+import re
+
+from triggers.definitions import Cap, Quiet, Reentry
+from triggers.durations import duration
+
+_CAP = re.compile(r"(\d+) per (\S+)")
+_QUIET = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
+
+
+def cap(text: str) -> Cap:
+    """Read a frequency cap.
+
+    Raises:
+        ValueError: it is none, or lets nothing through.
+
+    >>> cap("3 per 7d")
+    Cap(most=3, per=604800000)
+    """
+    found = _CAP.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"a cap such as `3 per 7d` was expected, found {text!r}")
+    if int(found[1]) == 0:
+        raise ValueError(f"`{text}` lets nothing through; use `status: paused` to stop a trigger")
+    return Cap(int(found[1]), duration(found[2]))
+
+
+def quiet(text: str) -> Quiet:
+    """Read quiet hours.
+
+    Raises:
+        ValueError: they are none.
+
+    >>> quiet("21:00-08:00")
+    Quiet(start=1260, end=480)
+    """
+    found = _QUIET.fullmatch(text.strip())
+    if found is not None:
+        hours = [int(part) for part in found.groups()]
+        start, end = hours[0] * 60 + hours[1], hours[2] * 60 + hours[3]
+        if hours[0] < 24 and hours[2] < 24 and hours[1] < 60 and hours[3] < 60 and start != end:
+            return Quiet(start, end)
+    raise ValueError(f"quiet hours such as 21:00-08:00 were expected, found {text!r}")
+
+
+def reentry(text: str) -> Reentry:
+    """Read a re-entry rule.
+
+    Raises:
+        ValueError: it is none.
+
+    >>> reentry("once"), reentry("cooldown 7d")
+    (Reentry(most=1, per=None), Reentry(most=1, per=604800000))
+    """
+    match text.split():
+        case ["once"]:
+            return Reentry(1, None)
+        case ["always"]:
+            return Reentry(None, None)
+        case ["cooldown", length]:
+            return Reentry(1, duration(length))
+        case ["max", *rest]:
+            most = cap(" ".join(rest))
+            return Reentry(most.most, most.per)
+    raise ValueError(
+        f"`once`, `always`, `cooldown 7d` or `max 3 per 30d` was expected, found {text!r}"
+    )

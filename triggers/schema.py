@@ -1,0 +1,134 @@
+"""The shape of a workspace's files. Types are the schema: errors and editors come from them."""
+
+from typing import Any, Literal
+
+import msgspec
+
+Condition = str | dict[str, Any]
+Conditions = list[Condition] | str
+Names = str | list[str]
+Action = Literal["delay", "skip", "next_channel"]
+
+
+class _Strict(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class Absence(_Strict):
+    """`absence: {after: cart_updated, of: order_completed, for: 30m}`."""
+
+    after: Names
+    of: Names
+    for_: str = msgspec.field(name="for")
+
+
+class When(_Strict):
+    """What starts a run: an event, or the absence of another after it."""
+
+    event: Names | None = None
+    where: Conditions = []
+    then_no: Names | None = None
+    within: str | None = None
+    absence: Absence | None = None
+    segment: str | None = None  # "entered NAME" or "exited NAME"
+
+
+class Send(_Strict):
+    """One message, on the first channel that has an address, consent and room."""
+
+    channels: list[str]
+    template: str | None = None
+    purpose: str | None = None
+    require: list[str] = []
+    all: bool = False
+
+
+class Step(_Strict):
+    """One step of `do`."""
+
+    send: Send
+
+
+class Deliver(_Strict):
+    """How and when a trigger's sends may leave."""
+
+    purpose: str | None = None
+    priority: int = 50
+    caps: dict[str, str] = {}
+    quiet_hours: str | None = None
+    valid_for: str | None = None
+    by: Literal["end_of_day"] | None = None
+    recheck: bool = True
+    on_quiet: Action = "delay"
+    on_cap: Action = "next_channel"
+
+
+class TriggerFile(_Strict):
+    """One trigger."""
+
+    trigger: str
+    when: When
+    do: list[Step]
+    description: str = ""
+    owner: str = ""
+    status: Literal["draft", "shadow", "live", "paused"] = "live"
+    if_: Conditions = msgspec.field(default_factory=list, name="if")
+    key: str | None = None
+    while_active: Literal["ignore", "restart"] = "ignore"
+    reentry: str | None = None
+    exit_when: Names = []
+    deliver: Deliver = msgspec.field(default_factory=Deliver)
+
+
+class SegmentFile(_Strict):
+    """One segment."""
+
+    segment: str
+    if_: Conditions = msgspec.field(name="if")
+    description: str = ""
+    owner: str = ""
+
+
+class Purpose(_Strict):
+    """A consent purpose."""
+
+    default: Literal["allowed", "denied"] = "denied"
+    caps: Literal["on", "off"] = "on"
+    quiet_hours: Literal["on", "off"] = "on"
+
+
+class ChannelOptions(_Strict):
+    """A channel's settings for this workspace."""
+
+    from_: str | None = msgspec.field(default=None, name="from")
+    caps: dict[str, str] = {}
+
+
+class IdentityLimit(_Strict):
+    """How many identifiers of a type one person may have."""
+
+    max: int
+    merge: bool = True
+
+
+class WorkspaceFile(_Strict):
+    """workspace.yaml."""
+
+    workspace: str
+    timezone: str = "UTC"
+    purposes: dict[str, Purpose] = {}
+    channels: dict[str, ChannelOptions] = {}
+    quiet_hours: str | None = None
+    identity: dict[str, IdentityLimit] = {}
+
+
+# Words of the language that this release does not carry out yet. They are named, so that nobody
+# takes them for typing errors, and refused, so that nobody believes that they act.
+LATER = frozenset(
+    {
+        "holdout", "goal", "tests", "migrate", "sequence", "without", "changed", "crosses", "every",
+        "date", "at", "item", "api", "include", "key_match", "wait", "wait_for", "if", "switch",
+        "split", "set", "increment", "tag", "emit", "webhook", "crm", "offer", "opt_in", "call",
+        "exit", "best_time", "on_error", "exclude", "control_group", "bands", "catalog", "offers",
+    }
+)  # fmt: skip

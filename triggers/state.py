@@ -1,0 +1,77 @@
+"""The state of one partition: what the core's fold carries from record to record.
+
+People, an index from identifiers and former person ids to people, the duplicates' window, due
+times, and the workspace in force. Everything here can be rebuilt by reading the log.
+"""
+
+from collections.abc import Iterable
+from heapq import heapify, heappop, heappush
+
+from events.record import START, Offset
+from profile_state.person import NEVER, Person
+from triggers.definitions import Workspace
+
+DEDUPE_MOST = 4_000_000  # keys kept in memory, about 512 MB; the oldest go first
+
+
+class Dues:
+    """When each person is due next: a heap whose stale entries are passed over."""
+
+    def __init__(self, known: Iterable[tuple[int, str]] = ()) -> None:
+        self._heap = [(due, person) for due, person in known if due < NEVER]
+        heapify(self._heap)
+        self._due = {person: due for due, person in self._heap}
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    def set(self, person: str, due: int) -> None:
+        """Set when a person is due; NEVER takes them off."""
+        if due >= NEVER:
+            self._due.pop(person, None)
+        elif self._due.get(person) != due:
+            self._due[person] = due
+            heappush(self._heap, (due, person))
+
+    def next(self) -> int:
+        """Return the earliest instant, NEVER if nobody is due."""
+        while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
+            heappop(self._heap)
+        return self._heap[0][0] if self._heap else NEVER
+
+    def until(self, now: int, limit: int) -> list[tuple[int, str]]:
+        """Return at most `limit` people due at or before `now`, in order; they stay due."""
+        found: list[tuple[int, str]] = []
+        while self.next() <= now and len(found) < limit:
+            entry = heappop(self._heap)
+            if not found or found[-1] != entry:  # the same instant may have been set twice
+                found.append(entry)
+        for entry in found:
+            heappush(self._heap, entry)
+        return found
+
+
+class State:
+    """One partition's state."""
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self.now = 0  # ms, the log's clock
+        self.offset: Offset = START  # of the last record applied
+        self.workspace: Workspace | None = None
+        self.files: dict[str, str] = {}  # of the workspace in force
+        self.people: dict[str, Person] = {}  # by id
+        self.index: dict[str, str | None] = {}  # identifier or former id -> person, None: nobody
+        self.dues = Dues()
+        self.first_seen: dict[bytes, tuple[bytes, Offset]] = {}  # event key -> (digest, offset)
+
+    def find(self, identifier: str) -> Person | None:
+        """Return the person that an identifier or former person id belongs to."""
+        person = self.index.get(identifier)
+        return None if person is None else self.people[person]
+
+    def remember(self, key: bytes, digest: bytes, offset: Offset) -> None:
+        """Remember an event's first copy, and let the oldest go where there are too many."""
+        self.first_seen[key] = (digest, offset)
+        if len(self.first_seen) > DEDUPE_MOST:
+            del self.first_seen[next(iter(self.first_seen))]

@@ -1,0 +1,349 @@
+"""Templates: Liquid with a front matter, parsed once, rendered with all limits set.
+
+Marketers write them and traits fill them, so neither is trusted: no file is included, no
+filter marks a text as safe, loops, output and intermediate texts are bounded, and what a trait
+holds is text that is rendered once and never parsed.
+"""
+
+import functools
+import html
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from liquid import BoundTemplate, Environment, Mode
+from liquid.ast import Node
+from liquid.builtin.expressions.loop import LoopExpression
+from liquid.builtin.expressions.primitive import RangeLiteral
+from liquid.exceptions import LiquidError
+from liquid.expression import Expression
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+
+OUTPUT_LIMIT = 1_000_000  # bytes; a mail above this is cut off by every large provider anyway
+SOURCE_LIMIT = 256 * 1024  # characters of one template file
+FRONT_KEYS = ("subject", "purpose")
+
+
+class TemplateError(ValueError):
+    """A template cannot be used; the message says where, what was expected and what was found."""
+
+
+class Front(NamedTuple):
+    """What stands between the `---` lines."""
+
+    subject: str = ""
+    purpose: str | None = None
+
+
+class _Limited(Environment):
+    """Liquid's limits, which are off by default."""
+
+    loop_iteration_limit = 10_000
+    output_stream_limit = OUTPUT_LIMIT
+    context_depth_limit = 20
+    local_namespace_limit = OUTPUT_LIMIT
+
+
+def _grown(name: str, args: tuple[Any, ...]) -> int:
+    """Return a lower bound for the size of what a filter is about to build."""
+    if name == "replace" and len(args) >= 2:
+        text, what, by = str(args[0]), str(args[1]), str(args[2]) if len(args) > 2 else ""
+        return text.count(what) * len(by)
+    if name == "join" and len(args) > 1 and hasattr(args[0], "__len__"):
+        return len(args[0]) * len(str(args[1]))
+    return 0
+
+
+def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Bound the texts between two filters: the output limit only sees what is written.
+
+    `replace` and `join` multiply two lengths in one step, so they are asked before; every
+    other filter grows a text by a factor at most, so its result is measured.
+    """
+
+    @functools.wraps(function)
+    def measured(*args: Any, **options: Any) -> Any:
+        if _grown(name, args) <= OUTPUT_LIMIT:
+            result = function(*args, **options)
+            if not isinstance(result, str) or len(result) <= OUTPUT_LIMIT:
+                return result
+        raise LiquidError(f"{name}: more than {OUTPUT_LIMIT} characters", token=None)
+
+    return measured
+
+
+def _environment(*, escape: bool) -> Environment:
+    made = _Limited(tolerance=Mode.STRICT, strict_filters=True, autoescape=escape)
+    for tag in ("include", "render"):  # there is no other file to be had
+        del made.tags[tag]
+    del made.filters["safe"]  # it would let a trait's text through as mark-up
+    made.filters.update({name: _bounded(name, f) for name, f in made.filters.items()})
+    return made
+
+
+_MARKUP = _environment(escape=True)
+_PLAIN = _environment(escape=False)
+
+
+class Template:
+    r"""A parsed template file; `render` fills it.
+
+    >>> hello = parse("templates/hello.email.liquid", "---\nsubject: Hi\n---\nDear {{ name }}")
+    >>> hello
+    Template('templates/hello.email.liquid', subject='Hi')
+    >>> sorted(hello.variables())
+    ['name']
+    """
+
+    def __init__(self, path: str, front: Front, subject: BoundTemplate, body: str) -> None:
+        self.path = path
+        self.subject = front.subject
+        self.purpose = front.purpose
+        self._subject = subject
+        self._markup = _MARKUP.from_string(body)
+        self._plain = _PLAIN.from_string(body)
+
+    def __repr__(self) -> str:
+        return f"Template({self.path!r}, subject={self.subject!r})"
+
+    def variables(self) -> set[str]:
+        """Return the dotted paths that the template reads, those of its own making left out.
+
+        A path ends where the template computes it: `{{ event.items[0].sku }}` reads
+        `event.items`.
+        """
+        parts = (self._subject, self._plain)
+        found = (v.segments for part in parts for vs in part.analyze().globals.values() for v in vs)
+        return {_dotted(segments) for segments in found}
+
+    def fill(self, names: Mapping[str, Any], *, markup: bool) -> tuple[str, str]:
+        """Return subject and body; the body HTML-escapes what it is filled with if `markup`.
+
+        Raises:
+            TemplateError: when a limit is hit or a filter gets what it cannot work on.
+        """
+        body = self._markup if markup else self._plain
+        try:
+            return self._subject.render(**names).strip(), body.render(**names)
+        except Exception as error:
+            # Liquid lets Python's own errors through for odd values (a number of 5,000 digits,
+            # a list where a text belongs); whatever it is, this template cannot be rendered.
+            raise TemplateError(f"{self.path}: {_message(error)}") from error
+
+
+def parse(path: str, text: str) -> Template:
+    r"""Read a template file.
+
+    Args:
+        path: as errors shall name it, such as `templates/welcome.email.liquid`.
+        text: the file's content.
+
+    Raises:
+        TemplateError: with file and line, where anything about it is wrong.
+
+    >>> parse("templates/hi.liquid", "---\nsubjet: Hi\n---\n")
+    Traceback (most recent call last):
+        ...
+    triggers.templates.TemplateError: templates/hi.liquid:2: unknown key 'subjet'. Did you mean 'subject'? Known: subject, purpose
+    """
+    if len(text) > SOURCE_LIMIT:
+        found = f"at most {SOURCE_LIMIT} characters were expected, found {len(text)}"
+        raise TemplateError(f"{path}:1: {found}")
+    head, body, first_line = _split(path, text.replace("\r\n", "\n"))
+    front, subject_line = _front(path, head)
+    subject = _compiled(path, front.subject, subject_line, fixed=True)
+    _compiled(path, body, first_line)
+    return Template(path, front, subject, body)
+
+
+def render(
+    template: Template, facts: Mapping[str, Any], event: Mapping[str, Any], channel: str
+) -> tuple[str, str, str]:
+    """Fill a template for a channel and return subject, text and HTML.
+
+    Traits stand at the top level, the entering event's properties under `event`. Only an
+    e-mail has HTML; its text part is the HTML without its tags.
+
+    >>> hello = parse("templates/hello.liquid", "Dear {{ first_name | default: 'you' }}!")
+    >>> render(hello, {"first_name": "Ana & Co"}, {}, "sms")
+    ('', 'Dear Ana & Co!', '')
+    >>> render(hello, {"first_name": "Ana & Co"}, {}, "email")
+    ('', 'Dear Ana & Co!', 'Dear Ana &amp; Co!')
+
+    Raises:
+        TemplateError: when a limit is hit or a filter gets what it cannot work on.
+    """
+    names = {**facts, "event": dict(event)}
+    markup = channel == "email"
+    subject, body = template.fill(names, markup=markup)
+    return (subject, text_of(body), body) if markup else (subject, body.strip(), "")
+
+
+def choose(name: str, channel: str, paths: Iterable[str]) -> str | None:
+    """Return the path of a template for a channel: its own file, else the common one.
+
+    >>> choose("hi", "email", ["templates/hi.liquid", "templates/hi.email.liquid"])
+    'templates/hi.email.liquid'
+    >>> choose("hi", "sms", ["templates/hi.liquid", "templates/hi.email.liquid"])
+    'templates/hi.liquid'
+    """
+    known = set(paths)
+    own, common = f"templates/{name}.{channel}.liquid", f"templates/{name}.liquid"
+    return own if own in known else common if common in known else None
+
+
+_TAG = re.compile(r"(<[a-zA-Z/!?][^<>]*>)")  # linear: what is not closed ends at the next `<`
+_NAME = re.compile(r"</?([a-z0-9]+|!--)", re.IGNORECASE)
+_UNSEEN = {"head", "script", "style", "title"}
+_BREAKS = {"br": "\n", "/div": "\n", "/li": "\n", "/tr": "\n"} | dict.fromkeys(
+    ("/p", "/ul", "/ol", "/table", "/h1", "/h2", "/h3", "/h4", "/h5", "/h6"), "\n\n"
+)
+
+
+def text_of(markup: str) -> str:
+    r"""Return what a reader without HTML sees.
+
+    >>> text_of("<style>p {}</style><p>Fish &amp;  chips</p><p>1 &lt; 2</p>")
+    'Fish & chips\n\n1 < 2'
+    """
+    seen: list[str] = []
+    unseen = ""
+    for part in _TAG.split(markup):
+        found = _NAME.match(part) if part[:1] == "<" else None
+        name = found.group(1).lower() if found else ""
+        closing = part[:2] == "</"
+        if unseen:
+            unseen = "" if closing and name == unseen else unseen
+        elif name in _UNSEEN and not closing:
+            unseen = name
+        elif not found:
+            seen.append(html.unescape(" ".join(re.split(r"\s+", part))))
+        else:
+            seen.append(_BREAKS.get(f"/{name}" if closing else name, ""))
+    lines = (" ".join(line.split()) for line in "".join(seen).split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def _split(path: str, text: str) -> tuple[str, str, int]:
+    """Return front matter, body, and the line that the body begins on."""
+    if not text.startswith("---\n"):
+        return "", text, 1
+    lines = text.split("\n")
+    for at, line in enumerate(lines[1:], 1):
+        if line.rstrip() == "---":
+            return "\n".join(lines[1:at]), "\n".join(lines[at + 1 :]), at + 2
+    raise TemplateError(f"{path}:1: the front matter has no closing line '---'")
+
+
+def _front(path: str, head: str) -> tuple[Front, int]:
+    """Read the front matter; the second value is the line that the subject stands on."""
+    if re.search(r"(?m)^\s*[\w-]+:\s*[&*!]", head):
+        raise TemplateError(f"{path}:2: tags and anchors are not allowed; put the text in quotes")
+    yaml = YAML(typ="safe", pure=True)
+    yaml.version = (1, 2)
+    try:
+        read = yaml.load(head) if head.strip() else {}
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 2 if error.problem_mark else 2
+        problem = (error.problem or "not YAML").split("\n")[0] + "; put the text in quotes"
+        raise TemplateError(f"{path}:{line}: {problem}") from error
+    except RecursionError as error:
+        raise TemplateError(f"{path}:2: the front matter is nested too deeply") from error
+    if not isinstance(read, dict):
+        raise TemplateError(f"{path}:2: 'subject: …' was expected, found {type(read).__name__}")
+    for key, value in read.items():
+        line = _line_of(head, str(key))
+        if key not in FRONT_KEYS:
+            known = f"Known: {', '.join(FRONT_KEYS)}"
+            raise TemplateError(
+                f"{path}:{line}: unknown key {key!r}.{_nearest(str(key), FRONT_KEYS)} {known}"
+            )
+        if not isinstance(value, str):
+            found = f"a text was expected for '{key}', found {value!r}; put it in quotes"
+            raise TemplateError(f"{path}:{line}: {found}")
+    return Front(**read), _line_of(head, "subject")
+
+
+def _line_of(head: str, key: str) -> int:
+    """Return the file's line of a front matter key; the opening `---` is line 1."""
+    lines = head.split("\n")
+    return next((at for at, line in enumerate(lines, 2) if line.startswith(key)), 2)
+
+
+def _compiled(path: str, source: str, first_line: int, *, fixed: bool = False) -> BoundTemplate:
+    """Compile one part and refuse what would only fail at the first send.
+
+    Args:
+        path: as errors name it.
+        source: the part.
+        first_line: the file's line that the part begins on.
+        fixed: whether every error is reported on that line.
+    """
+
+    def at(index: int) -> int:
+        return first_line if fixed else first_line + source.count("\n", 0, max(index, 0))
+
+    try:
+        made = _PLAIN.from_string(source)
+        filters = made.analyze().filters
+    except (LiquidError, RecursionError) as error:
+        token = error.token if isinstance(error, LiquidError) else None
+        known = token is not None and token.start_index >= 0
+        line = at(token.start_index if token and known else len(source.rstrip()))
+        raise TemplateError(f"{path}:{line}: {_message(error)}") from error
+    for name, spans in filters.items():
+        if name not in _PLAIN.filters:
+            nearest = _nearest(name, _PLAIN.filters)
+            raise TemplateError(f"{path}:{at(spans[0].index)}: unknown filter {name!r}.{nearest}")
+    for index in _loose_ranges(made):
+        found = "a range (a..b) may only stand in a 'for', where its length is bounded"
+        raise TemplateError(f"{path}:{at(index)}: {found}")
+    return made
+
+
+def _loose_ranges(template: BoundTemplate) -> Iterator[int]:
+    """Find ranges outside loops: `(1..1000000000) | join` is built before any limit looks."""
+    for node in _nodes(template, template.nodes):
+        for expression in node.expressions():
+            yield from _ranges(expression, in_loop=False)
+
+
+def _nodes(template: BoundTemplate, nodes: Iterable[Node]) -> Iterator[Node]:
+    from liquid import RenderContext  # noqa: PLC0415 - only needed to walk, and slow to import
+
+    context = RenderContext(template)
+    stack = list(nodes)
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(node.children(context, include_partials=False))
+
+
+def _ranges(expression: Expression, *, in_loop: bool) -> Iterator[int]:
+    if isinstance(expression, RangeLiteral) and not in_loop:
+        yield expression.token.start_index
+    for child in expression.children():
+        yield from _ranges(child, in_loop=isinstance(expression, LoopExpression))
+
+
+def _dotted(segments: list[Any]) -> str:
+    names: list[str] = []
+    for segment in segments:
+        if not isinstance(segment, str):
+            break
+        names.append(segment)
+    return ".".join(names)
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    near = get_close_matches(word, list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _message(error: BaseException) -> str:
+    """Return the error in one line, without a value that it was given."""
+    if isinstance(error, LiquidError):
+        return str(error.message or "cannot be rendered").split("\n")[0]
+    return f"cannot be rendered ({type(error).__name__})"

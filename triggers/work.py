@@ -1,0 +1,60 @@
+"""What one step produces: outputs for the world, changes for the ledger, reasons for people."""
+
+from collections import Counter
+from typing import NamedTuple
+
+import msgspec
+
+from events.record import DeadLetter, Offset
+from triggers.activation import Activation
+from triggers.state import State
+
+
+class Withdrawal(NamedTuple):
+    """A consent taken back: workers check it right before each send."""
+
+    leaf: str
+    purpose: str
+    channel: str  # "*" for every channel
+    time: int  # ms, the log's clock
+
+
+class Explanation(NamedTuple):
+    """Why something did or did not happen."""
+
+    person: str
+    trigger: str
+    outcome: str  # sent, held, refused, ignored
+    reason: str = ""
+    detail: str = ""
+
+
+class Work(msgspec.Struct):
+    """The work of one step. Whatever is written of a person carries the offset that it follows."""
+
+    state: State
+    activations: list[Activation] = []
+    withdrawals: list[Withdrawal] = []
+    dead: list[tuple[Offset, DeadLetter]] = []
+    seen: list[tuple[Offset, bytes, bytes]] = []  # first copies: (offset, key, digest)
+    workspaces: list[tuple[str, dict[str, str]]] = []  # (hash, files) that came into force
+    explanations: list[Explanation] = []
+    dirty: set[str] = msgspec.field(default_factory=set)  # people to write
+    removed: set[str] = msgspec.field(default_factory=set)  # person ids that are no more
+    index: dict[str, str] = {}  # identifiers and former ids that point elsewhere now
+    together: list[set[str]] = []  # people whom one record touched together
+    counts: dict[str, Counter[str]] = {}  # by the person who caused them
+
+    def count(self, person: str, what: str, by: int = 1) -> None:
+        """Count something that is counted across people, with the person who caused it."""
+        counter = self.counts.get(person)
+        if counter is None:
+            counter = self.counts[person] = Counter()
+        counter[what] += by
+
+    def explain(
+        self, person: str, trigger: str, outcome: str, reason: str = "", detail: str = ""
+    ) -> None:
+        """Record why, and count it."""
+        self.explanations.append(Explanation(person, trigger, outcome, reason, detail))
+        self.count(person, f"{outcome}:{trigger}:{reason}" if reason else f"{outcome}:{trigger}")
