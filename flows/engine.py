@@ -103,10 +103,14 @@ class Engine:
         self._log.append(self.partition, record.encode([version]))
         return True
 
-    def read(self) -> Sequence[Entry]:
-        """Read what has come, waiting a little where there is nothing."""
+    def read(self, after: int | None = None) -> Sequence[Entry]:
+        """Read what has come after an entry, by default after the last one processed.
+
+        Stays a little where there is nothing, but not longer than work or timers allow.
+        """
+        after = self.position if after is None else after
         wait_s = SOON_S if not self.behind.idle else min(LATER_S, self._until_due())
-        return self._log.read(self.partition, self.position, 512, max(1, int(wait_s * 1000)))
+        return self._log.read(self.partition, after, 512, max(1, int(wait_s * 1000)))
 
     def _until_due(self) -> float:
         due = self.state.dues.next()

@@ -19,6 +19,7 @@ from flows.engine import Engine
 from triggers.work import Work
 
 Batch = Sequence[Entry]
+_PAST = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class LogSource(FixedPartitionedSource[Batch, None]):
@@ -48,18 +49,26 @@ class LogPartition(StatefulSourcePartition[Batch, None]):
     def __init__(self, engine: Engine, stop: threading.Event) -> None:
         self._engine = engine
         self._stop = stop
+        self._position = engine.position  # of the last entry handed on
 
     def next_batch(self) -> Iterable[Batch]:
         """Read what has come, and do what time asks for while nothing comes."""
         if self._stop.is_set():
             raise StopIteration
         self._engine.pump()
-        entries = self._engine.read()
-        return [entries] if entries else []
+        entries = self._engine.read(self._position)
+        if not entries:
+            return []
+        self._position = entries[-1].id  # what is handed on may not be processed yet
+        return [entries]
 
     def next_awake(self) -> datetime:
-        """At once: the waiting is done inside the poll, where data ends it."""
-        return datetime.now(UTC)
+        """At once: the waiting is done inside the poll, where data ends it.
+
+        An instant of the past, because Bytewax measures from the start of the poll: "now"
+        would wait as long again as the poll has waited (measured: p50 50 ms at low rates).
+        """
+        return _PAST
 
     def snapshot(self) -> None:
         """Nothing: the ledger holds the offset."""

@@ -1,0 +1,154 @@
+"""Group commit: what arrives during one append leaves together with the next.
+
+An fsync costs the same for one record as for five hundred. So at most one append is in flight
+in each partition, and a request waits for the one that carries its records, never for a timer.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import NamedTuple
+
+from events.record import DeadLetter, Event, encode
+from events.sources.base import Appender, LogUnavailableError
+
+Record = Event | DeadLetter
+
+_ENTRY_RECORDS = 500  # in one entry, unless one request has more
+_ENTRY_BYTES = 1024 * 1024  # of JSON, likewise; what one command of the log should carry
+_QUEUE_BYTES = 32 * 1024 * 1024  # of JSON; as objects they take several times as much
+
+
+class OverloadedError(Exception):
+    """More is waiting for the log than may; nothing of this request was appended."""
+
+
+class _Waiter(NamedTuple):
+    records: Sequence[Record]
+    size: int
+    done: asyncio.Future[Exception | None]
+
+
+def partition_of(record: Record, partitions: int) -> int:
+    """Return the home of a record: by its leaf; a dead letter, which has none, by its source.
+
+    >>> partition_of(DeadLetter("web", "unknown_type", "", b"{}", 0), 1)
+    0
+    """
+    if partitions == 1:
+        return 0
+    home = record.leaf if isinstance(record, Event) else record.source
+    return int.from_bytes(blake2b(home.encode(), digest_size=8).digest()) % partitions
+
+
+class GroupCommit:
+    """Makes records durable, many requests to an append.
+
+    >>> class Memory:
+    ...     partitions, entries = 1, []
+    ...     async def append(self, partition, payload):
+    ...         self.entries.append(payload)
+    ...         return len(self.entries)
+    ...     async def close(self): ...
+    >>> async def two_requests():
+    ...     commit = GroupCommit(Memory())
+    ...     record = DeadLetter("web", "unknown_type", "", b"{}", 0)
+    ...     await asyncio.gather(commit.commit([record], 2), commit.commit([record], 2))
+    ...     return len(Memory.entries)
+    >>> asyncio.run(two_requests())
+    1
+    """
+
+    def __init__(
+        self,
+        appender: Appender,
+        *,
+        entry_records: int = _ENTRY_RECORDS,
+        entry_bytes: int = _ENTRY_BYTES,
+        queue_bytes: int = _QUEUE_BYTES,
+    ) -> None:
+        self._appender = appender
+        self._entry_records = entry_records
+        self._entry_bytes = entry_bytes
+        self._queue_bytes = queue_bytes
+        self._queues: list[deque[_Waiter]] = [deque() for _ in range(appender.partitions)]
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self.waiting_bytes = 0
+
+    async def commit(self, records: Sequence[Record], size: int) -> None:
+        """Return once all records are durable.
+
+        Args:
+            records: in the order in which a partition shall have them.
+            size: bytes that they take while they wait, roughly.
+
+        Raises:
+            OverloadedError: when too much waits already.
+            LogUnavailableError: when an append was not acknowledged; some records may be in.
+        """
+        if self.waiting_bytes and self.waiting_bytes + size > self._queue_bytes:
+            raise OverloadedError
+        share = size // max(len(records), 1)
+        parts = self._split(records)
+        waiting = [self._enqueue(p, part, share * len(part)) for p, part in parts.items()]
+        for failed in await asyncio.gather(*waiting):
+            if isinstance(failed, LogUnavailableError):
+                raise LogUnavailableError(str(failed)) from failed
+            if failed is not None:
+                raise failed
+
+    async def drained(self) -> None:
+        """Return when nothing waits and nothing is in flight."""
+        while self._running:
+            await asyncio.wait(self._running.values())
+
+    def _split(self, records: Sequence[Record]) -> dict[int, Sequence[Record]]:
+        if len(self._queues) == 1:
+            return {0: records}
+        parts: dict[int, list[Record]] = {}
+        for record in records:
+            parts.setdefault(partition_of(record, len(self._queues)), []).append(record)
+        return dict(parts)
+
+    def _enqueue(
+        self, partition: int, records: Sequence[Record], size: int
+    ) -> asyncio.Future[Exception | None]:
+        done: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        self._queues[partition].append(_Waiter(records, size, done))
+        self.waiting_bytes += size
+        if partition not in self._running:
+            self._running[partition] = asyncio.create_task(self._run(partition))
+        return done
+
+    async def _run(self, partition: int) -> None:
+        queue = self._queues[partition]
+        try:
+            while queue:
+                group = self._next_group(queue)
+                failed = await self._append(partition, group)
+                for waiter in group:
+                    self.waiting_bytes -= waiter.size
+                    if not waiter.done.done():  # its request may have been cancelled
+                        waiter.done.set_result(failed)
+        finally:
+            del self._running[partition]
+
+    def _next_group(self, queue: deque[_Waiter]) -> list[_Waiter]:
+        group = [queue.popleft()]
+        count, size = len(group[0].records), group[0].size
+        while queue:
+            count += len(queue[0].records)
+            size += queue[0].size
+            if count > self._entry_records or size > self._entry_bytes:
+                break
+            group.append(queue.popleft())
+        return group
+
+    async def _append(self, partition: int, group: list[_Waiter]) -> Exception | None:
+        records = [record for waiter in group for record in waiter.records]
+        try:
+            await self._appender.append(partition, encode(records))
+        except Exception as error:  # noqa: BLE001 - it is the waiting requests' answer, not ours
+            return error
+        return None

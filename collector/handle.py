@@ -1,0 +1,193 @@
+"""The HTTP door without HTTP: a request as a value in, an answer and records out. No I/O.
+
+Content-Type is never looked at: SDKs send JSON as text, as a form and as JSON.
+"""
+
+from typing import Any
+
+import msgspec
+
+from collector.batch import open_batch
+from collector.cors import preflight, with_cors
+from collector.credentials import from_body, from_head
+from collector.inflate import Caps, Corrupt, TooLarge, inflate
+from collector.keys import Key, KeyRing
+from collector.request import Request, Response
+from collector.respond import failure, success
+from events.context import as_context
+from events.limits import Limits
+from events.parse import Arrival, parse
+from events.record import DeadLetter, Event
+from events.rejected import Rejected
+from events.wire import RawBatch
+
+_ONE = {name: name for name in ("track", "identify", "page", "screen", "group", "alias")}
+_ONE |= {name[0]: name for name in _ONE}
+_BATCH = frozenset({"batch", "b"})
+_METRICS = "m"  # Segment's browser SDK reports about itself
+
+_ONE_ACCEPTED = success(accepted=1)
+
+
+class Door(msgspec.Struct, frozen=True):
+    """What the door knows: who may send and how much.
+
+    >>> Door(KeyRing()).ready
+    True
+    """
+
+    keys: KeyRing
+    caps: Caps = Caps()
+    limits: Limits = Limits()
+    ready: bool = True  # False while draining
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """An answer that may only leave once its records are durable."""
+
+    records: list[Event | DeadLetter]
+    response: Response
+    size: int  # bytes of JSON that the records came from
+    rejected: int = 0  # how many of the records are dead letters
+
+
+def handle(request: Request, door: Door, now_us: int) -> Response | Accepted:
+    """Answer one request.
+
+    Args:
+        request: with its whole body.
+        door: keys and limits.
+        now_us: when the request came, us since 1970.
+
+    >>> from collector.keys import create
+    >>> text, key = create("browser", "web", "2026-11-25T00:00:00Z")
+    >>> auth = {b"authorization": b"Bearer " + text.encode()}
+    >>> body = b'{"event":"Product Viewed","anonymousId":"a1"}'
+    >>> done = handle(Request("POST", "/v1/track", b"", auth, body), Door(KeyRing([key])), 10**15)
+    >>> done.response.body, done.records[0].leaf
+    (b'{"success":true,"accepted":1}', 'anonymous_id:a1')
+    """
+    done = _answer(request, door, now_us)
+    if isinstance(done, Response):
+        return with_cors(request, done)
+    return msgspec.structs.replace(done, response=with_cors(request, done.response))
+
+
+def _answer(request: Request, door: Door, now_us: int) -> Response | Accepted:
+    path, method = request.path.strip("/"), request.method
+    if path in ("healthz", "readyz"):
+        if method not in ("GET", "HEAD"):
+            return _wrong_method("GET")
+        if path == "readyz" and not door.ready:
+            return failure(503, "draining", "this collector is shutting down; ask another")
+        return success()
+    call = path.removeprefix("beacon/").removeprefix("v1/")
+    if call not in _ONE and call not in _BATCH and call != _METRICS:
+        return failure(404, "not_found", "no such path; events go to /v1/batch or /v1/track")
+    if method == "OPTIONS":
+        return preflight(request)
+    if method != "POST":
+        return _wrong_method("POST")
+    if call == _METRICS:
+        return success()
+    if not door.ready:
+        return failure(503, "draining", "this collector is shutting down; send again")
+    return _take(request, _ONE.get(call, ""), door, now_us)
+
+
+def _wrong_method(allowed: str) -> Response:
+    wrong = failure(405, "method_not_allowed", f"this path takes {allowed}")
+    allow = (b"allow", allowed.encode())
+    return msgspec.structs.replace(wrong, headers=(*wrong.headers, allow))
+
+
+def _take(request: Request, kind: str, door: Door, now_us: int) -> Response | Accepted:
+    sent_key = from_head(request)
+    if sent_key and door.keys.find(sent_key) is None:
+        return _unknown_key()  # before its body costs anything
+    body = inflate(request.body, request.header(b"content-encoding"), door.caps)
+    match body:
+        case TooLarge(reason=reason):
+            return failure(413, "request_too_large", reason)
+        case Corrupt(reason=reason):
+            return failure(400, "invalid_encoding", reason)
+    if kind:
+        key = _key(sent_key or from_body(body), door)
+        return (
+            key if isinstance(key, Response) else _take_one(body, _arrival(key, door, now_us, kind))
+        )
+    batch = open_batch(body, door.caps.events)
+    if isinstance(batch, Rejected):
+        return failure(400, batch.code, batch.reason)
+    if len(batch.batch) > door.caps.events:
+        many = f"the batch has {len(batch.batch)} events, at most {door.caps.events}"
+        return failure(413, "request_too_large", many)
+    key = _key(sent_key or _key_in(batch), door)
+    if isinstance(key, Response):
+        return key
+    return _take_batch(batch, _arrival(key, door, now_us, kind), len(body))
+
+
+def _key_in(batch: RawBatch) -> str:
+    if type(batch.write_key) is str and batch.write_key:
+        return batch.write_key
+    return from_body(batch.batch[0]) if batch.batch else ""
+
+
+def _key(sent: str, door: Door) -> Key | Response:
+    if not sent:
+        return failure(
+            401,
+            "missing_write_key",
+            "send the write key as Basic user name, Bearer token, ?writeKey= or in the body",
+        )
+    return door.keys.find(sent) or _unknown_key()
+
+
+def _unknown_key() -> Response:
+    return failure(401, "unknown_write_key", "no such write key; `kairos keys list` shows them")
+
+
+def _arrival(key: Key, door: Door, now_us: int, kind: str) -> Arrival:
+    return Arrival(key.source, key.trust, now_us, kind, limits=door.limits)
+
+
+def _take_one(body: bytes, arrival: Arrival) -> Response | Accepted:
+    result = parse(body, arrival)
+    if isinstance(result, Event):
+        return Accepted([result], _ONE_ACCEPTED, len(body))
+    status = 413 if result.code == "event_too_large" else 400
+    answer = failure(status, result.code, result.reason)
+    if result.code == "invalid_json":
+        return answer  # no event to keep; in a batch the request as a whole fails likewise
+    return Accepted([_dead(result, body, arrival)], answer, len(body), rejected=1)
+
+
+def _take_batch(batch: RawBatch, arrival: Arrival, size: int) -> Response | Accepted:
+    arrival = msgspec.structs.replace(
+        arrival, sent_at=batch.sent_at, context=as_context(batch.context)
+    )
+    records: list[Event | DeadLetter] = []
+    rejected: list[dict[str, Any]] = []
+    for index, raw in enumerate(batch.batch):
+        result = parse(raw, arrival)
+        if isinstance(result, Event):
+            records.append(result)
+            continue
+        records.append(_dead(result, bytes(raw), arrival))
+        rejected.append(
+            {
+                "index": index,
+                "message_id": result.message_id,
+                "code": result.code,
+                "message": result.reason,
+            }
+        )
+    accepted = len(records) - len(rejected)
+    more = {"rejected": rejected} if rejected else {}
+    answer = success(accepted=accepted, **more)
+    return Accepted(records, answer, size, len(rejected)) if records else answer
+
+
+def _dead(result: Rejected, body: bytes, arrival: Arrival) -> DeadLetter:
+    return DeadLetter(arrival.source, result.code, result.reason, body, arrival.accepted_us)

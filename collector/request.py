@@ -1,0 +1,33 @@
+"""HTTP as values: what came in and what goes out, whichever server carries it."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One request, its body read to the end.
+
+    >>> Request("GET", "/healthz").header(b"origin")
+    b''
+    """
+
+    method: str
+    path: str  # decoded, without the query
+    query: bytes = b""
+    headers: Mapping[bytes, bytes] = {}  # names in lower case
+    body: bytes = b""  # as on the wire, maybe compressed
+
+    def header(self, name: bytes) -> bytes:
+        """Return a header's value, `b""` where it was not sent."""
+        return self.headers.get(name, b"")
+
+
+class Response(msgspec.Struct, frozen=True):
+    """An answer to a request."""
+
+    status: int
+    body: bytes = b""
+    headers: Headers = ()

@@ -1,0 +1,285 @@
+"""From the JSON of one SDK call to an Event, or a reason why not. Pure: all it needs is passed in.
+
+**Identifiers.** The leaf is the `user_id`, else the `anonymous_id`, else, under a server's key,
+the e-mail address. `ids` adds what the call ties together: both ids of any call, `previousId` of
+an alias, and the address in the traits of a server's identify. A browser's address stays a trait:
+it joins nobody.
+
+**Alias.** `previousId` is an `anonymous_id`, as every SDK means it, unless it says otherwise:
+`user_id:bob`. So a plain alias(Alice, Bob) of two user ids leaves both alone whatever the order
+of the records (Bob's facts are at `user_id:bob`), and one that insists reaches the core, where
+trust and limits decide.
+
+**Names.** page and screen become `page_viewed` and `screen_viewed` with `name` and `category` in
+the properties. A group's traits describe the group, so they are properties too, beside `group_id`.
+
+**Digest.** What the call says: not when it was sent, by which library, or from where. A retry
+has the same; another message under the same id has not.
+"""
+
+import re
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from events.clock import event_time, parse_instant
+from events.context import as_context, select
+from events.identifiers import email_address, identifier, phone_number
+from events.limits import Limits
+from events.names import slug
+from events.read import read, readable
+from events.record import CLAIMED, Event
+from events.rejected import RefusedError, Rejected
+from events.values import SAFE_INTEGER, Check
+from events.wire import NO_CONTEXT, RawContext, RawEvent, as_object
+
+KINDS = frozenset({"track", "identify", "page", "screen", "group", "alias"})
+
+_PAGES = {"page": "page_viewed", "screen": "screen_viewed"}
+_TYPED_ID = re.compile(r"(user_id|anonymous_id):(.*)", re.DOTALL)
+
+_sent = lru_cache(maxsize=64)(parse_instant)  # a batch says it once for all its events
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """What the request says about each of its events.
+
+    >>> Arrival(source="web", trust=CLAIMED, accepted_us=1_700_000_000_000_000).received_ms
+    1700000000000
+    """
+
+    source: str  # the write key's source group; without control characters
+    trust: int  # CLAIMED or VERIFIED
+    accepted_us: int  # us
+    kind: str = ""  # from the path; "" where each event says its own `type`
+    sent_at: Any = None  # of the batch, as sent
+    context: RawContext = NO_CONTEXT  # of the batch
+    limits: Limits = Limits()
+
+    @property
+    def received_ms(self) -> int:
+        """When the request came, in ms."""
+        return self.accepted_us // 1000
+
+
+def parse(body: bytes | msgspec.Raw, arrival: Arrival) -> Event | Rejected:
+    """Turn the JSON of one call into an Event.
+
+    Never raises, whatever the bytes.
+
+    >>> arrival = Arrival(source="web", trust=CLAIMED, accepted_us=1_700_000_000_000_000)
+    >>> event = parse(b'{"type":"track","event":"Product Viewed","anonymousId":"a1"}', arrival)
+    >>> event.name, event.leaf, event.flags
+    ('product_viewed', 'anonymous_id:a1', ('clock_missing',))
+    >>> parse(b'{"type":"track","event":"Product Viewed"}', arrival).code
+    'no_identifier'
+    """
+    raw = read(body, arrival.limits)
+    if isinstance(raw, Rejected):
+        return raw
+    try:
+        return _assemble(raw, arrival)
+    except RefusedError as refusal:
+        return Rejected(refusal.code, refusal.reason, readable(raw.message_id))
+
+
+def _assemble(raw: RawEvent, arrival: Arrival) -> Event:
+    check = Check(arrival.limits)
+    flags: list[str] = []
+    kind = arrival.kind or raw.type
+    if type(kind) is not str or kind not in KINDS:
+        raise RefusedError("unknown_type", f"type: one of {', '.join(sorted(KINDS))} was expected")
+
+    own = as_context(raw.context)
+    properties = check.fields("properties", as_object("properties", raw.properties))
+    traits: dict[str, Any] = {}
+    name = kind
+    if kind == "track":
+        name = _event_name(raw.event, arrival.limits)
+    elif kind == "identify":
+        traits = _traits(raw, own, check)
+    elif kind == "group":
+        properties = _group(raw, properties, check)
+    elif kind != "alias":
+        name = _PAGES[kind]
+        for key, value in (("name", raw.name), ("category", raw.category)):
+            if value is not None and check.scalar(kind, key, value):
+                properties[key] = value
+
+    ids = _identifiers(raw, kind, own, properties, traits, arrival, flags)
+    source, trust = arrival.source, arrival.trust
+    content = _encode(
+        (
+            kind,
+            name,
+            ids,
+            _scalar(raw.timestamp),
+            _scalar(raw.original_timestamp),
+            properties,
+            traits,
+        )
+    )
+    message_id = _message_id(raw.message_id, source, content, arrival.limits)
+    context = select(own, arrival.context, check)
+    sent = arrival.sent_at if raw.sent_at is None else raw.sent_at
+    time, wrong = event_time(
+        parse_instant(raw.timestamp),
+        parse_instant(raw.original_timestamp),
+        _sent(sent) if type(sent) is str else parse_instant(sent),
+        arrival.received_ms,
+        verified=trust > CLAIMED,
+    )
+    if wrong:
+        flags.append(wrong)
+        clock = _clock_as_sent(raw, sent)
+        if clock:
+            context["clock"] = clock
+    if properties.get("machine") is True or properties.get("sg_machine_open") is True:
+        flags.append("machine")
+    if check.dropped:
+        flags.append("dropped_key")
+    leaf = ids[0]
+    return Event(
+        message_id=message_id,
+        source=source,
+        trust=trust,
+        kind=kind,
+        name=name,
+        leaf=leaf,
+        ids=ids,
+        time=time,
+        accepted_us=arrival.accepted_us,
+        # A line feed is a control character, which none of the three can contain.
+        key=blake2b(f"{source}\n{leaf}\n{message_id}".encode(), digest_size=16).digest(),
+        digest=blake2b(content, digest_size=8).digest(),
+        properties=properties,
+        traits=traits,
+        context=context,
+        flags=tuple(flags),
+    )
+
+
+def _event_name(event: Any, limits: Limits) -> str:
+    if type(event) is not str or not event.strip():
+        raise RefusedError(
+            "missing_event_name", "event: a track call needs the name of what happened"
+        )
+    if 4 * len(event) > limits.id_bytes and len(event.encode()) > limits.id_bytes:
+        raise RefusedError("invalid_event_name", f"event: more than {limits.id_bytes} bytes")
+    name = slug(event)
+    if not name:
+        raise RefusedError("invalid_event_name", "event: no letter and no digit in the name")
+    return name
+
+
+def _traits(raw: RawEvent, own: RawContext, check: Check) -> dict[str, Any]:
+    # RudderStack's browser SDK sends an identify's traits in the context, and repeats what it
+    # knows in every later event: those are no change, and only identify is read.
+    traits = check.fields("traits", as_object("traits", raw.traits))
+    if own.traits:
+        traits = check.fields("context.traits", as_object("context.traits", own.traits)) | traits
+    email, phone = traits.get("email"), traits.get("phone")
+    if type(email) is str:
+        traits["email"] = email_address(email) or email
+    if type(phone) is str:
+        traits["phone"] = phone_number(phone) or phone
+    return traits
+
+
+def _group(raw: RawEvent, properties: dict[str, Any], check: Check) -> dict[str, Any]:
+    group = check.fields("traits", as_object("traits", raw.traits)) | properties
+    group_id = identifier("groupId", raw.group_id, check.limits.id_bytes)
+    return group | {"group_id": group_id} if group_id else group
+
+
+def _identifiers(
+    raw: RawEvent,
+    kind: str,
+    own: RawContext,
+    properties: dict[str, Any],
+    traits: dict[str, Any],
+    arrival: Arrival,
+    flags: list[str],
+) -> tuple[str, ...]:
+    longest = arrival.limits.id_bytes
+    user, anonymous = raw.user_id, raw.anonymous_id
+    user_id = identifier("userId", user, longest)
+    anonymous_id = identifier("anonymousId", anonymous, longest)
+    found = []
+    if user_id:
+        found.append("user_id:" + user_id)
+    if anonymous_id:
+        found.append("anonymous_id:" + anonymous_id)
+    # Some SDKs send "" for "nobody yet" with every page; an identify meant to name somebody.
+    meant = (None,) if kind == "identify" else (None, "")
+    blocked = (not user_id and user not in meant) or (not anonymous_id and anonymous not in meant)
+
+    if kind == "alias":
+        previous = _previous(raw.previous_id, longest)
+        blocked = blocked or (not previous and raw.previous_id is not None)
+        if previous and previous not in found:
+            found.append(previous)
+
+    if arrival.trust > CLAIMED and (kind == "identify" or not found):
+        claimed = traits.get("email") if kind == "identify" else _email_of(own, properties, kind)
+        address = email_address(claimed) if type(claimed) is str else ""
+        if address:
+            found.append("email:" + address)
+
+    if blocked:
+        flags.append("blocked_id")
+    if not found:
+        why = "its ids are placeholders" if blocked else "userId or anonymousId was expected"
+        raise RefusedError("no_identifier", f"the event names nobody: {why}")
+    return tuple(found)
+
+
+def _previous(value: Any, longest: int) -> str:
+    typed = _TYPED_ID.fullmatch(value) if type(value) is str else None
+    kind, text = typed.groups() if typed else ("anonymous_id", value)
+    previous = identifier("previousId", text, longest)
+    return f"{kind}:{previous}" if previous else ""
+
+
+def _email_of(own: RawContext, properties: dict[str, Any], kind: str) -> Any:
+    """Return the address that a call without ids is about; a group's is the group's."""
+    if kind == "group":
+        return None
+    if properties.get("email"):
+        return properties["email"]
+    return own.traits.get("email") if type(own.traits) is dict else None
+
+
+def _message_id(value: Any, source: str, content: bytes, limits: Limits) -> str:
+    """Return the id as sent, else one that the same call always gets.
+
+    Two equal calls without id and time are one call: nothing tells them from a retry.
+    """
+    if value is None or value == "":
+        return "derived-" + blake2b(source.encode() + b"\n" + content, digest_size=16).hexdigest()
+    if type(value) is int:
+        value = str(value)
+    if type(value) is not str:
+        raise RefusedError("invalid_message_id", "messageId: text was expected")
+    if len(value.encode()) > limits.id_bytes or not value.isprintable():
+        raise RefusedError(
+            "invalid_message_id",
+            f"messageId: at most {limits.id_bytes} bytes without control characters",
+        )
+    return value
+
+
+def _scalar(value: Any) -> Any:
+    """Return `value` where it can be part of a digest, None for what was never a time."""
+    kind = type(value)
+    if kind is str or kind is float or (kind is int and -SAFE_INTEGER <= value <= SAFE_INTEGER):
+        return value
+    return None
+
+
+def _clock_as_sent(raw: RawEvent, sent: Any) -> dict[str, Any]:
+    values = {"timestamp": raw.timestamp, "original": raw.original_timestamp, "sent": sent}
+    return {key: _scalar(v) for key, v in values.items() if v is not None and len(str(v)) <= 64}
