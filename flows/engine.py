@@ -126,7 +126,6 @@ class Engine:
             self._store.put(_outputs(work))
             self.behind.take(
                 work.dirty,
-                work.removed,
                 work.index,
                 work.together,
                 work.counts,

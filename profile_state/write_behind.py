@@ -54,21 +54,21 @@ class WriteBehind:
     def take(
         self,
         dirty: set[str],
-        removed: set[str],
         index: Mapping[str, str],
         together: list[set[str]],
         counts: Mapping[str, Counter[str]],
         mark: Mark,
     ) -> None:
-        """Gather a step's changes, whose outputs are sent."""
+        """Gather a step's changes, whose outputs are sent.
+
+        Somebody who was joined into another person stays where they wait: writing them means
+        writing their group, and an offset that is stored stands for their changes too.
+        """
         for person in sorted(dirty):
             if person not in self._draining:
                 self._gathering[person] = None
         for group in together:
             self._join(group)
-        for person in removed:
-            self._draining.pop(person, None)
-            self._gathering.pop(person, None)
         for identifier, person in index.items():
             self._moved.setdefault(person, set()).add(identifier)
         for person, counter in counts.items():

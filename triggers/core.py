@@ -21,6 +21,7 @@ from triggers.problems import WorkspaceError
 from triggers.state import State
 from triggers.work import Withdrawal, Work
 
+MACHINE = "machine"  # the flag of what no human did: kept, but it occurs nowhere
 OLDEST = 30 * 86_400_000  # ms; an older event changes traits, never counters, and never sends
 
 
@@ -70,7 +71,7 @@ def needs(state: State, batches: list[Batch]) -> Needs:
     for batch in batches:
         for record in batch.records:
             if isinstance(record, Event):
-                _need(state, record.ids, wanted, joining=len(record.ids) > 1)
+                _need(state, record.ids, wanted)
             elif isinstance(record, Tick):
                 now = max(state.now, batch.time)
                 due = state.dues.until(now, record.limit)
@@ -78,7 +79,8 @@ def needs(state: State, batches: list[Batch]) -> Needs:
     return wanted
 
 
-def _need(state: State, identifiers: Iterable[str], wanted: Needs, *, joining: bool) -> None:
+def _need(state: State, identifiers: Iterable[str], wanted: Needs) -> None:
+    """Ask for these identifiers' people, and for all whom refused edges connect them to."""
     ahead, seen = list(identifiers), set()
     while ahead:
         identifier = ahead.pop()
@@ -94,7 +96,7 @@ def _need(state: State, identifiers: Iterable[str], wanted: Needs, *, joining: b
         known = state.people.get(person)
         if known is None:
             wanted.people.add(person)
-        elif joining and known.refused:
+        elif known.refused:
             ahead += [end for e in known.refused for end in (e.a, e.b)]
 
 
@@ -140,7 +142,7 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     if person is None:
         return
     memberships.adopt(work, person)
-    current = event.time > state.now - OLDEST
+    current = event.time > state.now - OLDEST and MACHINE not in event.flags
     workspace = state.workspace
     folding = workspace.fold.get(event.name) if workspace is not None and current else None
     leaf = person.leaves[event.leaf]

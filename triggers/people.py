@@ -69,9 +69,9 @@ def neighbourhood(state: State, identifiers: list[str]) -> dict[str, Person]:
     found: dict[str, Person] = {}
     ahead = list(identifiers)
     while ahead:
-        person = state.find(ahead.pop())
-        if person is not None and person.id not in found:
-            found[person.id] = person
+        whom = state.index[ahead.pop()]  # `needs` asked for every one of them
+        if whom is not None and whom not in found:
+            person = found[whom] = state.people[whom]
             ahead += [end for e in person.refused for end in (e.a, e.b)]
     return found
 

@@ -1,0 +1,152 @@
+"""Every ledger keeps the same promises."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from events.record import START, Offset
+from profile_state.person import NEVER
+from profile_state.stores.base import Chunk, FencedError, Mark, Outputs, Seen, Store
+from profile_state.stores.memory import MemoryStore, Shelf
+from profile_state.stores.redis import RedisStore
+
+Open = Callable[[], Store]
+
+
+@pytest.fixture(params=["memory", "redis"])
+def store(request: pytest.FixtureRequest) -> Iterator[Open]:
+    opened: list[Store] = []
+    shelf = Shelf()
+    url = f"unix://{request.getfixturevalue('valkey')}" if request.param == "redis" else ""
+
+    def open_store() -> Store:
+        made: Store = RedisStore(url) if url else MemoryStore(shelf)
+        opened.append(made)
+        return made
+
+    yield open_store
+    for made in opened:
+        made.close()
+
+
+def test_a_new_ledger_starts_before_every_record(store: Open) -> None:
+    recovered = store().own()
+    assert recovered.mark == Mark(START, {})
+    assert recovered.dues == []
+    assert recovered.seen == []
+
+
+def test_what_is_written_is_read_back(store: Open) -> None:
+    ledger = store()
+    ledger.own()
+    ledger.write(
+        Chunk(
+            people=[("p_1", b"one", 500), ("p_2", b"two", NEVER)],
+            index=[("user_id:u1", "p_1"), ("anonymous_id:ä b", "p_2")],
+            counts={"applied": 2},
+        )
+    )
+    assert ledger.settled(5) == ledger.sent == 1
+    loaded = ledger.load(["user_id:u1", "user_id:nobody", "anonymous_id:ä b"], ["p_1", "p_3"])
+    assert loaded.leads == {"user_id:u1": "p_1", "user_id:nobody": None, "anonymous_id:ä b": "p_2"}
+    assert loaded.people == {"p_1": b"one"}
+    assert store().own().dues == [(500, "p_1")]
+
+
+def test_loading_nothing_asks_nothing(store: Open) -> None:
+    ledger = store()
+    ledger.own()
+    assert ledger.load([], []) == ({}, {})
+
+
+def test_someone_who_is_no_more_is_gone_with_their_timer(store: Open) -> None:
+    ledger = store()
+    ledger.own()
+    ledger.write(Chunk(people=[("p_1", b"one", 500)], index=[("user_id:u1", "p_1")]))
+    ledger.write(
+        Chunk(people=[("p_2", b"two", NEVER)], removed=["p_1"], index=[("user_id:u1", "p_2")])
+    )
+    ledger.settled(5)
+    assert ledger.load(["user_id:u1"], ["p_1", "p_2"]) == ({"user_id:u1": "p_2"}, {"p_2": b"two"})
+    assert store().own().dues == []
+
+
+def test_a_timer_that_is_no_more_is_forgotten(store: Open) -> None:
+    ledger = store()
+    ledger.own()
+    ledger.write(Chunk(people=[("p_1", b"one", 500)]))
+    ledger.write(Chunk(people=[("p_1", b"one", NEVER)]))
+    ledger.settled(5)
+    assert store().own().dues == []
+
+
+def test_the_mark_and_the_first_copies_survive_their_writer(store: Open) -> None:
+    ledger = store()
+    ledger.own()
+    copies = [Seen(Offset(7, 0), b"k" * 16, b"d" * 8), Seen(Offset(7, 3), b"l" * 16, b"e" * 8)]
+    ledger.put(Outputs(seen=copies))
+    ledger.put(Outputs(seen=[Seen(Offset(8, 0), b"m" * 16, b"f" * 8)]))
+    ledger.mark(Mark(Offset(7, 3), {"workspace.yaml": "workspace: a"}))
+    ledger.settled(5)
+    recovered = store().own()
+    assert recovered.mark == Mark(Offset(7, 3), {"workspace.yaml": "workspace: a"})
+    assert recovered.seen == [*copies, Seen(Offset(8, 0), b"m" * 16, b"f" * 8)]
+
+
+def test_i10_a_writer_that_was_replaced_changes_nothing(store: Open) -> None:
+    old = store()
+    old.own()
+    new = store()
+    new.own()
+    old.write(
+        Chunk(people=[("p_1", b"old", 5)], index=[("user_id:u1", "p_1")], counts={"applied": 1})
+    )
+    old.put(Outputs(activations=b"x", seen=[Seen(Offset(1, 0), b"k" * 16, b"d" * 8)]))
+    old.mark(Mark(Offset(9, 9), {}))
+    with pytest.raises(FencedError):
+        old.settled(5)
+    assert new.load(["user_id:u1"], ["p_1"]) == ({"user_id:u1": None}, {})
+    third = store().own()
+    assert third.mark.offset == START
+    assert third.seen == []
+    assert third.dues == []
+
+
+def test_a_large_chunk_is_one_call(store: Open) -> None:
+    ledger = store()
+    ledger.own()
+    people = [(f"p_{n}", b"x" * 1500, n) for n in range(300)]
+    ledger.write(Chunk(people=people, counts={f"c{n}": 1 for n in range(50)}))
+    assert ledger.settled(5) == 1
+    assert len(store().own().dues) == 300
+
+
+def test_redis_counts_and_streams_are_where_the_others_look(valkey: Path) -> None:
+    import redis
+
+    from events.sources.valkey import ValkeyLog
+
+    ledger = RedisStore(f"unix://{valkey}")
+    ledger.own()
+    ledger.write(Chunk(counts={"applied": 2}))
+    ledger.write(Chunk(counts={"applied": 3}))
+    ledger.put(
+        Outputs(
+            activations=b"acts",
+            withdrawals=[("user_id:u1", "marketing", "email", 5)],
+            dead=[(Offset(1, 2), b"letter")],
+            workspaces=[("h", b"files")],
+        )
+    )
+    ledger.settled(5)
+    client = redis.Redis(unix_socket_path=str(valkey))
+    stream = ValkeyLog(f"valkey://{valkey}?name=activations")
+    assert client.hget("counts:{p0}", "applied") == b"5"
+    assert [e.payload for e in stream.read(0, -1, 10, 0)] == [b"acts"]
+    assert client.get("withdrawn:user_id:u1:marketing:email") == b"5"
+    assert client.hgetall("dead:{p0}") == {b"1.2": b"letter"}
+    assert client.get("workspace:h") == b"files"
+    stream.close()
+    client.close()
+    ledger.close()
