@@ -9,10 +9,9 @@ import functools
 import html
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from liquid import BoundTemplate, Environment, Mode
+from liquid import BoundTemplate, Environment, Mode, RenderContext
 from liquid.ast import Node
 from liquid.builtin.expressions.loop import LoopExpression
 from liquid.builtin.expressions.primitive import RangeLiteral
@@ -21,13 +20,28 @@ from liquid.expression import Expression
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
+from triggers.words import nearest
+
 OUTPUT_LIMIT = 1_000_000  # bytes; a mail above this is cut off by every large provider anyway
 SOURCE_LIMIT = 256 * 1024  # characters of one template file
+FRONT_LIMIT = 4096  # characters between the `---` lines
+BRACKET_LIMIT = 200  # a deep nest of them takes YAML seconds
 FRONT_KEYS = ("subject", "purpose")
 
 
 class TemplateError(ValueError):
-    """A template cannot be used; the message says where, what was expected and what was found."""
+    """A template cannot be used; says where, what was expected and what was found.
+
+    Args:
+        path: of the template.
+        line: from 1, None where rendering failed as a whole.
+        message: what is wrong.
+    """
+
+    def __init__(self, path: str, line: int | None, message: str) -> None:
+        super().__init__(f"{path}: {message}" if line is None else f"{path}:{line}: {message}")
+        self.line = line
+        self.message = message
 
 
 class Front(NamedTuple):
@@ -97,13 +111,15 @@ class Template:
     ['name']
     """
 
-    def __init__(self, path: str, front: Front, subject: BoundTemplate, body: str) -> None:
+    def __init__(
+        self, path: str, front: Front, subject: BoundTemplate, plain: BoundTemplate, body: str
+    ) -> None:
         self.path = path
         self.subject = front.subject
         self.purpose = front.purpose
         self._subject = subject
+        self._plain = plain
         self._markup = _MARKUP.from_string(body)
-        self._plain = _PLAIN.from_string(body)
 
     def __repr__(self) -> str:
         return f"Template({self.path!r}, subject={self.subject!r})"
@@ -130,7 +146,7 @@ class Template:
         except Exception as error:
             # Liquid lets Python's own errors through for odd values (a number of 5,000 digits,
             # a list where a text belongs); whatever it is, this template cannot be rendered.
-            raise TemplateError(f"{self.path}: {_message(error)}") from error
+            raise TemplateError(self.path, None, _message(error)) from error
 
 
 def parse(path: str, text: str) -> Template:
@@ -150,12 +166,12 @@ def parse(path: str, text: str) -> Template:
     """
     if len(text) > SOURCE_LIMIT:
         found = f"at most {SOURCE_LIMIT} characters were expected, found {len(text)}"
-        raise TemplateError(f"{path}:1: {found}")
+        raise TemplateError(path, 1, found)
     head, body, first_line = _split(path, text.replace("\r\n", "\n"))
     front, subject_line = _front(path, head)
     subject = _compiled(path, front.subject, subject_line, fixed=True)
-    _compiled(path, body, first_line)
-    return Template(path, front, subject, body)
+    plain = _compiled(path, body, first_line)
+    return Template(path, front, subject, plain, body)
 
 
 def render(
@@ -234,13 +250,17 @@ def _split(path: str, text: str) -> tuple[str, str, int]:
     for at, line in enumerate(lines[1:], 1):
         if line.rstrip() == "---":
             return "\n".join(lines[1:at]), "\n".join(lines[at + 1 :]), at + 2
-    raise TemplateError(f"{path}:1: the front matter has no closing line '---'")
+    raise TemplateError(path, 1, "the front matter has no closing line '---'")
 
 
 def _front(path: str, head: str) -> tuple[Front, int]:
     """Read the front matter; the second value is the line that the subject stands on."""
+    if len(head) > FRONT_LIMIT:
+        raise TemplateError(path, 2, f"the front matter has more than {FRONT_LIMIT} characters")
+    if head.count("[") + head.count("{") > BRACKET_LIMIT:
+        raise TemplateError(path, 2, f"more than {BRACKET_LIMIT} brackets in the front matter")
     if re.search(r"(?m)^\s*[\w-]+:\s*[&*!]", head):
-        raise TemplateError(f"{path}:2: tags and anchors are not allowed; put the text in quotes")
+        raise TemplateError(path, 2, "tags and anchors are not allowed; put the text in quotes")
     yaml = YAML(typ="safe", pure=True)
     yaml.version = (1, 2)
     try:
@@ -248,21 +268,21 @@ def _front(path: str, head: str) -> tuple[Front, int]:
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 2 if error.problem_mark else 2
         problem = (error.problem or "not YAML").split("\n")[0] + "; put the text in quotes"
-        raise TemplateError(f"{path}:{line}: {problem}") from error
+        raise TemplateError(path, line, problem) from error
     except RecursionError as error:
-        raise TemplateError(f"{path}:2: the front matter is nested too deeply") from error
+        raise TemplateError(path, 2, "the front matter is nested too deeply") from error
     if not isinstance(read, dict):
-        raise TemplateError(f"{path}:2: 'subject: …' was expected, found {type(read).__name__}")
+        raise TemplateError(path, 2, f"'subject: …' was expected, found {type(read).__name__}")
     for key, value in read.items():
         line = _line_of(head, str(key))
         if key not in FRONT_KEYS:
             known = f"Known: {', '.join(FRONT_KEYS)}"
             raise TemplateError(
-                f"{path}:{line}: unknown key {key!r}.{_nearest(str(key), FRONT_KEYS)} {known}"
+                path, line, f"unknown key {key!r}.{nearest(str(key), FRONT_KEYS)} {known}"
             )
         if not isinstance(value, str):
             found = f"a text was expected for '{key}', found {value!r}; put it in quotes"
-            raise TemplateError(f"{path}:{line}: {found}")
+            raise TemplateError(path, line, found)
     return Front(**read), _line_of(head, "subject")
 
 
@@ -285,6 +305,15 @@ def _compiled(path: str, source: str, first_line: int, *, fixed: bool = False) -
     def at(index: int) -> int:
         return first_line if fixed else first_line + source.count("\n", 0, max(index, 0))
 
+    raw = _RAW.search(source)
+    if raw is not None:
+        raise TemplateError(path, at(raw.start()), "unexpected tag 'raw'")
+    unclosed = _unclosed(source)
+    if unclosed is not None:
+        opening = source[unclosed : unclosed + 2]
+        raise TemplateError(
+            path, at(unclosed), f"'{opening}' is not closed, '{_CLOSING[opening]}' was expected"
+        )
     try:
         made = _PLAIN.from_string(source)
         filters = made.analyze().filters
@@ -292,15 +321,36 @@ def _compiled(path: str, source: str, first_line: int, *, fixed: bool = False) -
         token = error.token if isinstance(error, LiquidError) else None
         known = token is not None and token.start_index >= 0
         line = at(token.start_index if token and known else len(source.rstrip()))
-        raise TemplateError(f"{path}:{line}: {_message(error)}") from error
+        raise TemplateError(path, line, _message(error)) from error
     for name, spans in filters.items():
         if name not in _PLAIN.filters:
-            nearest = _nearest(name, _PLAIN.filters)
-            raise TemplateError(f"{path}:{at(spans[0].index)}: unknown filter {name!r}.{nearest}")
+            hint = nearest(name, _PLAIN.filters)
+            raise TemplateError(path, at(spans[0].index), f"unknown filter {name!r}.{hint}")
     for index in _loose_ranges(made):
         found = "a range (a..b) may only stand in a 'for', where its length is bounded"
-        raise TemplateError(f"{path}:{at(index)}: {found}")
+        raise TemplateError(path, at(index), found)
     return made
+
+
+_BRACES = re.compile(r"\{\{|\{%|\}\}|%\}")
+_RAW = re.compile(r"\{%-?\s*raw\b")  # nobody needs it, and unclosed ones take the lexer seconds
+_CLOSING = {"{{": "}}", "{%": "%}"}
+
+
+def _unclosed(source: str) -> int | None:
+    """Find an opening that is not closed before the next one.
+
+    Liquid's own lexer looks for the end of each anew: 32 KB of `{{` took it 40 seconds.
+    """
+    opened: int | None = None
+    for brace in _BRACES.finditer(source):
+        if brace.group() not in _CLOSING:
+            opened = None
+        elif opened is not None:
+            return opened
+        else:
+            opened = brace.start()
+    return opened
 
 
 def _loose_ranges(template: BoundTemplate) -> Iterator[int]:
@@ -311,8 +361,6 @@ def _loose_ranges(template: BoundTemplate) -> Iterator[int]:
 
 
 def _nodes(template: BoundTemplate, nodes: Iterable[Node]) -> Iterator[Node]:
-    from liquid import RenderContext  # noqa: PLC0415 - only needed to walk, and slow to import
-
     context = RenderContext(template)
     stack = list(nodes)
     while stack:
@@ -335,11 +383,6 @@ def _dotted(segments: list[Any]) -> str:
             break
         names.append(segment)
     return ".".join(names)
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    near = get_close_matches(word, list(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _message(error: BaseException) -> str:

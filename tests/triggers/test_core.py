@@ -297,7 +297,10 @@ def test_a_claimed_address_receives_nothing() -> None:
 
 
 def test_e1_overnight_quiet_hours_hold_until_the_morning() -> None:
-    shop = shop_with(simple("offer", "visited", deliver="purpose: marketing, quiet_hours: 21:00-08:00"), start=at("20:00"))
+    shop = shop_with(
+        simple("offer", "visited", deliver="purpose: marketing, quiet_hours: 21:00-08:00"),
+        start=at("20:00"),
+    )
     known(shop)
     shop.wait_until(at("23:00"))
     shop.do("visited", user="u1")
@@ -309,7 +312,10 @@ def test_e1_overnight_quiet_hours_hold_until_the_morning() -> None:
 
 
 def test_quiet_hours_are_local_to_the_person() -> None:
-    shop = shop_with(simple("offer", "visited", deliver="purpose: marketing, quiet_hours: 21:00-08:00"), start=at("20:00"))
+    shop = shop_with(
+        simple("offer", "visited", deliver="purpose: marketing, quiet_hours: 21:00-08:00"),
+        start=at("20:00"),
+    )
     shop.know("u1", email="u1@shop.example", timezone="America/New_York")
     shop.allow("u1")
     shop.wait_until(at("23:00"))  # 17:00 in New York
@@ -342,7 +348,11 @@ def test_a_held_send_asks_consent_and_condition_again() -> None:
 
 def test_a_send_that_quiet_hours_outlast_is_expired() -> None:
     shop = shop_with(
-        simple("offer", "visited", deliver="purpose: marketing, quiet_hours: 21:00-08:00, valid_for: 2h"),
+        simple(
+            "offer",
+            "visited",
+            deliver="purpose: marketing, quiet_hours: 21:00-08:00, valid_for: 2h",
+        ),
         start=at("23:00"),
     )
     known(shop)
@@ -353,7 +363,9 @@ def test_a_send_that_quiet_hours_outlast_is_expired() -> None:
 
 def test_e5_caps_roll() -> None:
     capped = "purpose: marketing, caps: {email: 1 per 24h}"
-    shop = shop_with(simple("offer", "visited", "reentry: always", deliver=capped), start=at("23:00"))
+    shop = shop_with(
+        simple("offer", "visited", "reentry: always", deliver=capped), start=at("23:00")
+    )
     known(shop)
     shop.do("visited", user="u1")
     shop.wait_until(at("0:00", 1))
@@ -414,7 +426,9 @@ when: {event: visited}
 do: [{send: {channels: [whatsapp, email], template: hello}}]
 deliver: {purpose: marketing}
 """
-    shop = Shop({**TEMPLATES, "templates/hello.whatsapp.liquid": "Hello", "triggers/t.yaml": trigger})
+    shop = Shop(
+        {**TEMPLATES, "templates/hello.whatsapp.liquid": "Hello", "triggers/t.yaml": trigger}
+    )
     known(shop)
     shop.allow("u1", channel="whatsapp")
     shop.do("visited", user="u1")
@@ -422,7 +436,9 @@ deliver: {purpose: marketing}
 
 
 def test_shadow_decides_and_never_sends() -> None:
-    shop = shop_with(simple("offer", "visited").replace("trigger: offer", "trigger: offer\nstatus: shadow"))
+    shop = shop_with(
+        simple("offer", "visited").replace("trigger: offer", "trigger: offer\nstatus: shadow")
+    )
     known(shop)
     shop.do("visited", user="u1")
     assert shop.sent == []

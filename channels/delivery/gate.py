@@ -1,0 +1,102 @@
+"""The gate: what must still be true right before a message is handed over.
+
+A decision may be minutes or days old. Whoever withdrew since then, or whatever is too late by
+now, is turned away here.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from channels.base import Refused
+from channels.delivery.slot import HORIZON, Expired
+from triggers.activation import Activation
+
+PATIENCE = 5.0  # seconds until a store that does not answer counts as away
+
+
+class StoreUnavailableError(Exception):
+    """A store that must be asked before a message leaves does not answer: wait, never send."""
+
+
+class Withdrawals(Protocol):
+    """Who withdrew what, and when."""
+
+    async def check(self, activations: Sequence[Activation]) -> set[str]:
+        """Return the ids of those decided at or before a withdrawal that concerns them.
+
+        Raises:
+            StoreUnavailableError: when nobody can tell.
+        """
+        ...
+
+
+class InMemoryWithdrawals:
+    """The same in a dict, for tests and for one process."""
+
+    def __init__(self) -> None:
+        self.at: dict[str, int] = {}  # key -> ms
+
+    def withdraw(self, leaf: str, purpose: str, channel: str, at: int) -> None:
+        """Record a withdrawal; `*` is every channel."""
+        key = f"withdrawn:{leaf}:{purpose}:{channel}"
+        self.at[key] = max(at, self.at.get(key, at))
+
+    async def check(self, activations: Sequence[Activation]) -> set[str]:
+        """Ask the dict."""
+        return _withdrawn(activations, [self.at.get(k) for a in activations for k in keys(a)])
+
+
+class RedisWithdrawals:
+    """The set in the ledger's Valkey: two keys a message, one MGET a batch."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def check(self, activations: Sequence[Activation]) -> set[str]:
+        """Ask the store."""
+        if not activations:
+            return set()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                values = await self._redis.mget([k for a in activations for k in keys(a)])
+        except (RedisError, OSError) as error:
+            raise StoreUnavailableError(f"withdrawals: {error}") from error
+        return _withdrawn(activations, [None if v is None else int(v) for v in values])
+
+
+def keys(activation: Activation) -> tuple[str, str]:
+    """Return the keys whose withdrawal concerns an activation: its channel, and every channel."""
+    prefix = f"withdrawn:{activation.leaf}:{activation.purpose}"
+    return f"{prefix}:{activation.channel}", f"{prefix}:*"
+
+
+async def turned_away(
+    activations: Sequence[Activation], withdrawals: Withdrawals, now: int
+) -> dict[str, Refused | Expired]:
+    """Return those that must not be sent any more, each with its reason.
+
+    Raises:
+        StoreUnavailableError: when the withdrawals cannot be asked; nothing may be sent then.
+    """
+    away: dict[str, Refused | Expired] = {}
+    for a in activations:
+        if a.valid_until is not None and now > a.valid_until:
+            away[a.id] = Expired(reason="valid_until")
+        elif a.decided < now - HORIZON:
+            away[a.id] = Expired(reason="horizon")
+    rest = [a for a in activations if a.id not in away]
+    withdrawn = await withdrawals.check(rest)
+    return away | {i: Refused(reason="consent") for i in withdrawn}
+
+
+def _withdrawn(activations: Sequence[Activation], instants: Sequence[int | None]) -> set[str]:
+    pairs = zip(instants[::2], instants[1::2], strict=True)
+    return {
+        a.id
+        for a, pair in zip(activations, pairs, strict=True)
+        if any(at is not None and a.decided <= at for at in pair)
+    }

@@ -1,0 +1,357 @@
+"""The delivery ledger: 64 slots, what became of every activation, and how far the stream is read.
+
+A worker leases slots and holds one SQLite file for each. **The cursor** says, for a slot and a
+partition of the activation stream, up to which entry everything of that slot is in its file. It
+lives in a file of its own, because an entry rarely concerns every slot and one write for all 64
+is cheaper than 64. It is written only after the entry's activations are committed, so it may be
+too small and is never too large; an entry read again is harmless, since `take` drops what it
+knows. A slot that nobody has served yet has no cursor and begins with the oldest entry there is.
+A slot that cannot be opened keeps its cursor, so nothing of it is trimmed away meanwhile.
+"""
+
+import sqlite3
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, Self, TypeVar
+
+from channels.base import Outcome
+from channels.delivery.slot import (
+    HORIZON,
+    STATES,
+    Expired,
+    Lease,
+    Row,
+    Slot,
+    SlotTakenError,
+    SlotUnusableError,
+    Taken,
+    counted,
+)
+from triggers.activation import SLOTS, Activation, slot_of
+
+__all__ = [
+    "HORIZON",
+    "STATES",
+    "Cursor",
+    "Expired",
+    "Ledger",
+    "Row",
+    "SlotTakenError",
+    "SlotUnusableError",
+    "Taken",
+    "listed",
+    "summary",
+]
+
+START = -1  # before the first entry
+T = TypeVar("T")
+
+
+class Cursor(NamedTuple):
+    """Where a worker reads on, and below which entry nobody of its slots needs anything."""
+
+    read: int
+    needed: int
+
+
+class Ledger:
+    """The ledgers of the slots that this worker leases. Methods block; call them in threads.
+
+    Use `open`, then `close`. Every method that takes many activations writes each slot once,
+    slots side by side: their fsyncs wait for the same disk together.
+    """
+
+    def __init__(
+        self, folder: Path, leases: dict[int, Lease], *, keyed: Callable[[str], bool]
+    ) -> None:
+        self.folder = folder
+        self.unserved: dict[int, str] = {}  # slot -> why
+        self._leases = leases
+        self._keyed = keyed
+        self._slots: dict[int, Slot] = {}
+        self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="ledger")
+        self._cursors = _Cursors(folder / "cursor.db")
+
+    def __repr__(self) -> str:
+        return f"Ledger({str(self.folder)!r}, slots={len(self._leases)})"
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        *,
+        keyed: Callable[[str], bool],
+        now: int,
+        slots: Iterable[int] = range(SLOTS),
+    ) -> Self:
+        """Lease slots and open their files; a slot that was never used gets its file when it is.
+
+        Args:
+            folder: where the ledgers live; made if missing.
+            keyed: whether a channel's receiver drops a second message with the same id.
+            now: ms.
+            slots: which to serve.
+
+        Raises:
+            SlotTakenError: when another worker holds one of them; none is kept then.
+            SlotUnusableError: when the cursor file cannot be used.
+        """
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        leases: dict[int, Lease] = {}
+        try:
+            for n in slots:
+                leases[n] = Lease(folder / f"slot-{n:02}.lock")
+            ledger = cls(folder, leases, keyed=keyed)
+        except BaseException:
+            for lease in leases.values():
+                lease.close()
+            raise
+        ledger._serve([n for n in leases if ledger._file(n).exists()], now)
+        return ledger
+
+    def cursor(self, partition: int) -> Cursor:
+        """Return where to read on, and the id below which entries may be trimmed."""
+        at = {n: self._cursors.get(n, partition) for n in self._leases}
+        served = [position for n, position in at.items() if n not in self.unserved]
+        return Cursor(min(served, default=START), min(at.values(), default=START))
+
+    def mark(self, partition: int, entry: int) -> None:
+        """Remember that everything up to `entry` is taken; `save` makes it durable."""
+        for n in self._leases:
+            if n not in self.unserved:
+                self._cursors.set(n, partition, entry)
+
+    def save(self) -> None:
+        """Make the cursors durable."""
+        self._cursors.save()
+
+    def take(self, activations: Sequence[Activation], now: int) -> list[Activation]:
+        """Write down this worker's activations and return the new ones, in their order.
+
+        Those of other workers' slots, those seen before and those of a slot that cannot be
+        used are dropped; only the last kind comes again, from the slot's own cursor.
+        """
+        mine = self._by_slot(activations, lambda a: a.id)
+        self._serve([n for n in mine if n not in self._slots and n not in self.unserved], now)
+        new = {a.id for found in self._each(mine, Slot.take, now) for a in found}
+        taken = []
+        for a in activations:
+            if a.id in new:
+                new.discard(a.id)  # an id twice in one batch is one activation
+                taken.append(a)
+        return taken
+
+    def next_due(self) -> float:
+        """Return a lower bound of when something is due, in ms; no disk is touched."""
+        return min((slot.next_due for slot in list(self._slots.values())), default=float("inf"))
+
+    def due(self, now: int, limit: int, skip: Sequence[str] = ()) -> list[Taken]:
+        """Return what waits for a call by now, and leave it in the caller's hands."""
+        found: list[Taken] = []
+        for n, slot in list(self._slots.items()):
+            if len(found) >= limit:
+                break
+            with self._contained(n):
+                found += slot.due(now, limit - len(found), skip)
+        return found
+
+    def defer(self, ids: Sequence[str], at: int) -> None:
+        """Put down what is in hand until `at`."""
+        self._each(self._by_slot(ids, str), Slot.defer, at)
+
+    def intend(self, ids: Sequence[str], now: int) -> set[str]:
+        """Make the intent to call durable; only the returned ids may be called."""
+        return set().union(*self._each(self._by_slot(ids, str), Slot.intend, now))
+
+    def settle(self, outcomes: Sequence[tuple[str, Outcome | Expired]], now: int) -> None:
+        """Write down what came of calls, or of refusals before a call.
+
+        `Later` makes it pending again, due `after` seconds from now.
+        """
+        self._each(self._by_slot(outcomes, lambda pair: pair[0]), Slot.settle, now)
+
+    def revive(self, now: int) -> bool:
+        """Try the unserved slots again; True when one came back and its entries are to be read."""
+        before = len(self.unserved)
+        self._serve(list(self.unserved), now)
+        return len(self.unserved) < before
+
+    def prune(self, now: int) -> int:
+        """Forget what is older than the horizon, and return how many."""
+        gone = 0
+        for n, slot in list(self._slots.items()):
+            with self._contained(n):
+                gone += slot.prune(now)
+        return gone
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Count this worker's activations: channel -> state -> how many."""
+        found = []
+        for n, slot in list(self._slots.items()):
+            with self._contained(n):
+                found.append(slot.counts())
+        return _summed(found)
+
+    def close(self) -> None:
+        """Save the cursors, close the files, give back the slots."""
+        self._pool.shutdown()
+        try:
+            self._cursors.close()
+        finally:
+            for slot in self._slots.values():
+                slot.close()
+            for lease in self._leases.values():
+                lease.close()
+
+    def _file(self, n: int) -> Path:
+        return self.folder / f"slot-{n:02}.db"
+
+    def _serve(self, slots: Sequence[int], now: int) -> None:
+        """Open slots; one that cannot be opened is not served, and `unserved` says why."""
+        opened = self._pool.map(
+            lambda n: Slot.opened(self._file(n), keyed=self._keyed, now=now), slots
+        )
+        for n, slot in zip(slots, opened, strict=True):
+            if isinstance(slot, str):
+                self.unserved[n] = slot
+            else:
+                self._slots[n] = slot
+                self.unserved.pop(n, None)
+
+    def _by_slot(self, items: Iterable[T], name: Callable[[T], str]) -> dict[int, list[T]]:
+        """Group what belongs to this worker's slots."""
+        groups: dict[int, list[T]] = defaultdict(list)
+        for item in items:
+            n = slot_of(name(item))
+            if n in self._leases:
+                groups[n].append(item)
+        return groups
+
+    def _each(self, groups: dict[int, list[Any]], method: Callable[..., T], at: int) -> list[T]:
+        """Call a method of each slot with its group, side by side."""
+
+        def call(n: int) -> list[T]:
+            with self._contained(n):
+                if n in self._slots:
+                    return [method(self._slots[n], groups[n], at)]
+            return []
+
+        if len(groups) == 1:
+            return call(next(iter(groups)))
+        return [result for found in self._pool.map(call, groups) for result in found]
+
+    @contextmanager
+    def _contained(self, n: int) -> Iterator[None]:
+        """A slot that fails (disk full, damage) stops being served; the others go on."""
+        try:
+            yield
+        except SlotUnusableError as error:
+            self.unserved[n] = str(error)
+            slot = self._slots.pop(n, None)
+            if slot is not None:
+                slot.close()
+
+
+class _Cursors:
+    """The durable map (slot, partition) -> entry id."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()  # marked in the worker's loop, saved in a thread
+        self._moved: set[tuple[int, int]] = set()
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA busy_timeout = 5000")  # workers of other slots write it too
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS cursor (slot INTEGER, partition INTEGER,"
+                " entry INTEGER NOT NULL, PRIMARY KEY (slot, partition)) WITHOUT ROWID"
+            )
+            rows = self._db.execute("SELECT slot, partition, entry FROM cursor").fetchall()
+        except sqlite3.Error as error:
+            raise SlotUnusableError(f"{path.name} cannot be used: {error}") from error
+        self._at: dict[tuple[int, int], int] = {(row[0], row[1]): row[2] for row in rows}
+
+    def get(self, slot: int, partition: int) -> int:
+        return self._at.get((slot, partition), START)
+
+    def set(self, slot: int, partition: int, entry: int) -> None:
+        with self._lock:
+            if entry > self.get(slot, partition):
+                self._at[slot, partition] = entry
+                self._moved.add((slot, partition))
+
+    def save(self) -> None:
+        with self._lock:
+            moved, self._moved = self._moved, set()
+            rows = [(slot, partition, self._at[slot, partition]) for slot, partition in moved]
+        if not moved:
+            return
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("REPLACE INTO cursor VALUES (?, ?, ?)", rows)
+            self._db.execute("COMMIT")
+        except sqlite3.Error:
+            # Too small a cursor is right, only slower after a restart; the next save tries again.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            with self._lock:
+                self._moved |= moved
+
+    def close(self) -> None:
+        self.save()
+        self._db.close()
+
+
+def summary(folder: Path) -> dict[str, dict[str, int]]:
+    """Count every slot without a lease, beside a running worker: channel -> state -> how many.
+
+    Raises:
+        SlotUnusableError: when a file is damaged.
+    """
+    return _summed(_asked(path, counted) or {} for path in sorted(folder.glob("slot-*.db")))
+
+
+def listed(folder: Path, state: str, limit: int = 1000) -> list[Row]:
+    """List activations of a state without a lease, such as those held as `unknown`.
+
+    Raises:
+        SlotUnusableError: when a file is damaged.
+    """
+
+    def select(db: sqlite3.Connection) -> list[Row]:
+        rows = db.execute(
+            "SELECT id, channel, trigger_name, state, detail, attempts, decided, changed"
+            " FROM activation WHERE state = ? ORDER BY changed LIMIT ?",
+            (state, limit),
+        )
+        return [Row._make(row) for row in rows]
+
+    found: list[Row] = []
+    for path in sorted(folder.glob("slot-*.db")):
+        found += _asked(path, select) or []
+    return found[:limit]
+
+
+def _asked(path: Path, question: Callable[[sqlite3.Connection], T]) -> T | None:
+    """Read a ledger, also while a worker writes it; None while its tables are being made."""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
+            db.execute("PRAGMA busy_timeout = 5000")
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            return question(db) if version else None
+    except sqlite3.Error as error:
+        raise SlotUnusableError(f"{path.name} cannot be read: {error}") from error
+
+
+def _summed(found: Iterable[dict[tuple[str, str], int]]) -> dict[str, dict[str, int]]:
+    total: dict[str, dict[str, int]] = {}
+    for counts in found:
+        for (channel, state), n in counts.items():
+            of = total.setdefault(channel, {})
+            of[state] = of.get(state, 0) + n
+    return total

@@ -1,0 +1,368 @@
+"""One slot's ledger: a SQLite file that remembers every activation of the slot, and its lease.
+
+A send happens once because of three facts in here. An id is taken once, however often the
+stream is read. The intent is on disk before the provider is called, so after a crash we know
+which calls may have happened. And one process at a time holds the slot: the lock belongs to the
+open file, so the kernel gives it back however that process dies, and never while it is frozen.
+
+States: `pending` waits for a call, `intent` is in the window of a call, and the others are
+final: `delivered`, `refused`, `unknown` (held and shown, never sent again), `expired`.
+"""
+
+import fcntl
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import msgspec
+
+from channels.base import Delivered, Later, Outcome, Refused, Unknown
+from triggers.activation import Activation
+
+VERSION = 1
+HORIZON = 90 * 86_400_000  # ms; older decisions are not sent, so ids need no longer memory
+STATES = ("pending", "intent", "delivered", "refused", "unknown", "expired")
+
+_SCHEMA = """
+CREATE TABLE activation (
+    id TEXT PRIMARY KEY,
+    state TEXT NOT NULL,
+    attempts INTEGER NOT NULL,  -- calls that the provider did not take
+    next_attempt INTEGER,  -- ms; NULL while the worker has it in hand
+    channel TEXT NOT NULL,
+    trigger_name TEXT NOT NULL,
+    detail TEXT NOT NULL,  -- the provider's id, or the reason; never personal data
+    decided INTEGER NOT NULL,  -- ms
+    taken INTEGER NOT NULL,  -- ms
+    changed INTEGER NOT NULL,  -- ms
+    body BLOB  -- the activation; NULL once the state is final
+);
+CREATE INDEX waiting ON activation (next_attempt) WHERE state = 'pending';
+CREATE INDEX final ON activation (changed) WHERE body IS NULL;
+CREATE TABLE floor (decided INTEGER NOT NULL);  -- ms; ids decided before may be forgotten
+INSERT INTO floor VALUES (-1);
+"""
+
+
+class Expired(msgspec.Struct, frozen=True, tag="expired"):
+    """Too late to be sent."""
+
+    reason: str = "expired"
+
+
+class Taken(NamedTuple):
+    """An activation in the worker's hands, and how often a provider turned it away before."""
+
+    activation: Activation
+    attempts: int
+
+
+class Row(NamedTuple):
+    """What a ledger shows of an activation; nothing personal."""
+
+    id: str
+    channel: str
+    trigger: str
+    state: str
+    detail: str
+    attempts: int
+    decided: int  # ms
+    changed: int  # ms
+
+
+class SlotTakenError(RuntimeError):
+    """Another worker holds the slot."""
+
+
+class SlotUnusableError(RuntimeError):
+    """The slot's ledger cannot be used; without its memory nothing of the slot may be sent."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Activation)
+
+
+class Lease:
+    """The exclusive right to a slot, held until it is given back or the process ends."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._file, 20, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._file)
+            raise SlotTakenError(
+                f"{path.stem} is held by another worker (process {holder}); "
+                f"stop it, or serve other slots"
+            ) from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+
+    def close(self) -> None:
+        """Give the slot back. The file stays: removing it would let two workers in."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+class Slot:
+    """The open ledger of a leased slot. Methods may be called from any thread."""
+
+    def __init__(self, path: Path, *, keyed: Callable[[str], bool], now: int) -> None:
+        """Open or create the file, and resolve what a crash left in the window of a call.
+
+        Args:
+            path: the SQLite file.
+            keyed: whether a channel's receiver drops a second message with the same id.
+            now: ms.
+
+        Raises:
+            SlotUnusableError: when the file cannot be opened, read or written.
+        """
+        self.path = path
+        self._lock = threading.Lock()
+        self._hands: set[str] = set()  # handed out by `due` and not yet intended or settled
+        fresh = not path.exists()
+        with self._usable():
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            try:
+                self._open(fresh=fresh)
+                self._resolve(keyed, now)
+                self.prune(now)
+                self.next_due = self._earliest()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def take(self, activations: Sequence[Activation], now: int) -> list[Activation]:
+        """Write down what is new and return it; an id seen before is dropped.
+
+        What was decided before the horizon, or before ids were forgotten, is `expired`.
+        """
+        new = []
+        with self._transaction() as db:
+            (floor,) = db.execute("SELECT decided FROM floor").fetchone()
+            oldest = max(floor, now - HORIZON)
+            for a in activations:
+                live = a.decided >= oldest
+                state, body = ("pending", _encoder.encode(a)) if live else ("expired", None)
+                detail = "" if live else "horizon"
+                row = (a.id, state, a.channel, a.trigger, detail, a.decided, now, now, body)
+                written = db.execute(
+                    "INSERT INTO activation VALUES (?, ?, 0, NULL, ?, ?, ?, ?, ?, ?, ?)"
+                    " ON CONFLICT DO NOTHING",
+                    row,
+                )
+                if written.rowcount and live:
+                    new.append(a)
+        return new
+
+    def defer(self, ids: Sequence[str], at: int) -> None:
+        """Put down what is in hand; `due` returns it from `at` on."""
+        with self._transaction() as db:
+            db.executemany(
+                "UPDATE activation SET next_attempt = ? WHERE id = ? AND state = 'pending'",
+                [(at, i) for i in ids],
+            )
+            self._hands.difference_update(ids)
+            self.next_due = min(at, self.next_due)
+
+    def due(self, now: int, limit: int, skip: Sequence[str] = ()) -> list[Taken]:
+        """Return what waits for a call by now, earliest first, and leave it in the caller's hands.
+
+        Args:
+            now: ms.
+            limit: at most so many.
+            skip: channels that have no room.
+        """
+        if self.next_due > now:
+            return []
+        with self._usable(), self._lock:
+            rows = self._db.execute(
+                "SELECT id, attempts, body FROM activation WHERE state = 'pending'"
+                " AND next_attempt <= ? AND channel NOT IN (SELECT value FROM json_each(?))"
+                " ORDER BY next_attempt LIMIT ?",
+                (now, json.dumps(skip), limit + len(self._hands)),
+            ).fetchall()
+            found = [row for row in rows if row[0] not in self._hands][:limit]
+            self._hands.update(row[0] for row in found)
+            if not skip and len(found) < limit:
+                self.next_due = self._earliest(after=now)
+        return [Taken(_decoder.decode(body), attempts) for _, attempts, body in found]
+
+    def intend(self, ids: Sequence[str], now: int) -> set[str]:
+        """Make the intent to call durable, and return the ids that may be called now."""
+        with self._transaction() as db:
+            moved = {
+                i
+                for i in ids
+                if db.execute(
+                    "UPDATE activation SET state = 'intent', changed = ?"
+                    " WHERE id = ? AND state = 'pending'",
+                    (now, i),
+                ).rowcount
+            }
+            self._hands.difference_update(ids)
+        return moved
+
+    def settle(self, outcomes: Sequence[tuple[str, Outcome | Expired]], now: int) -> None:
+        """Write down what came of calls, or of refusals before a call. What is final stays."""
+        with self._transaction() as db:
+            for i, outcome in outcomes:
+                if isinstance(outcome, Later):
+                    at = now + round(outcome.after * 1000)
+                    db.execute(
+                        "UPDATE activation SET state = 'pending', attempts = attempts + 1,"
+                        " next_attempt = ?, detail = ?, changed = ?"
+                        " WHERE id = ? AND state IN ('pending', 'intent')",
+                        (at, outcome.reason, now, i),
+                    )
+                    self.next_due = min(at, self.next_due)
+                else:
+                    state, detail = final(outcome)
+                    db.execute(
+                        "UPDATE activation SET state = ?, detail = ?, changed = ?, body = NULL,"
+                        " next_attempt = NULL WHERE id = ? AND state IN ('pending', 'intent')",
+                        (state, detail, now, i),
+                    )
+                self._hands.discard(i)
+
+    def prune(self, now: int) -> int:
+        """Forget ids older than the horizon, and return how many.
+
+        The floor remembers what may be forgotten, so that a clock set back later cannot make
+        a forgotten id look new and fresh.
+        """
+        before = now - HORIZON
+        with self._transaction() as db:
+            gone = db.execute(
+                "DELETE FROM activation WHERE body IS NULL AND changed < ? AND decided < ?",
+                (before, before),
+            ).rowcount
+            if gone:
+                db.execute("UPDATE floor SET decided = max(decided, ?)", (before,))
+        with self._usable(), self._lock:  # bodies that were cleared leave the write-ahead log too
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return gone
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Count by (channel, state)."""
+        with self._usable(), self._lock:
+            return counted(self._db)
+
+    def close(self) -> None:
+        """Close the file; the write-ahead log is folded into it."""
+        with self._lock:
+            self._db.close()
+
+    @classmethod
+    def opened(cls, path: Path, *, keyed: Callable[[str], bool], now: int) -> Self | str:
+        """Open a slot, or say why it cannot be served."""
+        try:
+            return cls(path, keyed=keyed, now=now)
+        except SlotUnusableError as error:
+            return str(error)
+
+    def _open(self, *, fresh: bool) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")  # every commit is fsynced
+        self._db.execute("PRAGMA secure_delete = ON")  # a cleared body leaves no bytes behind
+        self._db.execute("PRAGMA busy_timeout = 5000")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        elif version != VERSION:
+            raise SlotUnusableError(
+                f"{self.path.name} was written by version {version}, this worker knows {VERSION}; "
+                f"start the newer worker"
+            )
+        if fresh:
+            _fsync_folder(self.path.parent)
+
+    def _resolve(self, keyed: Callable[[str], bool], now: int) -> None:
+        """Decide what becomes of calls whose answer a crash lost."""
+        with self._transaction() as db:
+            rows = db.execute("SELECT DISTINCT channel FROM activation WHERE state = 'intent'")
+            for (channel,) in rows.fetchall():
+                if keyed(channel):  # the receiver drops the second one
+                    db.execute(
+                        "UPDATE activation SET state = 'pending', next_attempt = NULL,"
+                        " attempts = attempts + 1 WHERE state = 'intent' AND channel = ?",
+                        (channel,),
+                    )
+                else:
+                    db.execute(
+                        "UPDATE activation SET state = 'unknown', changed = ?, body = NULL,"
+                        " detail = 'crash during the call' WHERE state = 'intent' AND channel = ?",
+                        (now, channel),
+                    )
+            db.execute(
+                "UPDATE activation SET next_attempt = 0"
+                " WHERE state = 'pending' AND next_attempt IS NULL"
+            )
+
+    def _earliest(self, after: int = -1) -> float:
+        """Return when the next one is due; what is due by now is in hand already."""
+        (first,) = self._db.execute(
+            "SELECT min(next_attempt) FROM activation WHERE state = 'pending' AND next_attempt > ?",
+            (after,),
+        ).fetchone()
+        return float("inf") if first is None else float(first)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._usable(), self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise SlotUnusableError(f"{self.path.name} cannot be used: {error}") from error
+
+
+def final(outcome: Delivered | Refused | Unknown | Expired) -> tuple[str, str]:
+    """Return the final state and the detail that an outcome leaves.
+
+    >>> final(Refused(reason="consent"))
+    ('refused', 'consent')
+    """
+    match outcome:
+        case Delivered(provider_id=detail):
+            return "delivered", detail
+        case Refused(reason=detail):
+            return "refused", detail
+        case Unknown(reason=detail):
+            return "unknown", detail
+        case Expired(reason=detail):
+            return "expired", detail
+
+
+def counted(db: sqlite3.Connection) -> dict[tuple[str, str], int]:
+    """Count an open ledger by (channel, state)."""
+    rows = db.execute("SELECT channel, state, count(*) FROM activation GROUP BY channel, state")
+    return {(channel, state): n for channel, state, n in rows}
+
+
+def _fsync_folder(folder: Path) -> None:
+    """Make a new file's name durable; the file's own fsync does not."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,74 @@
+"""From an activation to a message: its template, filled."""
+
+from typing import Any
+
+from channels.base import Later, Message, Refused
+from channels.delivery.workspaces import Workspaces
+from triggers.activation import Activation
+from triggers.templates import Template, TemplateError, choose, parse, render
+
+KEPT = 1000  # parsed templates in memory
+WAIT = 5.0  # seconds until a version that is not there yet is asked for again
+
+
+class Renderer:
+    """Makes messages; templates are parsed once a version."""
+
+    def __init__(self, workspaces: Workspaces) -> None:
+        self._workspaces = workspaces
+        self._parsed: dict[tuple[str, str], Template] = {}
+
+    async def message(self, activation: Activation) -> Message | Refused | Later:
+        """Return the message, or what becomes of an activation that has none.
+
+        Raises:
+            StoreUnavailableError: when the workspace cannot be asked for.
+        """
+        subject = text = html = ""
+        if activation.template is not None:
+            files = await self._workspaces.files(activation.version)
+            if files is None:
+                return Later(after=WAIT, reason="workspace version not known yet")
+            try:
+                template = self._template(activation, files)
+                subject, text, html = render(
+                    template, activation.facts, activation.event, activation.channel
+                )
+            except TemplateError:
+                return Refused(reason=f"render_failed: {activation.template}")
+        return Message(
+            id=activation.id,
+            channel=activation.channel,
+            to=activation.address,
+            subject=subject,
+            text=text,
+            html=html,
+            payload=payload(activation),
+        )
+
+    def _template(self, activation: Activation, files: dict[str, str]) -> Template:
+        path = choose(activation.template or "", activation.channel, files)
+        if path is None:
+            message = f"no template {activation.template!r} for {activation.channel}"
+            raise TemplateError("templates", None, message)
+        key = (activation.version, path)
+        if key not in self._parsed:
+            while len(self._parsed) >= KEPT:
+                del self._parsed[next(iter(self._parsed))]
+            self._parsed[key] = parse(path, files[path])
+        return self._parsed[key]
+
+
+def payload(activation: Activation) -> dict[str, Any]:
+    """Return the activation as machines get it."""
+    return {
+        "id": activation.id,
+        "trigger": activation.trigger,
+        "channel": activation.channel,
+        "purpose": activation.purpose,
+        "person": activation.person,
+        "address": activation.address,
+        "decided": activation.decided,
+        "facts": activation.facts,
+        "event": activation.event,
+    }

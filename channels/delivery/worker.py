@@ -1,0 +1,306 @@
+"""The activation worker: from the activation stream to the providers, each message once.
+
+    stream -> take (ledger) -> lane of its channel: gate -> render -> intent (ledger) -> call
+                                                                        outcome (ledger) <-'
+
+Order is what makes it safe. An entry counts as read when the ledger has its activations; a call
+is made when its intent is on disk. A crash anywhere leaves a row that says what may have
+happened, and the ledger decides from it (see slot.py).
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+
+from channels.base import Channel, Later, Outcome
+from channels.delivery.gate import Withdrawals
+from channels.delivery.lane import Desk, Lane
+from channels.delivery.latency import Latencies
+from channels.delivery.ledger import Expired, Ledger, Taken
+from channels.delivery.slot import final
+from channels.delivery.stand_in import StandIn
+from channels.delivery.templates import Renderer
+from channels.delivery.workspaces import Workspaces
+from events.sources.base import Entry, Log, LogUnavailableError
+from triggers.activation import Activation, decode
+
+_log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """How a worker works."""
+
+    attempts: int = 8  # calls before a message is refused as `gave_up`
+    calls: int = 64  # open at a time, a channel; what a crash may leave `unknown`
+    calls_of: dict[str, int] = msgspec.field(default_factory=lambda: {"email": 16, "log": 256})
+    depth: int = 2000  # messages that wait in memory, a channel; more wait in the ledger
+    entries: int = 256  # read at a time, a partition
+    wait_ms: int = 200  # a read waits so long for the first entry; a stop waits as long
+    tick: float = 0.1  # seconds between two looks at what is due
+    save: float = 1.0  # seconds between two savings of the cursors
+    revive: float = 5.0  # seconds between two tries to serve a slot that failed
+    prune: float = 3600.0  # seconds between two prunings of the ledger
+
+
+class Worker:
+    """Serves the slots of one ledger. It owns none of what it is given; close that after `run`.
+
+    Args:
+        stream: the activation stream.
+        ledger: the open ledger.
+        channels: by name; `log` must be one of them, it stands in for those that are missing.
+        keyed: whether a channel's receiver drops a second message with the same id.
+        withdrawals: asked right before each call.
+        workspaces: where templates come from.
+        now: ms.
+        now_us: us, for latencies; from `now` if not given.
+        draw: a random number in [0, 1), for back-off.
+        delivery: how to work.
+    """
+
+    def __init__(
+        self,
+        stream: Log,
+        ledger: Ledger,
+        channels: Mapping[str, Channel],
+        *,
+        keyed: Callable[[str], bool],
+        withdrawals: Withdrawals,
+        workspaces: Workspaces,
+        now: Callable[[], int],
+        now_us: Callable[[], int] | None = None,
+        draw: Callable[[], float] = random.random,
+        delivery: Delivery | None = None,
+    ) -> None:
+        if "log" not in channels:
+            raise ValueError("a worker needs the channel 'log', it stands in for missing ones")
+        self._stream = stream
+        self._ledger = ledger
+        self._channels = channels
+        self._keyed = keyed
+        self._now = now
+        self._now_us = now_us or (lambda: now() * 1000)
+        self._how = delivery or Delivery()
+        self._lanes: dict[str, Lane] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._after = [ledger.cursor(p).read for p in range(stream.partitions)]
+        self._taking = asyncio.Lock()  # an entry is taken and marked while no slot comes back
+        self._settled: list[tuple[str, str, Outcome | Expired, asyncio.Future[None]]] = []
+        self._to_settle = asyncio.Event()
+        self._counts: Counter[str] = Counter()
+        self._by_channel: dict[str, Counter[str]] = {}
+        self._latencies = Latencies()
+        self._threads = ThreadPoolExecutor(stream.partitions + 4, thread_name_prefix="worker")
+        self._desk = Desk(
+            intend=self._intend,
+            settle=self._settle,
+            withdrawals=withdrawals,
+            renderer=Renderer(workspaces),
+            now=now,
+            draw=draw,
+            attempts=self._how.attempts,
+        )
+
+    def __repr__(self) -> str:
+        return f"Worker({self._ledger!r}, channels={sorted(self._channels)})"
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop`, then let the open calls end and write down what came of them.
+
+        What waits in a lane stays `pending` in the ledger and is sent after the next start.
+
+        Raises:
+            ExceptionGroup: around a bug; nothing is lost, the next start goes on.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                drained = asyncio.Event()
+                settling = tasks.create_task(self._settling(drained))
+                reading = [
+                    tasks.create_task(self._reading(p, stop))
+                    for p in range(self._stream.partitions)
+                ]
+                ticking = tasks.create_task(self._ticking(stop))
+                await asyncio.wait([*reading, ticking])
+                for lane in self._lanes.values():
+                    lane.stop()
+                if self._running:
+                    await asyncio.wait(self._running.values())
+                drained.set()
+                self._to_settle.set()
+                await settling
+                await self._thread(self._ledger.save)
+        finally:
+            self._threads.shutdown()
+
+    def stats(self) -> dict[str, Any]:
+        """Return counters since the start, what is in hand, and the latencies to our hands."""
+        return {
+            "taken": self._counts["taken"],
+            "delivered": self._counts["delivered"],
+            "refused": self._counts["refused"],
+            "unknown": self._counts["unknown"],
+            "expired": self._counts["expired"],
+            "retried": self._counts["retried"],
+            "waiting": sum(lane.waiting for lane in self._lanes.values()),
+            "calling": sum(lane.calling for lane in self._lanes.values()),
+            "channels": {name: dict(counts) for name, counts in self._by_channel.items()},
+            "unserved": dict(self._ledger.unserved),
+            "latency_ms": self._latencies.quantiles(),
+        }
+
+    def trimmable(self) -> list[int]:
+        """Return for each partition the id below which this worker needs no entry any more.
+
+        Everything below is fsynced in the ledgers, so a stream trimmed there loses nothing.
+        """
+        return [self._ledger.cursor(p).needed for p in range(self._stream.partitions)]
+
+    async def _reading(self, partition: int, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            after = self._after[partition]
+            try:
+                entries = await self._thread(
+                    self._stream.read, partition, after, self._how.entries, self._how.wait_ms
+                )
+            except LogUnavailableError as error:
+                _log.warning("activation stream unavailable", reason=str(error))
+                await asyncio.sleep(self._how.tick)
+                continue
+            if entries:
+                arrived = self._now_us()
+                activations = [a for entry in entries for a in _decoded(partition, entry)]
+                await self._take(partition, after, entries[-1].id, activations, arrived)
+
+    async def _take(
+        self, partition: int, after: int, last: int, activations: list[Activation], arrived: int
+    ) -> None:
+        async with self._taking:
+            if self._after[partition] != after:
+                return  # a slot came back meanwhile and needs older entries first
+            new = await self._thread(self._ledger.take, activations, self._now())
+            self._ledger.mark(partition, last)
+            self._after[partition] = last
+        self._counts["taken"] += len(new)
+        for a in new:
+            if a.accepted_us is not None:
+                self._latencies.add((arrived - a.accepted_us) / 1000)
+        await self._hand_out([Taken(a, 0) for a in new])
+
+    async def _hand_out(self, taken: Sequence[Taken]) -> None:
+        """Give each lane its messages; what a full lane has no room for waits in the ledger."""
+        groups: dict[str, list[Taken]] = {}
+        for t in taken:
+            groups.setdefault(t.activation.channel, []).append(t)
+        left = [
+            t.activation.id for name, group in groups.items() for t in self._lane(name).offer(group)
+        ]
+        if left:
+            await self._thread(self._ledger.defer, left, self._now())
+
+    def _lane(self, name: str) -> Lane:
+        if name not in self._lanes:
+            channel = self._channels.get(name) or StandIn(name, self._channels["log"])
+            lane = Lane(
+                name,
+                channel,
+                self._desk,
+                keyed=self._keyed(name),
+                calls=self._how.calls_of.get(name, self._how.calls),
+                depth=self._how.depth,
+            )
+            self._lanes[name] = lane
+            self._running[name] = self._tasks.create_task(lane.run())
+        return self._lanes[name]
+
+    async def _ticking(self, stop: asyncio.Event) -> None:
+        """Hand out what is due, and look after the ledger."""
+        clock = asyncio.get_running_loop().time
+        saved = revived = pruned = clock()
+        while not stop.is_set():
+            if self._ledger.next_due() <= self._now():
+                full = [name for name, lane in self._lanes.items() if not lane.room]
+                limit = self._how.depth
+                await self._hand_out(await self._thread(self._ledger.due, self._now(), limit, full))
+            at = clock()
+            if at - saved >= self._how.save:
+                saved = at
+                await self._thread(self._ledger.save)
+            if at - revived >= self._how.revive and self._ledger.unserved:
+                revived = at
+                await self._revive()
+            if at - pruned >= self._how.prune:
+                pruned = at
+                await self._thread(self._ledger.prune, self._now())
+            try:
+                await asyncio.wait_for(stop.wait(), self._how.tick)
+            except TimeoutError:
+                continue
+
+    async def _due(self) -> list[Taken]:
+        """Fetch what is due, for lanes that are half empty at least: it finds room there.
+
+        Fetching for a nearly full lane would put most of it back, again and again.
+        """
+        half = max(self._how.depth // 2, 1)
+        full = [name for name, lane in self._lanes.items() if lane.room < half]
+        return await self._thread(self._ledger.due, self._now(), half, full)
+
+    async def _revive(self) -> None:
+        async with self._taking:
+            for slot, reason in self._ledger.unserved.items():
+                _log.error("slot is not served", slot=slot, reason=reason)
+            if await self._thread(self._ledger.revive, self._now()):
+                self._after = [self._ledger.cursor(p).read for p in range(len(self._after))]
+
+    async def _intend(self, ids: Sequence[str]) -> set[str]:
+        return await self._thread(self._ledger.intend, ids, self._now()) if ids else set()
+
+    def _settle(
+        self, activation: str, channel: str, outcome: Outcome | Expired
+    ) -> asyncio.Future[None]:
+        """Have an outcome written down; the future is done when it is."""
+        written = asyncio.get_running_loop().create_future()
+        self._settled.append((activation, channel, outcome, written))
+        self._to_settle.set()
+        return written
+
+    async def _settling(self, drained: asyncio.Event) -> None:
+        """Write outcomes down, as many at a time as have come in while the last were written."""
+        while self._settled or not drained.is_set():
+            await self._to_settle.wait()
+            self._to_settle.clear()
+            batch, self._settled = self._settled, []
+            if not batch:
+                continue
+            outcomes = [(i, outcome) for i, _, outcome, _ in batch]
+            await self._thread(self._ledger.settle, outcomes, self._now())
+            for _, channel, outcome, written in batch:
+                if not written.done():  # its call may have been cancelled
+                    written.set_result(None)
+                word = "retried" if isinstance(outcome, Later) else final(outcome)[0]
+                self._counts[word] += 1
+                self._by_channel.setdefault(channel, Counter())[word] += 1
+
+    async def _thread(self, function: Callable[..., T], *args: Any) -> T:
+        """Call what blocks; not in asyncio's own threads, which others may fill."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
+
+
+def _decoded(partition: int, entry: Entry) -> list[Activation]:
+    """Unpack an entry. One that cannot be read stops the worker: skipping it would lose sends."""
+    try:
+        return decode(entry.payload)
+    except msgspec.MsgspecError as error:
+        raise ValueError(
+            f"activation stream, partition {partition}, entry {entry.id}: not a list of "
+            f"activations ({error}); start the worker version that goes with the engine"
+        ) from error

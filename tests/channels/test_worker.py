@@ -1,0 +1,374 @@
+"""The worker: each message once, whatever is read twice, fails, is withdrawn or crashes."""
+
+import asyncio
+import itertools
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from channels.base import Channel, Later, Refused, Unknown
+from channels.delivery.gate import InMemoryWithdrawals, StoreUnavailableError
+from channels.delivery.ledger import HORIZON, Ledger, listed, summary
+from channels.delivery.worker import Delivery, Worker
+from channels.delivery.workspaces import InMemoryWorkspaces
+from tests.channels.doubles import NOW, InMemoryLog, RecordingChannel, activation
+from triggers.activation import slot_of
+
+QUICK = Delivery(wait_ms=10, tick=0.005, save=0.01, revive=0.02)
+keyed: Callable[[str], bool] = {"webhook"}.__contains__
+
+
+class Bench:
+    """A worker with its surroundings, which outlive its restarts."""
+
+    def __init__(self, folder: Path, channels: Mapping[str, Channel], **how: Any) -> None:
+        self.folder = folder
+        self.stream = InMemoryLog()
+        self.log = RecordingChannel()
+        self.channels: dict[str, Channel] = {"log": self.log, **channels}
+        self.withdrawals: Any = InMemoryWithdrawals()
+        self.workspaces = InMemoryWorkspaces({"v1": {}})
+        self.now = NOW
+        self.how: dict[str, Any] = {"delivery": QUICK, "draw": lambda: 0.0, **how}
+        self.worker: Worker
+
+    def run(self, until: Callable[[], bool], then: Callable[[], None] | None = None) -> None:
+        """Start a worker, wait until something holds, stop it."""
+
+        async def running() -> None:
+            ledger = Ledger.open(self.folder, keyed=keyed, now=self.now)
+            self.worker = Worker(
+                self.stream,
+                ledger,
+                self.channels,
+                keyed=keyed,
+                withdrawals=self.withdrawals,
+                workspaces=self.workspaces,
+                now=lambda: self.now,
+                **self.how,
+            )
+            stop = asyncio.Event()
+            run = asyncio.create_task(self.worker.run(stop))
+            try:
+                async with asyncio.timeout(10):
+                    while not until() and not run.done():  # noqa: ASYNC110 - files are looked at too
+                        await asyncio.sleep(0.002)
+                if then is not None:
+                    then()
+            finally:
+                stop.set()
+                try:
+                    await run
+                finally:
+                    ledger.close()
+
+        asyncio.run(running())
+
+    def settled(self, n: int = 1) -> Callable[[], bool]:
+        """Hold when n activations are final."""
+        words = ("delivered", "refused", "unknown", "expired")
+        return lambda: sum(self.worker.stats()[word] for word in words) >= n
+
+
+def test_one_delivery_an_activation_although_the_stream_is_read_twice(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, {})
+    some = [activation(n) for n in range(300)]
+    for a in some:
+        bench.stream.send(a)
+    bench.stream.send(*some)
+    bench.run(bench.settled(300))
+    assert sorted(bench.log.ids) == sorted(a.id for a in some)
+
+    (tmp_path / "cursor.db").unlink()  # a worker that has lost its place reads everything again
+    bench.stream.send(activation(300))
+    bench.run(bench.settled(1))
+    assert sorted(bench.log.ids) == sorted(a.id for a in [*some, activation(300)])
+    assert summary(tmp_path) == {"log": {"delivered": 301}}
+
+
+def test_a_restart_reads_on_where_it_was(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, {})
+    bench.stream.send(activation(0))
+    bench.stream.send(activation(1))
+    bench.run(bench.settled(2))
+    assert bench.worker.trimmable() == [1]
+    bench.run(lambda: True)
+    assert bench.worker.stats()["taken"] == 0
+    assert bench.worker.trimmable() == [1]
+
+
+def test_later_is_tried_again_after_a_restart_with_its_backoff(tmp_path: Path) -> None:
+    channel = RecordingChannel(Later(after=30.0, reason="smtp 451"))
+    bench = Bench(tmp_path, {"email": channel}, draw=lambda: 0.5)
+    bench.stream.send(activation(channel="email"))
+    bench.run(lambda: bench.worker.stats()["retried"] == 1)
+    assert summary(tmp_path) == {"email": {"pending": 1}}
+
+    bench.now += 30_999  # 30 s were asked for, half of 2 s is jitter
+    bench.run(lambda: True)
+    assert len(channel.messages) == 1
+    bench.now += 1
+    bench.run(bench.settled())
+    assert channel.ids == [activation(channel="email").id] * 2
+    assert summary(tmp_path) == {"email": {"delivered": 1}}
+
+
+def test_it_gives_up_after_its_attempts(tmp_path: Path) -> None:
+    channel = RecordingChannel(*[Later(after=0.0, reason="smtp 451")] * 9)
+    bench = Bench(tmp_path, {"email": channel})
+    bench.stream.send(activation(channel="email"))
+    bench.run(bench.settled())
+    assert len(channel.messages) == 8
+    assert listed(tmp_path, "refused")[0].detail == "gave_up"
+
+
+@pytest.mark.parametrize(("channel", "sends"), [("email", 1), ("webhook", 2)])
+def test_a_crash_inside_the_send_window(tmp_path: Path, channel: str, sends: int) -> None:
+    """The provider has the message, the machine dies before the answer is written down."""
+    provider = RecordingChannel()
+    bench = Bench(tmp_path / "before", {channel: provider})
+    one = activation(channel=channel)
+    bench.stream.send(one)
+
+    def calling() -> bool:
+        provider.gate = provider.gate or asyncio.Event()
+        return len(provider.messages) == 1
+
+    def crash() -> None:
+        shutil.copytree(tmp_path / "before", tmp_path / "after")  # what the disk has now
+        assert provider.gate is not None
+        provider.gate.set()
+
+    bench.run(calling, crash)
+    provider.gate = None
+    assert summary(tmp_path / "after") == {channel: {"intent": 1}}
+
+    bench.folder = tmp_path / "after"
+    if channel == "webhook":
+        bench.run(bench.settled())
+        assert summary(bench.folder) == {channel: {"delivered": 1}}
+    else:
+        bench.run(lambda: True)
+        assert summary(bench.folder) == {channel: {"unknown": 1}}
+        assert [row.id for row in listed(bench.folder, "unknown")] == [one.id]
+    assert provider.ids == [one.id] * sends
+
+
+@pytest.mark.parametrize(
+    ("changed", "state", "reason"),
+    [
+        ({"valid_until": NOW - 1}, "expired", "valid_until"),
+        ({"valid_until": NOW}, "delivered", ""),
+        ({"decided": NOW - HORIZON - 1}, "expired", "horizon"),
+        ({"leaf": "user_id:gone"}, "refused", "consent"),
+        ({"leaf": "user_id:gone", "decided": NOW + 1}, "delivered", ""),
+        ({"leaf": "user_id:gone", "purpose": "transactional"}, "delivered", ""),
+        ({"leaf": "user_id:nomail"}, "delivered", ""),
+        ({"leaf": "user_id:nomail", "channel": "email"}, "refused", "consent"),
+        ({"template": "nothing"}, "refused", "render_failed: nothing"),
+        ({"template": "bomb"}, "refused", "render_failed: bomb"),
+        ({"template": "wrong"}, "refused", "render_failed: wrong"),
+    ],
+)
+def test_the_last_moment(tmp_path: Path, changed: dict[str, Any], state: str, reason: str) -> None:
+    bench = Bench(tmp_path, {"email": RecordingChannel()})
+    bench.workspaces.versions["v1"] = {
+        "templates/bomb.liquid": "{% for i in (1..99999999) %}x{% endfor %}",
+        "templates/wrong.liquid": "{% nonsense %}",
+    }
+    bench.withdrawals.withdraw("user_id:gone", "marketing", "*", NOW)
+    bench.withdrawals.withdraw("user_id:nomail", "marketing", "email", NOW)
+    bench.stream.send(activation(**changed))
+    bench.run(lambda: bool(listed(tmp_path, state)))
+    [row] = listed(tmp_path, state)
+    assert row.detail == reason
+    assert bench.worker.stats()["channels"].get(row.channel, {}).get("refused", 0) == (
+        state == "refused"
+    )
+
+
+def test_a_withdrawal_while_a_message_waits_for_its_next_attempt_holds(tmp_path: Path) -> None:
+    channel = RecordingChannel(Later(after=60.0, reason="smtp 451"))
+    bench = Bench(tmp_path, {"email": channel})
+    bench.stream.send(activation(channel="email"))
+    bench.run(lambda: bench.worker.stats()["retried"] == 1)
+    bench.withdrawals.withdraw("user_id:u0", "marketing", "email", NOW + 5)
+    bench.now += 60_000
+    bench.run(bench.settled())
+    assert len(channel.messages) == 1
+    assert listed(tmp_path, "refused")[0].detail == "consent"
+
+
+def test_nothing_leaves_while_nobody_can_tell_who_withdrew(tmp_path: Path) -> None:
+    class Away(InMemoryWithdrawals):
+        asked = 0
+
+        async def check(self, activations: Any) -> set[str]:
+            self.asked += 1
+            if self.asked < 3:
+                raise StoreUnavailableError("withdrawals: connection refused")
+            assert not bench.log.messages
+            return await super().check(activations)
+
+    bench = Bench(tmp_path, {})
+    bench.withdrawals = Away()
+    bench.stream.send(activation())
+    bench.run(bench.settled())
+    assert bench.withdrawals.asked == 3
+    assert len(bench.log.messages) == 1
+
+
+def test_the_message_is_rendered_with_the_version_that_decided(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, {})
+    hello = "---\nsubject: Hi {{ first_name }}\n---\n<p>Cart {{ event.cart_id }}"
+    bench.workspaces.versions = {
+        "old": {"templates/hi.log.liquid": hello},
+        "new": {"templates/hi.liquid": "new"},
+    }
+    for n, version in enumerate(("old", "new")):
+        bench.stream.send(activation(n, template="hi", version=version))
+    bench.run(bench.settled(2))
+    assert {(m.subject, m.text) for m in bench.log.messages} == {
+        ("Hi Ana", "<p>Cart c1"),
+        ("", "new"),
+    }
+    assert bench.log.messages[0].payload["facts"] == {"first_name": "Ana"}
+
+
+def test_a_version_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, {})
+    bench.stream.send(activation(template="hi", version="v2"))
+    bench.run(lambda: bench.worker.stats()["retried"] == 1)
+    assert not bench.log.messages
+    bench.workspaces.versions["v2"] = {"templates/hi.liquid": "there"}
+    bench.now += 5_000
+    bench.run(bench.settled())
+    assert [m.text for m in bench.log.messages] == ["there"]
+
+
+def test_a_missing_channel_is_stood_in_for_by_the_log_and_the_receipt_says_so(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path, {})
+    bench.stream.send(activation(channel="sms"))
+    bench.run(bench.settled())
+    assert [m.channel for m in bench.log.messages] == ["sms"]
+    [row] = listed(tmp_path, "delivered")
+    assert (row.channel, row.detail) == ("sms", "log: channel sms is not configured")
+
+
+def test_a_slow_channel_has_its_own_limit_and_others_do_not_notice(tmp_path: Path) -> None:
+    slow, quick = RecordingChannel(), RecordingChannel()
+    how = Delivery(wait_ms=10, tick=0.005, calls_of={"email": 4}, depth=10)
+    bench = Bench(tmp_path, {"email": slow, "webhook": quick}, delivery=how)
+    opened = False
+
+    def until() -> bool:
+        nonlocal opened
+        slow.gate = slow.gate or asyncio.Event()
+        if not opened and len(quick.messages) == 50 and len(slow.messages) == 4:
+            counts = summary(tmp_path)["email"]
+            assert counts == {"intent": 4, "pending": 46}  # waiting is not intending
+            slow.gate.set()
+            opened = True
+        return opened and bench.settled(100)()
+
+    for n in range(50):
+        bench.stream.send(activation(n, channel="email"), activation(n, channel="webhook"))
+    bench.run(until)
+    assert slow.at_once == 4
+    assert len(set(slow.ids)) == len(slow.ids) == 50
+
+
+def test_a_bug_in_a_channel_is_recorded_and_the_others_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    email = RecordingChannel(KeyError("very-private"))
+    webhook = RecordingChannel(KeyError("very-private"))
+    bench = Bench(tmp_path, {"email": email, "webhook": webhook})
+    for n, channel in itertools.product(range(2), ("email", "webhook")):
+        bench.stream.send(activation(n, channel=channel))
+    bench.run(bench.settled(4))
+    assert [row.detail for row in listed(tmp_path, "unknown")] == ["bug in the channel"]
+    assert summary(tmp_path)["webhook"] == {"delivered": 2}
+    written = "".join(capsys.readouterr())
+    assert "bug in a channel" in written
+    assert "very-private" not in written
+
+
+def test_a_stop_lets_open_calls_end(tmp_path: Path) -> None:
+    channel = RecordingChannel()
+    bench = Bench(tmp_path, {"email": channel})
+    bench.stream.send(activation(channel="email"))
+
+    def calling() -> bool:
+        channel.gate = channel.gate or asyncio.Event()
+        return len(channel.messages) == 1
+
+    def then() -> None:
+        assert channel.gate is not None
+        asyncio.get_running_loop().call_later(0.05, channel.gate.set)
+
+    bench.run(calling, then)
+    assert summary(tmp_path) == {"email": {"delivered": 1}}
+
+
+def test_refused_and_unknown_are_final_and_counted(tmp_path: Path) -> None:
+    channel = RecordingChannel(Refused(reason="smtp 550"), Unknown(reason="time-out"))
+    bench = Bench(tmp_path, {"email": channel})
+    bench.stream.send(activation(0, channel="email"), activation(1, channel="email"))
+    bench.run(bench.settled(2))
+    bench.now += HORIZON // 2
+    bench.run(lambda: True)
+    assert len(channel.messages) == 2
+    stats = bench.worker.stats()
+    assert (stats["refused"], stats["unknown"], stats["waiting"], stats["calling"]) == (0, 0, 0, 0)
+    assert summary(tmp_path) == {"email": {"refused": 1, "unknown": 1}}
+
+
+def test_latency_counts_what_events_caused_and_only_once(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, {}, now_us=lambda: NOW * 1000 + 2_500)
+    caused, timed = activation(0, accepted_us=NOW * 1000), activation(1)
+    bench.stream.send(caused, timed, caused)
+    bench.run(bench.settled(2))
+    assert bench.worker.stats()["latency_ms"] == {"p50": 2.5, "p99": 2.5}
+    assert bench.worker._latencies._count == 1
+
+
+def test_a_slot_that_fails_on_the_way_comes_back_with_all_its_messages(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, {})
+    some = [activation(n) for n in range(200)]
+    bad = slot_of(some[0].id)
+    path = tmp_path / f"slot-{bad:02}.db"
+    path.mkdir()  # what cannot be opened
+    for a in some:
+        bench.stream.send(a)
+    others = [a for a in some if slot_of(a.id) != bad]
+
+    def until() -> bool:
+        if path.is_dir() and bench.settled(len(others))():
+            assert list(bench.worker.stats()["unserved"]) == [bad]
+            assert bench.worker.trimmable() == [-1]
+            path.rmdir()
+        return bench.settled(len(some))()
+
+    bench.run(until)
+    assert sorted(bench.log.ids) == sorted(a.id for a in some)
+
+
+def test_an_entry_that_cannot_be_read_stops_the_worker(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, {})
+    bench.stream.append(0, b"\xc1 not ours")
+    with pytest.raises(ExceptionGroup) as stopped:
+        bench.run(lambda: False)
+    assert stopped.group_contains(ValueError, match="partition 0, entry 0: not a list of activ")
+
+
+def test_a_worker_without_the_log_channel_is_refused(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, {})
+    del bench.channels["log"]
+    with pytest.raises(ValueError, match="needs the channel 'log'"):
+        bench.run(lambda: True)

@@ -1,0 +1,1 @@
+"""Machinery of `triggers.load`: from files to definitions, one kind of file each."""

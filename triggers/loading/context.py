@@ -1,0 +1,98 @@
+"""What loading carries along: the files, what is known so far, and every problem found."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from profile_state.cells import Slot
+from triggers import yaml
+from triggers.convert import convert
+from triggers.definitions import PurposeRule
+from triggers.problems import Problem, WorkspaceError
+from triggers.words import nearest
+from triggers.yaml import Document, Path
+
+F = TypeVar("F", bound=msgspec.Struct)
+R = TypeVar("R")
+
+
+class Context:
+    """Collects problems over all files, so that a marketer mends them in one go.
+
+    Args:
+        files: path below the workspace folder -> text.
+        addresses: channel -> kind of address.
+    """
+
+    def __init__(self, files: Mapping[str, str], addresses: Mapping[str, str | None]) -> None:
+        self.files = files
+        self.addresses = addresses
+        self.problems: list[Problem] = []
+        self.slots: dict[str, Slot] = {}
+        self.purposes: dict[str, PurposeRule] = {}
+        self.segments: set[str] = set()
+
+    def say(self, document: Document, path: Path, message: str, shift: int = 0) -> None:
+        """Note a problem at a place in a document."""
+        self.problems.append(document.problem(path, message, shift))
+
+    def read(self, path: str, shape: type[F]) -> tuple[Document, F] | None:
+        """Read a file into its shape; None after a problem."""
+        try:
+            document = yaml.read(path, self.files[path])
+        except WorkspaceError as error:
+            self.problems += error.problems
+            return None
+        found = convert(document, shape)
+        if isinstance(found, Problem):
+            self.problems.append(found)
+            return None
+        return document, found
+
+    def read_folder(self, folder: str, shape: type[F], what: str) -> list[tuple[Document, F]]:
+        """Read every file of a folder; each names itself under the key `what`, no two alike."""
+        paths = sorted(
+            p for p in self.files if p.startswith(folder) and p.endswith((".yaml", ".yml"))
+        )
+        found = [f for f in (self.read(path, shape) for path in paths) if f is not None]
+        defined: dict[str, str] = {}
+        for document, file in found:
+            name = getattr(file, what)
+            other = defined.setdefault(name, document.file)
+            if other != document.file:
+                self.say(document, (what,), f"the {what} {name!r} is already defined in {other}")
+        return found
+
+    def rule(
+        self, read: Callable[[str], R], text: str | None, document: Document, path: Path
+    ) -> R | None:
+        """Read a short form such as `3 per 7d`; None where there is none, or after a problem."""
+        if text is None:
+            return None
+        try:
+            return read(text)
+        except ValueError as error:
+            self.say(document, path, str(error))
+            return None
+
+    def known_channel(self, document: Document, path: Path, channel: str) -> bool:
+        """Check that a channel exists."""
+        return self._known(document, path, "channel", channel, self.addresses)
+
+    def known_purpose(self, document: Document, path: Path, purpose: str) -> bool:
+        """Check that a consent purpose exists."""
+        return self._known(document, path, "purpose", purpose, self.purposes)
+
+    def known_segment(self, document: Document, path: Path, segment: str) -> bool:
+        """Check that a segment exists."""
+        return self._known(document, path, "segment", segment, dict.fromkeys(self.segments))
+
+    def _known(
+        self, document: Document, path: Path, what: str, word: str, known: Mapping[str, object]
+    ) -> bool:
+        if word in known:
+            return True
+        options = ", ".join(sorted(known)) or "none yet"
+        self.say(document, path, f"unknown {what} {word!r}.{nearest(word, known)} Known: {options}")
+        return False
