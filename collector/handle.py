@@ -190,4 +190,14 @@ def _take_batch(batch: RawBatch, arrival: Arrival, size: int) -> Response | Acce
 
 
 def _dead(result: Rejected, body: bytes, arrival: Arrival) -> DeadLetter:
-    return DeadLetter(arrival.source, result.code, result.reason, body, arrival.accepted_us)
+    return DeadLetter(
+        source=arrival.source,
+        trust=arrival.trust,
+        code=result.code,
+        reason=result.reason,
+        body=body,
+        accepted_us=arrival.accepted_us,
+        kind=arrival.kind,
+        sent_at="" if arrival.sent_at is None else str(arrival.sent_at),
+        context=msgspec.json.encode(arrival.context),
+    )

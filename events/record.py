@@ -65,10 +65,15 @@ class DeadLetter(msgspec.Struct, frozen=True, array_like=True, tag="dead"):
     """An accepted event that cannot be applied, kept whole until somebody replays it."""
 
     source: str
+    trust: int
     code: str  # a word from docs/errors.md, such as `event_too_large`
     reason: str
     body: bytes  # the event as it came
     accepted_us: int
+    # What the request said about all its events, without which the body means something else.
+    kind: str = ""
+    sent_at: str = ""
+    context: bytes = b"{}"  # JSON
 
 
 Record = Event | Tick | Version | DeadLetter

@@ -41,17 +41,21 @@ def an_event(
     anon: str | None = None,
     email: str | None = None,
     time: int,
-    id: str,
+    message_id: str,
     trust: int = CLAIMED,
     traits: dict[str, Any] | None = None,
     context: dict[str, Any] | None = None,
     **properties: Any,
 ) -> Event:
     """Build an event as the collector would."""
-    ids = [f"{kind}:{v}" for kind, v in (("user_id", user), ("anonymous_id", anon), ("email", email)) if v]
+    ids = [
+        f"{kind}:{v}"
+        for kind, v in (("user_id", user), ("anonymous_id", anon), ("email", email))
+        if v
+    ]
     content = msgspec.msgpack.encode((name, ids, properties, traits))
     return Event(
-        message_id=id,
+        message_id=message_id,
         source="web",
         trust=trust,
         kind="identify" if name == "identify" else "track",
@@ -60,7 +64,7 @@ def an_event(
         ids=tuple(ids),
         time=time,
         accepted_us=time * 1000,
-        key=hashlib.blake2b(f"web|{ids[0]}|{id}".encode(), digest_size=16).digest(),
+        key=hashlib.blake2b(f"web|{ids[0]}|{message_id}".encode(), digest_size=16).digest(),
         digest=hashlib.blake2b(content, digest_size=8).digest(),
         properties=properties,
         traits=traits or {},
@@ -78,7 +82,13 @@ purposes: {marketing: {default: denied}, product: {default: allowed}, transactio
 class Shop:
     """The engine over a log and a ledger in memory, on a clock that the test moves."""
 
-    def __init__(self, files: dict[str, str] | None = None, *, start: int | None = None, workspace: str = WORKSPACE) -> None:
+    def __init__(
+        self,
+        files: dict[str, str] | None = None,
+        *,
+        start: int | None = None,
+        workspace: str = WORKSPACE,
+    ) -> None:
         self.now = start if start is not None else at("10:00")
         self.files = {"workspace.yaml": workspace, **(files or {})}
         self.log = MemoryLog(clock=lambda: self.now)
@@ -104,15 +114,24 @@ class Shop:
         """Let the engine read all there is, ticks that come of it included."""
         while entries := self.engine.read():
             for work in self.engine.process(entries):
-                self.explanations += [(self.now, e.trigger, e.outcome, e.reason) for e in work.explanations]
+                self.explanations += [
+                    (self.now, e.trigger, e.outcome, e.reason) for e in work.explanations
+                ]
             self.engine.pump()
         self.engine.pump()
         if self.engine.position < self.log.last(0):
             self.run()
 
-    def do(self, name: str, *, id: str | None = None, time: int | None = None, **rest: Any) -> Event:
+    def do(
+        self, name: str, *, message_id: str | None = None, time: int | None = None, **rest: Any
+    ) -> Event:
         """Something happens now (or `time` says when it did)."""
-        event = an_event(name, id=id or f"m{next(self._ids)}", time=self.now if time is None else time, **rest)
+        event = an_event(
+            name,
+            message_id=message_id or f"m{next(self._ids)}",
+            time=self.now if time is None else time,
+            **rest,
+        )
         self.say([event])
         return event
 
@@ -138,7 +157,9 @@ class Shop:
         traits = {**({"email": email} if email else {}), **traits}
         self.do("identify", user=user, email=email, trust=VERIFIED, traits=traits)
 
-    def allow(self, user: str, purpose: str = "marketing", channel: str = "email", granted: bool = True) -> None:
+    def allow(
+        self, user: str, purpose: str = "marketing", channel: str = "email", granted: bool = True
+    ) -> None:
         """A user gives or takes back consent."""
         self.do("consent_updated", user=user, purpose=purpose, channel=channel, granted=granted)
 
@@ -168,4 +189,8 @@ class Shop:
 
     def refusals(self, trigger: str) -> list[str]:
         """Why a trigger's sends were refused, held or ignored."""
-        return [f"{outcome}:{reason}" for _, name, outcome, reason in self.explanations if name == trigger]
+        return [
+            f"{outcome}:{reason}"
+            for _, name, outcome, reason in self.explanations
+            if name == trigger
+        ]

@@ -10,6 +10,8 @@ replay and tests are this code with another log.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+import msgspec
+
 from events.record import DeadLetter, Event, Offset, Record, Tick, Version
 from profile_state.consent import statements
 from profile_state.fold import fold
@@ -172,11 +174,15 @@ def _copy(work: Work, event: Event, offset: Offset, *, same: bool) -> None:
     """An event that was applied before: counted, or kept as a dead letter where it says otherwise."""
     person = work.state.find(event.leaf)
     if not same:
-        body = repr((event.name, event.properties, event.traits)).encode()
-        reason = f"message {event.message_id} came before with another content"
-        work.dead.append(
-            (offset, DeadLetter(event.source, "conflicting_copy", reason, body, event.accepted_us))
+        letter = DeadLetter(
+            source=event.source,
+            trust=event.trust,
+            code="conflicting_copy",
+            reason=f"message {event.message_id} came before with another content",
+            body=msgspec.json.encode(event),
+            accepted_us=event.accepted_us,
         )
+        work.dead.append((offset, letter))
         return
     if person is not None and person.offset < offset:
         work.count(person.id, "duplicate")

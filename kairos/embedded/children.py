@@ -31,6 +31,9 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Start a child in a session of its own: Ctrl-C reaches us alone, and we end it in order.
 
+    On Linux the kernel ends it when the thread that called this ends, so call it from one that
+    lives as long as the child shall.
+
     Args:
         arguments: the program and its arguments.
         output: where standard output and error go; None keeps ours.

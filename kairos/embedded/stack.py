@@ -28,7 +28,6 @@ from kairos.settings import Collector, Log, Settings
 log = structlog.get_logger()
 
 RESTART_S = (0.1, 0.5, 2.0, 5.0)  # pauses before a child that keeps ending is started again
-STEADY_S = 30.0  # a child that ran this long starts again from the shortest pause
 
 
 class StackError(Exception):
@@ -36,30 +35,40 @@ class StackError(Exception):
 
 
 class _Child:
-    def __init__(self, name: str, start: Callable[[], subprocess.Popen[bytes]]) -> None:
+    """A process that is started again when it ends.
+
+    Args:
+        name: for messages.
+        start: starts it.
+        served: whether it got so far as to serve. One that did starts again at once; one that
+            never does is started again after pauses that grow.
+    """
+
+    def __init__(
+        self, name: str, start: Callable[[], subprocess.Popen[bytes]], served: Callable[[], bool]
+    ) -> None:
         self.name = name
         self._start = start
+        self._served = served
         self.restarts = 0
         self._failures = 0
         self._again_at = 0.0
-        self._started_at = time.monotonic()
         self.process = start()
 
     def watch(self, now: float) -> None:
-        """Start the child again when it has ended, after a pause that grows."""
-        if self.process.poll() is None:
-            if self._failures and now - self._started_at > STEADY_S:
-                self._failures = 0
+        """Start the child again if it has ended and its pause is over."""
+        code = self.process.poll()
+        if code is None:
             return
         if not self._again_at:
+            if self._served():
+                self._failures = 0
             pause = RESTART_S[min(self._failures, len(RESTART_S) - 1)]
             self._failures += 1
             self._again_at = now + pause
-            log.warning(
-                "child ended", child=self.name, code=self.process.returncode, again_in_s=pause
-            )
+            log.warning("child ended", child=self.name, code=code, again_in_s=pause)
         elif now >= self._again_at:
-            self._again_at, self._started_at = 0.0, now
+            self._again_at = 0.0
             self.restarts += 1
             self.process = self._start()
 
@@ -121,26 +130,25 @@ class Stack:
         self.stop()
 
     def _start(self) -> None:
-        self._child(
-            "log", partial(servers.start, servers.LOG, self.data / "log", self.temp / "log.sock")
-        )
-        self._child(
-            "ledger",
-            partial(servers.start, servers.LEDGER, self.data / "ledger", self.temp / "ledger.sock"),
-        )
+        for name, options in (("log", servers.LOG), ("ledger", servers.LEDGER)):
+            start = partial(servers.start, options, self.data / name, self._socket(name))
+            self.children[name] = _Child(name, start, self._socket(name).exists)
         for name in ("log", "ledger"):
-            servers.wait_for(
-                name, self.children[name].process, self.temp / f"{name}.sock", self.data / name
-            )
-        self._child("live", lambda: self._run("live"))
+            process = self.children[name].process
+            servers.wait_for(name, process, self._socket(name), self.data / name)
+        self._part("live")
         self._wait_until_ready("live")
-        self._child("workers", lambda: self._run("workers"))
-        self._child("collector", lambda: self._run("collector", self.listening.fileno()))
+        self._part("workers")
+        self._part("collector", self.listening.fileno())
         self._wait_until_ready("workers")
         self._wait_until_ready("collector")
 
-    def _child(self, name: str, start: Callable[[], subprocess.Popen[bytes]]) -> None:
-        self.children[name] = _Child(name, start)
+    def _socket(self, name: str) -> Path:
+        return self.temp / f"{name}.sock"
+
+    def _part(self, part: str, *keep: int) -> None:
+        start = partial(self._run, part, *keep)
+        self.children[part] = _Child(part, start, self._status(part).exists)
 
     def _run(self, part: str, *keep: int) -> subprocess.Popen[bytes]:
         env = {**os.environ, **self.settings.to_env()}

@@ -93,7 +93,7 @@ def history(seed: int, size: int = 250) -> list[tuple[int, list[Event]]]:
                 "traits": {"email": mail, "first_name": str(n)},
                 "email": mail,
             }
-        event = an_event(name, id=f"m{n}", time=time, **who, **rest)
+        event = an_event(name, message_id=f"m{n}", time=time, **who, **rest)
         events.append(event)
         group = [event]
         if draw.random() < 0.1:

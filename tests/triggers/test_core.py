@@ -225,11 +225,11 @@ deliver: {purpose: product}
 def test_b5_a_copy_counts_once_and_two_people_may_use_one_message_id() -> None:
     shop = shop_with(segments=(WARM,))
     for _ in range(3):
-        shop.do("product_viewed", user="u1", id="m")
+        shop.do("product_viewed", user="u1", message_id="m")
     shop.engine.drain()
     shop.open()
-    shop.do("product_viewed", user="u1", id="m")
-    shop.do("product_viewed", user="u2", id="m")
+    shop.do("product_viewed", user="u1", message_id="m")
+    shop.do("product_viewed", user="u2", message_id="m")
     assert shop.person("user_id:u1").leaves["user_id:u1"].total == 1
     assert shop.person("user_id:u2").leaves["user_id:u2"].total == 1
     assert shop.count("applied") == 2
@@ -238,8 +238,8 @@ def test_b5_a_copy_counts_once_and_two_people_may_use_one_message_id() -> None:
 
 def test_the_same_message_with_another_body_becomes_a_dead_letter() -> None:
     shop = shop_with()
-    shop.do("product_viewed", user="u1", id="m", product="a")
-    shop.do("product_viewed", user="u1", id="m", product="b")
+    shop.do("product_viewed", user="u1", message_id="m", product="a")
+    shop.do("product_viewed", user="u1", message_id="m", product="b")
     shop.engine.drain()
     assert len(shop.shelf.dead) == 1
     assert shop.count("applied") == 1

@@ -1,0 +1,160 @@
+"""kill -9 of the engine under load: nothing lost, nothing doubled, at real receiving servers."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+import redis
+
+from channels.delivery.ledger import summary
+from kairos.commands.up import make_keys
+from kairos.demo.outside import Outside
+from kairos.demo.receipts import Receipts
+from kairos.embedded.stack import Stack
+
+WORKSPACE = Path(__file__).parents[2] / "examples" / "shop"
+KILLS = 20
+PATIENCE_S = 60
+
+
+class Load:
+    """A client that sends until it is stopped, as an SDK would: what was not confirmed goes again."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.accepted: Counter[str] = Counter()  # user -> distinct events confirmed
+        self.copies = 0  # sent on purpose after they were confirmed
+        self.failures = 0
+        self._client = httpx.Client(base_url=url, auth=(key, ""), timeout=20)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        n = 0
+        while not self._stop.is_set():
+            n += 1
+            self._one(f"u{n}", copy=n % 7 == 0)
+        self._client.close()
+
+    def _one(self, user: str, *, copy: bool) -> None:
+        """A user with an address signs up, and looks at three products."""
+        traits = {"email": f"{user}@shop.example", "firstName": user}
+        batch: list[dict[str, Any]] = [
+            {"type": "identify", "userId": user, "anonymousId": f"d-{user}", "traits": traits},
+            {"type": "track", "event": "Signed Up", "userId": user},
+            *(
+                {"type": "track", "event": "Product Viewed", "anonymousId": f"d-{user}"}
+                for _ in range(3)
+            ),
+        ]
+        for nth, event in enumerate(batch):
+            event["messageId"] = f"{user}-{nth}"
+        self._post(batch)
+        self.accepted[user] = len(batch)
+        if copy:
+            self._post(batch)
+            self.copies += len(batch)
+
+    def _post(self, batch: list[dict[str, Any]]) -> None:
+        while True:
+            try:
+                answer = self._client.post("/v1/batch", json={"batch": batch})
+            except httpx.HTTPError:
+                self.failures += 1
+                time.sleep(0.05)
+                continue
+            if answer.status_code == 200:
+                return
+            assert answer.status_code == 503, answer.text
+            self.failures += 1
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def counts(stack: Stack) -> dict[str, int]:
+    client = redis.Redis.from_url(stack.settings.ledger)
+    found = {name.decode(): int(n) for name, n in client.hgetall("counts:{p0}").items()}
+    client.close()
+    return found
+
+
+def watch(stack: Stack, stop: threading.Event) -> threading.Thread:
+    def run() -> None:
+        while not stop.is_set():
+            stack.watch()
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def serving_again(stack: Stack, old: int) -> float:
+    """Wait until another engine than `old` is ready; return how long that took."""
+    started = time.monotonic()
+    status = stack.temp / "status" / "live.json"
+    while time.monotonic() - started < PATIENCE_S:
+        if status.exists():
+            pid = json.loads(status.read_bytes())["pid"]
+            if pid != old:
+                return time.monotonic() - started
+        time.sleep(0.01)
+    raise AssertionError("the engine did not come back")
+
+
+def test_r8_twenty_kills_of_the_engine_lose_and_double_nothing(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    key = make_keys(data)["server"]
+    done = threading.Event()
+    with Receipts(tmp_path / "receipts.jsonl", "test") as receipts, Outside(receipts) as outside:
+        with Stack(data, WORKSPACE, channels=outside.channels) as stack:
+            watching = watch(stack, done)
+            load = Load(stack.url, key)
+            recovered = []
+            try:
+                for _ in range(KILLS):
+                    time.sleep(0.3)
+                    pid = stack.children["live"].process.pid
+                    os.kill(pid, signal.SIGKILL)
+                    recovered.append(serving_again(stack, pid))
+            finally:
+                load.stop()
+            expected = sum(load.accepted.values())
+            until = time.monotonic() + PATIENCE_S
+            while time.monotonic() < until:
+                found = counts(stack)
+                if found.get("applied", 0) >= expected and found.get("duplicate", 0) >= load.copies:
+                    break
+                time.sleep(0.2)
+            users = len(load.accepted)
+            while time.monotonic() < until:
+                delivered = summary(data / "deliveries")
+                if all(
+                    delivered.get(c, {}).get("delivered", 0) >= users for c in ("email", "webhook")
+                ):
+                    break
+                time.sleep(0.2)
+            time.sleep(1)  # what comes twice comes now
+            found = counts(stack)
+            restarts = stack.children["live"].restarts
+            done.set()
+            watching.join()
+        assert restarts == KILLS
+        assert found["applied"] == expected, "accepted = applied"
+        assert found["duplicate"] == load.copies, "copies are counted, not applied"
+        assert found["people"] == users
+        assert found["entered:welcome"] == users
+        for channel in ("email", "webhook"):
+            assert receipts.distinct(channel) == users, f"one {channel} each"
+            assert receipts.twice(channel) == 0, f"nobody gets a second {channel}"
+        assert outside.forged == 0
+        assert max(recovered) <= 5, f"serves again in {max(recovered):.1f} s"
