@@ -70,7 +70,10 @@ _WORDS = {
 
 
 def _explain(text: str, error: UnexpectedInput) -> NoReturn:
-    column = min(max((error.column or 1) - 1, 0), len(text))
+    at_end = isinstance(error, UnexpectedEOF) or (
+        isinstance(error, UnexpectedToken) and error.token.type == "$END"
+    )
+    column = len(text) if at_end else min(max((error.column or 1) - 1, 0), len(text))
     if text.count("(") != text.count(")") or text.count("[") != text.count("]"):
         message = (
             f"brackets do not balance in {text!r}; if a comma inside [ ] split this condition, "
@@ -83,12 +86,7 @@ def _explain(text: str, error: UnexpectedInput) -> NoReturn:
     found = "the end"
     if isinstance(error, UnexpectedToken):
         expected = {_WORDS.get(name, name.lower()) for name in error.accepts or error.expected}
-        if error.token.type != "$END":
-            found = repr(str(error.token))
-        else:
-            column = len(text)
-    elif isinstance(error, UnexpectedEOF):
-        column = len(text)
+        found = found if at_end else repr(str(error.token))
     options = ", ".join(sorted(expected)) or "more"
     raise ExpressionError(f"{options} was expected, found {found}", column) from None
 
