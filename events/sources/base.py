@@ -49,6 +49,13 @@ class Log(Protocol):
         """Let go of the entries with an id below `before`; some may stay a while."""
         ...
 
+    def fullness(self) -> float:
+        """Return how much of the room for entries is used, 0 to 1; at 1 appends are refused.
+
+        0 where entries end by a retention of the log's own.
+        """
+        ...
+
     def close(self) -> None:
         """Give back connections; the log itself stays."""
         ...

@@ -104,6 +104,10 @@ class KafkaLog:
     def trim(self, partition: int, before: int) -> None:
         """Nothing: how long entries stay is the topic's own setting."""
 
+    def fullness(self) -> float:
+        """Return 0: retention makes room."""
+        return 0.0
+
     def close(self) -> None:
         """Give back connections."""
         for reader in self._readers.values():

@@ -46,5 +46,9 @@ class MemoryLog:
         """Let go of old entries."""
         self._first[partition] = max(self._first[partition], before)
 
+    def fullness(self) -> float:
+        """Return 0: there is no bound."""
+        return 0.0
+
     def close(self) -> None:
         """Nothing to give back."""

@@ -111,12 +111,14 @@ class ValkeyLog:
         except redis.RedisError as error:
             raise LogUnavailableError(f"the log cannot be trimmed: {error}") from error
 
-    def size(self) -> int:
-        """Return the bytes of memory that the server uses."""
+    def fullness(self) -> float:
+        """Return the share of the server's `maxmemory` in use, 0 where it has none."""
         try:
-            return int(self._client.info("memory")["used_memory"])
+            memory = self._client.info("memory")
         except redis.RedisError as error:
             raise LogUnavailableError(f"the log does not answer: {error}") from error
+        ceiling = int(memory["maxmemory"])
+        return int(memory["used_memory"]) / ceiling if ceiling else 0.0
 
     def close(self) -> None:
         """Give back the connection."""

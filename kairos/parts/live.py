@@ -1,5 +1,6 @@
 """The live flow: reads the log, decides, keeps the ledger."""
 
+import threading
 import time
 
 import structlog
@@ -9,6 +10,7 @@ from events.sources.base import Log, LogUnavailableError
 from flows.engine import Engine
 from flows.live import live
 from flows.open import open_log
+from flows.room import Room
 from flows.workspace_folder import read_folder
 from kairos.discovery import found_in
 from kairos.parts.base import Reporter, log_lines, stop_on_signals
@@ -20,6 +22,7 @@ from triggers.problems import WorkspaceError
 log = structlog.get_logger()
 
 PAUSE_S = 0.2  # before a broken log or ledger is asked again
+LOOK_S = 5.0  # between looks at how full the log is
 REPLACED = 3  # exit code: another engine took the partition
 
 
@@ -37,6 +40,8 @@ def main(settings: Settings) -> int:
     addresses = {name: channel.ADDRESS for name, channel in found_in("channels").items()}
     engine = Engine(source, store, addresses, clock=now_ms, monotonic=time.monotonic)
     reporter: Reporter | None = None
+    room = threading.Thread(target=_make_room, args=(engine, settings, stop), daemon=True)
+    room.start()
     try:
         while not stop.is_set():
             try:
@@ -60,6 +65,18 @@ def main(settings: Settings) -> int:
         store.close()
         source.close()
     return 0
+
+
+def _make_room(engine: Engine, settings: Settings, stop: threading.Event) -> None:
+    """Trim the log from a connection of its own, beside the flow."""
+    source = open_log(settings.log)
+    room = Room(source, engine.partition)
+    while not stop.wait(LOOK_S):
+        try:
+            room.look(engine.behind.stored)
+        except LogUnavailableError as error:
+            log.warning("the log cannot be trimmed", reason=str(error))
+    source.close()
 
 
 def _catch_up(engine: Engine, source: Log, settings: Settings) -> None:

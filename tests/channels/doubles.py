@@ -12,41 +12,29 @@ from aiosmtpd.controller import Controller
 
 from channels.base import Delivered, Message, Outcome
 from events.sources.base import Entry
+from events.sources.memory import MemoryLog
 from triggers.activation import Activation, activation_id, encode
 
 NOW = 1_772_452_800_000  # ms; Monday 2 March 2026, 12:00 UTC
 
 
-class InMemoryLog:
-    """A log in a list; `append` wakes those who read."""
+class InMemoryLog(MemoryLog):
+    """A log in memory whose `append` wakes those who read."""
 
     def __init__(self, partitions: int = 1) -> None:
-        self.partitions = partitions
-        self._entries: list[list[Entry]] = [[] for _ in range(partitions)]
+        super().__init__(lambda: NOW, partitions)
         self._grown = threading.Condition()
 
     def append(self, partition: int, payload: bytes) -> int:
         with self._grown:
-            entries = self._entries[partition]
-            entry = Entry(len(entries), NOW, payload)
-            entries.append(entry)
+            entry = super().append(partition, payload)
             self._grown.notify_all()
-            return entry.id
+            return entry
 
     def read(self, partition: int, after: int, limit: int, wait_ms: int) -> Sequence[Entry]:
-        entries = self._entries[partition]
         with self._grown:
-            self._grown.wait_for(lambda: len(entries) > after + 1, wait_ms / 1000)
-            return entries[after + 1 : after + 1 + limit]
-
-    def last(self, partition: int) -> int:
-        return len(self._entries[partition]) - 1
-
-    def trim(self, partition: int, before: int) -> None:
-        raise NotImplementedError("no test trims")
-
-    def close(self) -> None:
-        pass
+            self._grown.wait_for(lambda: self.last(partition) > after, wait_ms / 1000)
+            return super().read(partition, after, limit, 0)
 
     def send(self, *activations: Activation, partition: int = 0) -> None:
         self.append(partition, encode(list(activations)))
