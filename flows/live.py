@@ -11,8 +11,10 @@ from typing import Any
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
+from bytewax.errors import BytewaxRuntimeError
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
+from bytewax.run import cli_main
 
 from events.sources.base import Entry
 from flows.engine import Engine
@@ -97,13 +99,29 @@ class LedgerSink(DynamicSink[list[Work]]):
         return Pump(self._engine)
 
 
-def live(engine: Engine, stop: threading.Event) -> Dataflow:
-    """Wire the live flow of one partition.
+def run(engine: Engine, stop: threading.Event) -> None:
+    """Run the live flow of one partition until `stop` is set.
 
     Args:
         engine: recovered.
         stop: set it to end the flow after the batch at hand.
+
+    Raises:
+        FencedError: another engine owns the partition.
+        LedgerLostError: the ledger is away; the engine must recover.
+        LogUnavailableError: the log is away; the same.
     """
+    try:
+        cli_main(live(engine, stop))  # type: ignore[no-untyped-call]  # Bytewax's own
+    except BytewaxRuntimeError as error:
+        cause = error.__cause__
+        while isinstance(cause, BytewaxRuntimeError):  # one for each step that it came through
+            cause = cause.__cause__
+        raise cause or error from error
+
+
+def live(engine: Engine, stop: threading.Event) -> Dataflow:
+    """Wire the live flow."""
     flow: Dataflow = Dataflow("live")
     batches: Any = op.input("log", flow, LogSource(engine, stop))
     decided = op.map("decide", batches, engine.process)

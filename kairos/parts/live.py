@@ -4,11 +4,10 @@ import threading
 import time
 
 import structlog
-from bytewax.run import cli_main
 
 from events.sources.base import Log, LogUnavailableError
+from flows import live
 from flows.engine import Engine
-from flows.live import live
 from flows.open import open_log
 from flows.room import Room
 from flows.workspace_folder import read_folder
@@ -49,7 +48,7 @@ def main(settings: Settings) -> int:
                 _catch_up(engine, source, settings)
                 if reporter is None:
                     reporter = Reporter(settings.status, "live", lambda: _facts(engine)).__enter__()
-                cli_main(live(engine, stop))  # type: ignore[no-untyped-call]  # Bytewax's own
+                live.run(engine, stop)
                 engine.drain()
             except FencedError as error:
                 log.error("another engine owns the partition", reason=str(error))
