@@ -1,0 +1,159 @@
+"""The figures: what the ledger counts, what the delivery ledgers hold, how fast it went."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import orjson
+import redis
+
+from channels.delivery.ledger import SlotUnusableError, summary
+from kairos.settings import Settings
+
+Deliveries = dict[str, dict[str, int]]  # channel -> outcome -> how many
+OPEN = ("pending", "intent")  # states of a delivery that are not final
+
+
+class FiguresError(Exception):
+    """The figures cannot be read now; the message says why."""
+
+
+class Decisions(msgspec.Struct):
+    """What became of one trigger's occurrences."""
+
+    entered: int = 0
+    sent: dict[str, int] = {}  # by channel; the others by reason
+    held: dict[str, int] = {}
+    refused: dict[str, int] = {}
+    ignored: dict[str, int] = {}
+    ended: dict[str, int] = {}
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """One reading, over the whole life of the data folder."""
+
+    counts: dict[str, int] = {}
+    dead: int = 0
+    deliveries: Deliveries = {}
+    latency_ms: dict[str, float] = {}  # p50, p99 since the worker started; empty before the first
+    stored: int = -1  # the log's entry up to which the counts are complete
+
+    @property
+    def settled(self) -> int:
+        """Events of which it is known what became of them."""
+        return self.counts.get("applied", 0) + self.counts.get("duplicate", 0) + self.dead
+
+    @property
+    def decided(self) -> int:
+        """Activations that were decided."""
+        return sum(n for name, n in self.counts.items() if name.startswith("sent:"))
+
+    @property
+    def delivered(self) -> int:
+        """Activations that have a final outcome."""
+        return sum(
+            n
+            for outcomes in self.deliveries.values()
+            for outcome, n in outcomes.items()
+            if outcome not in OPEN
+        )
+
+    def since(self, base: "Figures") -> "Figures":
+        """Return what has come since another reading.
+
+        >>> Figures({"applied": 5}, dead=2).since(Figures({"applied": 3}, dead=2)).counts
+        {'applied': 2}
+        """
+        deliveries = {
+            channel: _difference(outcomes, base.deliveries.get(channel, {}))
+            for channel, outcomes in self.deliveries.items()
+        }
+        return msgspec.structs.replace(
+            self,
+            counts=_difference(self.counts, base.counts),
+            dead=self.dead - base.dead,
+            deliveries=deliveries,
+        )
+
+    def triggers(self) -> dict[str, Decisions]:
+        """Sort the counts by trigger.
+
+        >>> found = Figures({"entered:hi": 3, "sent:hi:email": 2, "held:hi:cap": 1}).triggers()
+        >>> found["hi"].entered, found["hi"].sent, found["hi"].held
+        (3, {'email': 2}, {'cap': 1})
+        """
+        found: dict[str, Decisions] = {}
+        for name, n in sorted(self.counts.items()):
+            outcome, _, rest = name.partition(":")
+            if outcome not in Decisions.__struct_fields__ or not n:
+                continue
+            trigger, _, reason = rest.partition(":")
+            decisions = found.setdefault(trigger, Decisions())
+            if outcome == "entered":
+                decisions.entered += n
+            else:
+                getattr(decisions, outcome)[reason] = n
+        return found
+
+    def segments(self) -> dict[str, int]:
+        """Return how many people are in each segment."""
+        return {
+            name.removeprefix("segment:"): n
+            for name, n in sorted(self.counts.items())
+            if name.startswith("segment:")
+        }
+
+
+class Gauge:
+    """Reads the figures of a running stack, which serves one partition.
+
+    Args:
+        settings: of the stack.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._ledger = redis.Redis.from_url(settings.ledger)
+        self._deliveries = settings.deliveries
+        self._status = settings.status
+
+    def read(self) -> Figures:
+        """Read everything; blocks for some milliseconds.
+
+        Raises:
+            FiguresError: the ledger is away, as while it starts again.
+        """
+        try:
+            pipe = self._ledger.pipeline(transaction=True)  # or the counts might pass the mark
+            pipe.hgetall("counts:{p0}")
+            pipe.hlen("dead:{p0}")
+            pipe.hget("mark:{p0}", "entry")
+            counts, dead, stored = pipe.execute()
+            deliveries = summary(self._deliveries)
+        except (redis.RedisError, SlotUnusableError) as error:
+            raise FiguresError(str(error)) from error
+        return Figures(
+            counts={name.decode(): int(n) for name, n in counts.items()},
+            dead=dead,
+            deliveries=deliveries,
+            latency_ms=self._latency(),
+            stored=int(stored) if stored is not None else -1,
+        )
+
+    def _latency(self) -> dict[str, float]:
+        return cast("dict[str, float]", self._said("workers").get("latency_ms", {}))
+
+    def _said(self, part: str) -> dict[str, Any]:
+        path = (self._status or Path()) / f"{part}.json"
+        try:
+            return cast("dict[str, Any]", orjson.loads(path.read_bytes()))
+        except FileNotFoundError:
+            return {}  # the part is starting again
+
+    def close(self) -> None:
+        """Give back the connection."""
+        self._ledger.close()
+
+
+def _difference(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
+    return {name: n - before.get(name, 0) for name, n in now.items()}
