@@ -18,11 +18,11 @@ from typing import NamedTuple
 import httpx
 import msgspec
 
+from collector.keys import first_keys
 from events import record
 from events.record import Event
 from events.sources.base import Log
 from flows.open import open_log
-from kairos.commands.up import make_keys
 from kairos.demo.outside import Outside
 from kairos.demo.receipts import Receipts
 from kairos.embedded.stack import Stack
@@ -44,7 +44,7 @@ def main() -> int:
     """Follow one event, and print its way."""
     with tempfile.TemporaryDirectory(prefix="kairos-follow-") as folder:
         data = Path(folder)
-        key = make_keys(data)["server"]
+        key = first_keys(data / "keys.json", "2026-11-25T00:00:00Z")["server"]
         with (
             Receipts(data / "receipts.jsonl", "follow") as receipts,
             Outside(receipts) as outside,

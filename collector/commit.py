@@ -33,7 +33,7 @@ class _Waiter(NamedTuple):
 def partition_of(record: Record, partitions: int) -> int:
     """Return the home of a record: by its leaf; a dead letter, which has none, by its source.
 
-    >>> partition_of(DeadLetter("web", "unknown_type", "", b"{}", 0), 1)
+    >>> partition_of(DeadLetter("web", 0, "unknown_type", "", b"{}", 0), 1)
     0
     """
     if partitions == 1:
@@ -53,7 +53,7 @@ class GroupCommit:
     ...     async def close(self): ...
     >>> async def two_requests():
     ...     commit = GroupCommit(Memory())
-    ...     record = DeadLetter("web", "unknown_type", "", b"{}", 0)
+    ...     record = DeadLetter("web", 0, "unknown_type", "", b"{}", 0)
     ...     await asyncio.gather(commit.commit([record], 2), commit.commit([record], 2))
     ...     return len(Memory.entries)
     >>> asyncio.run(two_requests())

@@ -127,5 +127,33 @@ class KeyRing:
             raise
 
 
+def first_keys(path: Path, created: str) -> dict[Kind, str]:
+    """Make and save the first keys of an installation, one of each kind.
+
+    Args:
+        path: of the key file.
+        created: now, ISO 8601, UTC.
+
+    Returns:
+        The texts to hand out, by kind; empty where there are keys already.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "keys.json"
+    >>> sorted(first_keys(path, "2026-11-25T00:00:00Z"))
+    ['browser', 'server']
+    >>> first_keys(path, "2026-11-25T00:00:00Z")
+    {}
+    """
+    if path.exists() and KeyRing.load(path).keys:
+        return {}
+    ring, texts = KeyRing(), dict[Kind, str]()
+    kinds: tuple[tuple[Kind, str], ...] = (("browser", "web"), ("server", "server"))
+    for kind, source in kinds:
+        texts[kind], key = create(kind, source, created)
+        ring = ring.having(key)
+    ring.save(path)
+    return texts
+
+
 def _hash(plaintext: str) -> str:
     return sha256(plaintext.encode()).hexdigest()

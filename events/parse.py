@@ -96,11 +96,13 @@ def _assemble(raw: RawEvent, arrival: Arrival) -> Event:
     own = as_context(raw.context)
     properties = check.fields("properties", as_object("properties", raw.properties))
     traits: dict[str, Any] = {}
+    addresses: dict[str, str] = {}
     name = kind
     if kind == "track":
         name = _event_name(raw.event, arrival.limits)
     elif kind == "identify":
         traits = _traits(raw, own, check)
+        addresses = _addresses(traits)
     elif kind == "group":
         properties = _group(raw, properties, check)
     elif kind != "alias":
@@ -157,6 +159,7 @@ def _assemble(raw: RawEvent, arrival: Arrival) -> Event:
         digest=blake2b(content, digest_size=8).digest(),
         properties=properties,
         traits=traits,
+        addresses=addresses if trust > CLAIMED else {},
         context=context,
         flags=tuple(flags),
     )
@@ -181,12 +184,18 @@ def _traits(raw: RawEvent, own: RawContext, check: Check) -> dict[str, Any]:
     traits = check.fields("traits", as_object("traits", raw.traits))
     if own.traits:
         traits = check.fields("context.traits", as_object("context.traits", own.traits)) | traits
-    email, phone = traits.get("email"), traits.get("phone")
-    if type(email) is str:
-        traits["email"] = email_address(email) or email
-    if type(phone) is str:
-        traits["phone"] = phone_number(phone) or phone
     return traits
+
+
+def _addresses(traits: dict[str, Any]) -> dict[str, str]:
+    """Bring the addresses among the traits into normal form; what is none stays a mere trait."""
+    found: dict[str, str] = {}
+    for name, normal in (("email", email_address), ("phone", phone_number)):
+        text = traits.get(name)
+        address = normal(text) if type(text) is str else None
+        if address:
+            traits[name] = found[name] = address
+    return found
 
 
 def _group(raw: RawEvent, properties: dict[str, Any], check: Check) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True, tag="event", gc=False,
     digest: bytes  # 8 bytes over what it says: the same key with another digest is a conflict
     properties: dict[str, Any] = {}
     traits: dict[str, Any] = {}
+    addresses: dict[str, str] = {}  # email, phone: vouched for, and in normal form
     context: dict[str, Any] = {}
     flags: tuple[str, ...] = ()  # clock_future, clock_skew, clock_missing, machine, blocked_id
 

@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from events.record import CLAIMED, Event
+from events.record import Event
 from profile_state.consent import remember, statements
 from profile_state.leaf import Leaf
 
 FoldCells = Callable[[dict[str, Any], dict[str, Any], int, str, int], None]
-ADDRESSES = ("email", "phone")  # traits that say where a message goes
 FROM_CONTEXT = ("timezone", "locale")  # context that is remembered like a trait
 
 
@@ -30,11 +29,8 @@ def fold(leaf: Leaf, event: Event, fold_cells: FoldCells | None, now: int) -> No
             _remember(leaf.traits, name, event, event.context[name])
     for name, value in event.traits.items():
         _remember(leaf.traits, name, event, value)
-    if event.trust > CLAIMED:
-        for kind in ADDRESSES:
-            address = event.traits.get(kind)
-            if isinstance(address, str):
-                _remember(leaf.addresses, kind, event, address)
+    for kind, address in event.addresses.items():
+        _remember(leaf.addresses, kind, event, address)
     for purpose, channel, granted in statements(event.name, event.properties):
         remember(leaf, purpose, channel, event.time, event.message_id, granted)
     if fold_cells is not None:

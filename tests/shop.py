@@ -68,6 +68,9 @@ def an_event(
         digest=hashlib.blake2b(content, digest_size=8).digest(),
         properties=properties,
         traits=traits or {},
+        addresses={k: v for k, v in (traits or {}).items() if k in ("email", "phone")}
+        if trust
+        else {},
         context=context or {},
     )
 

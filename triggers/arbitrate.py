@@ -152,20 +152,16 @@ def _on(
 
 def _held(at: int, until: int | None, reason: str) -> Hold | Refuse:
     """Hold until `at`, unless the send is no longer worth sending by then."""
-    return (
-        Hold(at, reason)
-        if until is None or at <= until
-        else Refuse("expired", f"waiting for {reason}")
-    )
+    if until is None or at <= until:
+        return Hold(at, reason)
+    return Refuse(reason, "the send would be too late afterwards")
 
 
 def _action(verdict: Verdict, trigger: Trigger) -> str:
     match verdict:
-        case (
-            Hold(reason="quiet_hours") | Refuse(reason="expired", detail="waiting for quiet_hours")
-        ):
+        case Hold(reason="quiet_hours") | Refuse(reason="quiet_hours"):
             return trigger.on_quiet
-        case Hold(reason="cap") | Refuse(reason="expired", detail="waiting for cap"):
+        case Hold(reason="cap") | Refuse(reason="cap"):
             return trigger.on_cap
     return "next_channel"
 

@@ -64,6 +64,10 @@ _WORDS = {
     "STRING": "quoted text",
     "PERCENT": "a share such as 10%",
     "LSQB": "[",
+    "PLUS": "+",
+    "MINUS": "-",
+    "STAR": "*",
+    "SLASH": "/",
     "RSQB": "]",
     "$END": "the end",
 }

@@ -4,7 +4,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from collector.keys import KeyRing, Kind, create
+from collector.keys import first_keys
 from flows.workspace_folder import read_folder
 from kairos.discovery import found_in
 from kairos.embedded.servers import ServerError
@@ -37,11 +37,15 @@ def command(
     addresses = {name: channel.ADDRESS for name, channel in found_in("channels").items()}
     try:
         load(read_folder(workspace), addresses)
-        made = make_keys(data)
         channels = Settings.from_env().channels
-        with Stack(data, workspace, host=host, port=port, channels=channels) as stack:
-            for kind, text in made.items():
-                print(f"{kind} write key (shown once): {text}")
+        stack = Stack(data, workspace, host=host, port=port, channels=channels)
+        # Below the stack's lock, and said before anything can fail: they are shown once.
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        for kind, text in first_keys(data / "keys.json", created).items():
+            print(f"{kind} write key (shown once): {text}", flush=True)
+        for channel in sorted({"email", "webhook"} - channels.keys()):
+            print(f"{channel:<11} not configured: its messages go to the log; see docs/settings.md")
+        with stack:
             print(
                 f"collector   {stack.url}/v1/batch\ndata        {data}\nstop with Ctrl-C",
                 flush=True,
@@ -51,21 +55,3 @@ def command(
         print(f"kairos up: {error}", file=sys.stderr)
         return 2
     return 0
-
-
-def make_keys(data: Path) -> dict[str, str]:
-    """Make the first write keys of a data folder; empty where it has some."""
-    path = data / "keys.json"
-    if path.exists():
-        return {}
-    data.mkdir(parents=True, exist_ok=True)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    ring = KeyRing()
-    made: dict[str, str] = {}
-    kinds: tuple[tuple[Kind, str], ...] = (("browser", "web"), ("server", "server"))
-    for kind, source in kinds:
-        text, key = create(kind, source, now)
-        ring = ring.having(key)
-        made[kind] = text
-    ring.save(path)
-    return made

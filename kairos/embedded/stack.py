@@ -95,8 +95,12 @@ class Stack:
     ) -> None:
         self.data = data
         self._lock = _locked(data)
+        try:
+            self.listening = _listen(host, port)
+        except StackError:
+            self._lock.close()
+            raise
         self.temp = Path(tempfile.mkdtemp(prefix="kairos-"))
-        self.listening = _listen(host, port)
         self.url = f"http://{host}:{self.listening.getsockname()[1]}"
         status = self.temp / "status"
         status.mkdir()
@@ -151,7 +155,9 @@ class Stack:
         self.children[part] = _Child(part, start, self._status(part).exists)
 
     def _run(self, part: str, *keep: int) -> subprocess.Popen[bytes]:
-        env = {**os.environ, **self.settings.to_env()}
+        # Settings of an installation, such as KAIROS_LOG_URL_FILE, are not those of this stack.
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("KAIROS_")}
+        env = {**ours, **self.settings.to_env()}
         if keep:
             env["KAIROS_FD"] = str(keep[0])
         (self._status(part)).unlink(missing_ok=True)

@@ -13,7 +13,7 @@ import httpx
 import redis
 
 from channels.delivery.ledger import summary
-from kairos.commands.up import make_keys
+from collector.keys import first_keys
 from kairos.demo.outside import Outside
 from kairos.demo.receipts import Receipts
 from kairos.embedded.stack import Stack
@@ -81,8 +81,8 @@ class Load:
 
 
 def counts(stack: Stack) -> dict[str, int]:
-    client = redis.Redis.from_url(stack.settings.ledger)
-    found = {name.decode(): int(n) for name, n in client.hgetall("counts:{p0}").items()}
+    client = redis.Redis.from_url(stack.settings.ledger, decode_responses=True)
+    found = {str(name): int(n) for name, n in client.hgetall("counts:{p0}").items()}
     client.close()
     return found
 
@@ -113,7 +113,8 @@ def serving_again(stack: Stack, old: int) -> float:
 
 def test_r8_twenty_kills_of_the_engine_lose_and_double_nothing(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    key = make_keys(data)["server"]
+    data.mkdir()
+    key = first_keys(data / "keys.json", "2026-11-25T00:00:00Z")["server"]
     done = threading.Event()
     with Receipts(tmp_path / "receipts.jsonl", "test") as receipts, Outside(receipts) as outside:
         with Stack(data, WORKSPACE, channels=outside.channels) as stack:

@@ -450,3 +450,14 @@ def test_the_digest_ignores_when_it_was_sent(sent: dict[str, Any], one: Any, two
 @given(st.text())
 def test_a_slug_is_its_own_slug(name: str) -> None:
     assert slug(slug(name)) == slug(name)
+
+
+def test_only_a_vouched_address_in_normal_form_is_one() -> None:
+    body = b'{"type":"identify","userId":"u1","traits":{"email":"Ana@Shop.Example","phone":"n/a"}}'
+    vouched = parse(body, Arrival(source="s", trust=VERIFIED, accepted_us=1_700_000_000_000_000))
+    claimed = parse(body, Arrival(source="s", trust=CLAIMED, accepted_us=1_700_000_000_000_000))
+    assert isinstance(vouched, Event)
+    assert isinstance(claimed, Event)
+    assert vouched.addresses == {"email": vouched.traits["email"]}
+    assert vouched.traits["phone"] == "n/a"
+    assert claimed.addresses == {}

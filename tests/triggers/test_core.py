@@ -1,6 +1,11 @@
 """The core through the real engine, on a clock that the test moves."""
 
-from tests.shop import DAY, HOUR, MINUTE, SECOND, Shop, at
+from itertools import permutations
+
+import msgspec
+
+from events.record import VERIFIED
+from tests.shop import DAY, HOUR, MINUTE, SECOND, Shop, an_event, at
 
 TEMPLATES = {
     "templates/hello.email.liquid": "---\nsubject: Hello\n---\nHello {{ first_name }}, {{ event.items }}",
@@ -386,6 +391,44 @@ def test_on_cap_delay_sends_when_the_window_has_room() -> None:
     shop.do("visited", user="u1")
     shop.wait(30 * HOUR)
     assert [a.decided - shop.sent[0].decided for a in shop.sent] == [0, 24 * HOUR]
+
+
+def test_a_cap_that_outlasts_the_send_is_told_as_a_cap() -> None:
+    capped = "purpose: marketing, caps: {email: 1 per 24h}, on_cap: delay, valid_for: 1h"
+    shop = shop_with(simple("offer", "visited", "reentry: always", deliver=capped))
+    known(shop)
+    shop.do("visited", user="u1")
+    shop.do("visited", user="u1")
+    assert shop.refusals("offer")[-1] == "refused:cap"
+
+
+def test_what_a_machine_does_occurs_nowhere() -> None:
+    shop = shop_with(simple("offer", "email_opened"), segments=(WARM,))
+    known(shop)
+    opened = an_event("email_opened", user="u1", message_id="o1", time=shop.now, trust=VERIFIED)
+    shop.say([msgspec.structs.replace(opened, flags=("machine",))])
+    assert shop.sent == []
+    assert shop.count("applied") == 3
+
+
+def test_a14_any_order_of_page_signup_and_login_gives_one_person() -> None:
+    found = set()
+    for order in permutations(("page", "signup", "login")):
+        shop = shop_with()
+        first = shop.now
+        for step in order:
+            match step:
+                case "page":
+                    shop.do("page_viewed", anon="a1", message_id="p", time=first - 3)
+                case "signup":
+                    shop.do("signed_up", user="alice", message_id="s", time=first - 2)
+                case "login":
+                    shop.do("identify", user="alice", anon="a1", message_id="i", time=first - 1)
+        person = shop.person("anonymous_id:a1")
+        assert person is shop.person("user_id:alice")
+        leaves = tuple((k, lf.first, lf.last, lf.total) for k, lf in sorted(person.leaves.items()))
+        found.add((person.id, leaves, tuple(person.edges), shop.count("people")))
+    assert len(found) == 1
 
 
 def test_e9_two_triggers_at_one_instant_and_a_cap_of_one_send_the_more_important() -> None:
