@@ -24,7 +24,7 @@ _TRUST: dict[Kind, int] = {"browser": CLAIMED, "server": VERIFIED}
 class Key(msgspec.Struct, frozen=True):
     """A write key as stored."""
 
-    id: str  # public, for `kairos keys revoke`
+    id: str  # public: what a key is called when it is revoked
     kind: Kind  # a browser's key is public and only claims; a server's vouches
     source: str  # duplicates are told apart inside one source group
     sha256: str  # of the key, in hex

@@ -1,0 +1,138 @@
+"""docs/language.md says all that can be written, and nothing that cannot."""
+
+import re
+from itertools import chain
+
+import msgspec
+import pytest
+
+from kairos.discovery import found_in
+from tests.docs.pages import PAGES, ROOT, blocks, cells, first_cells, page, section
+from triggers import schema
+from triggers.load import load
+from triggers.templates import FRONT_KEYS, parse
+
+PAGE = "docs/language.md"
+ADDRESSES: dict[str, str | None] = {
+    name: channel.ADDRESS for name, channel in found_in("channels").items()
+}
+FUNCTIONS = found_in("triggers.conditions")
+WORKSPACE = """
+workspace: shop
+purposes: {marketing: {default: denied}, product: {default: allowed}}
+"""
+
+TABLES: dict[str, type[msgspec.Struct]] = {
+    "## A trigger": schema.TriggerFile,
+    "## When": schema.When,
+    "## Sends": schema.Send,
+    "## Deliver": schema.Deliver,
+    "## Segments": schema.SegmentFile,
+    "## Workspace": schema.WorkspaceFile,
+}
+
+
+def keys(shape: type[msgspec.Struct]) -> set[str]:
+    return {field.encode_name for field in msgspec.structs.fields(shape)}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_has_its_signature_and_its_example(name: str) -> None:
+    entry = section(PAGE, f"### {name}")
+    assert f"`{FUNCTIONS[name].SIGNATURE}`" in entry
+    assert f"`{FUNCTIONS[name].EXAMPLE}`" in entry
+
+
+def test_no_function_is_described_that_is_not_there() -> None:
+    functions = section(PAGE, "## Functions")
+    assert set(re.findall(r"^### (\w+)$", functions, re.MULTILINE)) == set(FUNCTIONS)
+
+
+@pytest.mark.parametrize("heading", TABLES)
+def test_every_key_has_a_row_and_every_row_is_a_key(heading: str) -> None:
+    rows = set(first_cells(section(PAGE, heading)))
+    assert keys(TABLES[heading]) == rows
+
+
+@pytest.mark.parametrize(
+    "shape", [schema.Absence, schema.Purpose, schema.ChannelOptions, schema.IdentityLimit]
+)
+def test_the_keys_of_small_parts_are_named(shape: type[msgspec.Struct]) -> None:
+    heading = "## When" if shape is schema.Absence else "## Workspace"
+    for key in keys(shape):
+        assert f"`{key}`" in section(PAGE, heading), key
+
+
+def test_every_choice_of_a_word_is_named() -> None:
+    text = page(PAGE)
+    for shape in TABLES.values():
+        for field in msgspec.inspect.type_info(shape).fields:  # type: ignore[attr-defined]
+            if isinstance(field.type, msgspec.inspect.LiteralType):
+                for word in field.type.values:
+                    assert f"`{word}`" in text, f"{field.encode_name}: {word}"
+
+
+def test_every_word_for_later_is_named() -> None:
+    later = section(PAGE, "## Words for later")
+    assert set(re.findall(r"`(\w+)`", later)) == set(schema.LATER)
+
+
+def test_every_reason_has_a_row() -> None:
+    core = "\n".join(
+        (ROOT / path).read_text(encoding="utf-8")
+        for path in ("triggers/core.py", "triggers/runs.py", "triggers/arbitrate.py")
+    )
+    said = re.findall(r'\bexplain\([^()]*?"(held|refused|ignored|ended)", "(\w+)"[,)]', core)
+    said += [("refused", reason) for reason in re.findall(r'\bRefuse\("(\w+)"', core)]
+    held = re.findall(r'\b_held\([^()"]*"(\w+)"', core) + re.findall(r', "(\w+)"\)\]', core)
+    said += [("held", reason) for reason in held]
+    rows = {(row[0], row[1]) for row in cells(section(PAGE, "## Reasons"))}
+    assert len(said) > 12
+    assert set(said) <= rows
+    gate = (ROOT / "channels/delivery/gate.py").read_text(encoding="utf-8")
+    for kind, reason in re.findall(r'\b(Expired|Refused)\(reason="(\w+)"', gate):
+        assert (kind.lower(), reason) in rows
+
+
+def test_every_operator_of_the_grammar_is_explained() -> None:
+    grammar = (ROOT / "triggers/grammar.lark").read_text(encoding="utf-8")
+    operators = set(re.findall(r'"([^"]+)"', grammar.partition("OPERATOR:")[2].split("\n")[0]))
+    words = set(re.findall(r'"([a-z_]+)"', grammar)) - {"true", "false", "last", "where"}
+    conditions = section(PAGE, "## Conditions")
+    for word in operators | words:
+        assert re.search(rf"`[^`]*(?<![\w<>=!]){re.escape(word)}(?![\w=])[^`]*`", conditions), word
+
+
+def test_the_front_matter_of_templates_is_explained() -> None:
+    assert set(first_cells(section(PAGE, "## Templates"))) == set(FRONT_KEYS)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_example_of_every_function_loads(name: str) -> None:
+    segment = f"segment: example\nif:\n  - {FUNCTIONS[name].EXAMPLE}\n"
+    load({"workspace.yaml": WORKSPACE, "segments/example.yaml": segment, **WARM}, ADDRESSES)
+
+
+WARM = {"segments/warm.yaml": "segment: warm\nif: count(product_viewed, last 7d) >= 3\n"}
+YAML = [(path, nth) for path in PAGES for nth in range(len(blocks(path, "yaml")))]
+
+
+@pytest.mark.parametrize(("path", "nth"), YAML)
+def test_every_example_loads(path: str, nth: int) -> None:
+    files = {"workspace.yaml": WORKSPACE}
+    for place, text in enumerate(blocks(path, "yaml")):
+        kind = text.partition(":")[0]
+        if kind == "workspace":
+            files["workspace.yaml"] = text if place == nth else WORKSPACE
+        else:
+            assert kind in ("trigger", "segment"), f"{path}: what is {text!r}?"
+            files[f"{kind}s/{place}.yaml"] = text
+    for name in set(chain(*(re.findall(r"template: (\w+)", text) for text in files.values()))):
+        mark = "---\npurpose: transactional\n---\n" if name == "order_confirmation" else ""
+        files[f"templates/{name}.liquid"] = mark + "Hello"
+    load(files, ADDRESSES)
+
+
+@pytest.mark.parametrize("text", blocks(PAGE, "liquid"))
+def test_every_template_parses(text: str) -> None:
+    assert parse("templates/example.liquid", text).subject

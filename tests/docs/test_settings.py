@@ -1,0 +1,32 @@
+"""docs/settings.md: every variable, with its default."""
+
+import re
+from pathlib import Path
+
+from kairos.settings import CHANNEL_OPTIONS, Settings
+from tests.docs.pages import ROOT, cells, first_cells, page
+
+PAGE = "docs/settings.md"
+CHANNELS = {name: dict.fromkeys(options, "x") for name, options in CHANNEL_OPTIONS.items()}
+
+
+def test_the_variables_described_are_those_that_are_read() -> None:
+    full = Settings(workspace=Path("w"), status=Path("s"), channels=CHANNELS).to_env()
+    assert set(first_cells(page(PAGE))) == set(full)
+
+
+def test_the_defaults_described_are_those_there_are() -> None:
+    rows = {row[0]: row[2] for row in cells(page(PAGE)) if len(row) == 3}
+    for name, default in Settings().to_env().items():
+        assert rows[name] == default
+
+
+def test_no_variable_is_read_beside_the_settings_without_a_word_here() -> None:
+    folders = ("kairos", "events", "collector", "profile_state", "triggers", "channels", "flows")
+    read = {
+        name
+        for folder in folders
+        for path in (ROOT / folder).rglob("*.py")
+        for name in re.findall(r'"(KAIROS_[A-Z_]*[A-Z])"', path.read_text(encoding="utf-8"))
+    }
+    assert all(name in page(PAGE) for name in read)
