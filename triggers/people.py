@@ -138,7 +138,6 @@ def _replace(
         del state.people[old.id]
         state.dues.set(old.id, NEVER)
         work.dirty.discard(old.id)
-        work.removed.add(old.id)
     for person in changed:
         _admit(work, person, offset)
     work.together.append({p.id for p in changed} | {p.id for p in gone})
@@ -170,7 +169,6 @@ def _admit(work: Work, person: Person, offset: Offset) -> None:
         person.version = person.version or state.workspace.hash
         person.refresh(state.workspace.slots)
     state.people[person.id] = person
-    work.removed.discard(person.id)
     work.dirty.add(person.id)
     ways = [
         *person.ids,

@@ -9,9 +9,8 @@ from heapq import heapify, heappop, heappush
 
 from events.record import START, Offset
 from profile_state.person import NEVER, Person
+from profile_state.stores.base import FIRST_COPIES
 from triggers.definitions import Workspace
-
-DEDUPE_MOST = 4_000_000  # keys kept in memory, about 512 MB; the oldest go first
 
 
 class Dues:
@@ -73,5 +72,5 @@ class State:
     def remember(self, key: bytes, digest: bytes, offset: Offset) -> None:
         """Remember an event's first copy, and let the oldest go where there are too many."""
         self.first_seen[key] = (digest, offset)
-        if len(self.first_seen) > DEDUPE_MOST:
+        if len(self.first_seen) > FIRST_COPIES:
             del self.first_seen[next(iter(self.first_seen))]

@@ -40,7 +40,6 @@ class Work(msgspec.Struct):
     workspaces: list[tuple[str, dict[str, str]]] = []  # (hash, files) that came into force
     explanations: list[Explanation] = []
     dirty: set[str] = msgspec.field(default_factory=set)  # people to write
-    removed: set[str] = msgspec.field(default_factory=set)  # person ids that are no more
     index: dict[str, str] = {}  # identifiers and former ids that point elsewhere now
     together: list[set[str]] = []  # people whom one record touched together
     counts: dict[str, Counter[str]] = {}  # by the person who caused them

@@ -12,6 +12,9 @@ import msgspec
 from events.record import Offset
 
 
+FIRST_COPIES = 4_000_000  # events remembered against duplicates, in memory and in the ledger
+
+
 class FencedError(Exception):
     """Another writer owns the partition now; this one must stop."""
 

@@ -22,6 +22,7 @@ from events.record import START, Offset
 from events.sources.valkey import stream_key
 from profile_state.person import NEVER
 from profile_state.stores.base import (
+    FIRST_COPIES,
     Chunk,
     FencedError,
     LedgerLostError,
@@ -32,7 +33,6 @@ from profile_state.stores.base import (
     Seen,
 )
 
-SEEN_MOST = 4_000_000  # first copies kept, about 28 bytes each
 WITHDRAWN_MS = 90 * 86_400_000  # as long as an activation may still be sent
 _ROW = struct.Struct(">I16s8s")  # place in the entry, key, digest
 _HEAD = struct.Struct(">q")  # entry
@@ -173,7 +173,7 @@ class RedisStore:
             commands.append(["RPUSH", self.key("seen"), row])
             self._rows.append((len(row) - _HEAD.size) // _ROW.size)
             self._held += self._rows[-1]
-        while self._held > SEEN_MOST:
+        while self._held > FIRST_COPIES:
             commands.append(["LPOP", self.key("seen")])
             self._held -= self._rows.popleft()
         return commands
