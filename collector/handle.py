@@ -145,7 +145,11 @@ def _key(sent: str, door: Door) -> Key | Response:
 
 
 def _unknown_key() -> Response:
-    return failure(401, "unknown_write_key", "no such write key; it was revoked, or belongs to another installation")
+    return failure(
+        401,
+        "unknown_write_key",
+        "no such write key; it was revoked, or belongs to another installation",
+    )
 
 
 def _arrival(key: Key, door: Door, now_us: int, kind: str) -> Arrival:

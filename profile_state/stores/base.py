@@ -11,7 +11,6 @@ import msgspec
 
 from events.record import Offset
 
-
 FIRST_COPIES = 4_000_000  # events remembered against duplicates, in memory and in the ledger
 
 
