@@ -112,6 +112,7 @@ def _run(
         opened.callback(_revoke_keys, data / "keys.json")
         with stack:
             print(f"kairos demo  the shop opens at {stack.url}", flush=True)
+            signals.check()
             with _shown(live=live) as show:
                 session = Session(plan, stack, outside, keys, signals, show)
                 outcome = asyncio.run(session.run())

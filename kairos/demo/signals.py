@@ -18,6 +18,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.then: Callable[[], None] = self._interrupt
+        self._interrupted = False
 
     def __enter__(self) -> Self:
         """Take the signals."""
@@ -41,8 +42,18 @@ class Signals:
     def _take(self, _number: int, _frame: FrameType | None) -> None:
         self.then()
 
+    def check(self) -> None:
+        """Interrupt again where a first interrupt was lost.
+
+        Python drops an exception that a handler raises inside a finaliser or a callback of the
+        garbage collector; asked once more at a quiet place, it counts.
+        """
+        if self._interrupted:
+            raise KeyboardInterrupt
+
     def _interrupt(self) -> None:
         self.ignore()
+        self._interrupted = True
         raise KeyboardInterrupt
 
 
