@@ -83,9 +83,8 @@ def arbitrate(
     rule = workspace.purposes.get(step.purpose, TRANSACTIONAL)
     if trigger.status == "paused":
         return [_held(now + MINUTE, until, "paused")]
-    early = _before_channels(trigger, step, subject, now, until)
-    if early is not None:
-        return [early]
+    if trigger.status == "draft":
+        return [Refuse("status", trigger.status)]
     verdicts = [_on(c, trigger, step, rule, subject, workspace, now, until) for c in step.channels]
     if step.every:
         return verdicts
@@ -101,17 +100,6 @@ def arbitrate(
     return [_refusal(verdicts[0])]
 
 
-def _before_channels(
-    trigger: Trigger, step: SendStep, subject: Subject, now: int, until: int | None
-) -> Refuse | None:
-    if trigger.status == "draft":
-        return Refuse("status", trigger.status)
-    if until is not None and now > until:
-        return Refuse("expired")
-    missing = [name for name in step.require if name not in subject.traits]
-    return Refuse("missing", ", ".join(missing)) if missing else None
-
-
 def _on(
     channel: str,
     trigger: Trigger,
@@ -125,6 +113,8 @@ def _on(
     said = subject.consent(step.purpose, channel)
     if step.purpose != "transactional" and not (rule.allowed if said is None else said):
         return Refuse("consent", f"{step.purpose} on {channel}")
+    if until is not None and now > until:
+        return Refuse("expired")
     kind = workspace.addresses.get(channel)
     address = None if kind is None else subject.addresses.get(kind)
     if kind is not None and address is None:
@@ -147,7 +137,8 @@ def _on(
         )
         if free > now:
             return _held(free, until, "cap")
-    return Send(channel, address)
+    missing = [name for name in step.require if name not in subject.traits]
+    return Refuse("missing", ", ".join(missing)) if missing else Send(channel, address)
 
 
 def _held(at: int, until: int | None, reason: str) -> Hold | Refuse:

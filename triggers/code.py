@@ -222,6 +222,8 @@ def _compare(node: ast.Compare, scope: Scope) -> Code:
     right = node.right
     if isinstance(right, ast.Name) and "." not in right.path:
         right = ast.Literal(right.path, right.column)  # a bare word on the right is text
+    if isinstance(right, ast.Arithmetic):
+        _no_bare_words(right, node.column)
     if isinstance(node.left, ast.Call):
         compare = getattr(function_of(node.left), "compare", None)
         special: Code | None = compare and compare(node.left, node.op, right, scope)
@@ -232,6 +234,19 @@ def _compare(node: ast.Compare, scope: Scope) -> Code:
     if a.number and b.number and node.op in _PYTHON:
         return Code(f"({a.value} {_PYTHON[node.op]} {b.value})", horizons)
     return Code(f"{_FUNCTIONS.get(node.op, node.op)}({a.value}, {b.value})", horizons)
+
+
+def _no_bare_words(node: ast.Node, column: int) -> None:
+    """Refuse `timezone = Europe/Berlin`: a bare word on the right is text, and text has no division."""
+    match node:
+        case ast.Arithmetic(_, left, right):
+            _no_bare_words(left, column)
+            _no_bare_words(right, column)
+        case ast.Name(path) if "." not in path:
+            message = (
+                f"text with + - * or / in it needs quotes; a trait is written trait.{path} here"
+            )
+            raise ExpressionError(message, column)
 
 
 def function_of(call: ast.Call) -> ModuleType:

@@ -15,7 +15,6 @@ import orjson
 import structlog
 from rich.live import Live
 
-import kairos
 from collector.keys import KeyRing, Kind, create
 from flows.workspace_folder import read_folder
 from kairos.demo.outside import Outside
@@ -27,6 +26,7 @@ from kairos.demo.view import Now, View, summary
 from kairos.discovery import found_in
 from kairos.embedded.servers import ServerError
 from kairos.embedded.stack import Stack, StackError
+from kairos.example import example
 from triggers.load import load
 from triggers.problems import WorkspaceError
 
@@ -77,7 +77,7 @@ def command(
     )
     try:
         with Signals() as signals:
-            outcome = _run(plan, data, workspace or _example(), signals, live=seen)
+            outcome = _run(plan, data, workspace or example(), signals, live=seen)
     except KeyboardInterrupt:
         print("kairos demo: stopped before it began", file=sys.stderr)
         return 0
@@ -134,13 +134,6 @@ def _forget_settings() -> None:
     """Drop the settings of a real installation: the demo must not write into its log, or mail."""
     for name in [name for name in os.environ if name.startswith("KAIROS_")]:
         del os.environ[name]
-
-
-def _example() -> Path:
-    """Find the example workspace: beside our package in a checkout, inside it when installed."""
-    package = Path(kairos.__file__).parent
-    carried = package / "_app" / "examples" / "shop"
-    return carried if carried.is_dir() else package.parent / "examples" / "shop"
 
 
 def _renewed_keys(path: Path) -> dict[Kind, str]:

@@ -9,6 +9,7 @@ from flows.workspace_folder import read_folder
 from kairos.discovery import found_in
 from kairos.embedded.servers import ServerError
 from kairos.embedded.stack import Stack, StackError, until_signal
+from kairos.example import example
 from kairos.settings import Settings, SettingsError
 from triggers.load import load
 from triggers.problems import WorkspaceError
@@ -17,7 +18,7 @@ from triggers.problems import WorkspaceError
 def command(
     *,
     data: Path = Path("kairos-data"),
-    workspace: Path = Path("examples/shop"),
+    workspace: Path | None = None,
     host: str = "127.0.0.1",
     port: int = 8765,
 ) -> int:
@@ -28,12 +29,13 @@ def command(
     data
         The folder that keeps everything; a second start goes on where the first one ended.
     workspace
-        The workspace folder: workspace.yaml, segments/, triggers/, templates/.
+        The workspace folder: workspace.yaml, segments/, triggers/, templates/; else the example.
     host
         The collector's address.
     port
         The collector's port; 0 takes any that is free.
     """
+    workspace = workspace or example()
     addresses = {name: channel.ADDRESS for name, channel in found_in("channels").items()}
     try:
         load(read_folder(workspace), addresses)

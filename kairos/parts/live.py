@@ -13,7 +13,7 @@ from flows.room import Room
 from flows.workspace_folder import read_folder
 from kairos.discovery import found_in
 from kairos.parts.base import Reporter, log_lines, stop_on_signals
-from kairos.settings import Settings
+from kairos.settings import Settings, SettingsError
 from profile_state.stores.base import FencedError, LedgerLostError
 from profile_state.stores.redis import RedisStore
 from triggers.problems import WorkspaceError
@@ -33,6 +33,10 @@ def now_ms() -> int:
 def main(settings: Settings) -> int:
     """Run until a signal comes. Returns an exit code of docs/cli.md."""
     log_lines()
+    if settings.log.partitions != 1:
+        raise SettingsError(
+            f"KAIROS_PARTITIONS: this release reads one partition, found {settings.log.partitions}"
+        )
     stop = stop_on_signals()
     source = open_log(settings.log)
     store = RedisStore(settings.ledger)

@@ -48,6 +48,7 @@ def test_the_good_one_loads() -> None:
         ("triggers/hello.yaml", "in_segment(warm)", "in_segment(worm)", "triggers/hello.yaml:4:16: unknown segment 'worm'. Did you mean 'warm'?"),
         ("triggers/hello.yaml", "in_segment(warm)", "cuont(product_viewed) > 1", "triggers/hello.yaml:4:5: unknown function 'cuont'. Did you mean 'count'?"),
         ("triggers/hello.yaml", "in_segment(warm)", "count(product_viewed", "triggers/hello.yaml:4:25: brackets do not balance"),
+        ("triggers/hello.yaml", "in_segment(warm)", "timezone = Europe/Berlin", "triggers/hello.yaml:4:14: text with + - * or / in it needs quotes"),
         ("triggers/hello.yaml", "in_segment(warm)", "plan = pro and", "triggers/hello.yaml:4:19: "),
         ("triggers/hello.yaml", "in_segment(warm)", "sum(order_completed, last 7d) > 5", "triggers/hello.yaml:4:9: sum(...) needs a property, such as sum(order_completed.total)"),
         ("triggers/hello.yaml", "in_segment(warm)", "since(order_completed) = 3", "triggers/hello.yaml:4:5: since(...) is compared by < <= > >= with a duration"),
