@@ -245,15 +245,6 @@ class Worker:
             except TimeoutError:
                 continue
 
-    async def _due(self) -> list[Taken]:
-        """Fetch what is due, for lanes that are half empty at least: it finds room there.
-
-        Fetching for a nearly full lane would put most of it back, again and again.
-        """
-        half = max(self._how.depth // 2, 1)
-        full = [name for name, lane in self._lanes.items() if lane.room < half]
-        return await self._thread(self._ledger.due, self._now(), half, full)
-
     async def _revive(self) -> None:
         async with self._taking:
             for slot, reason in self._ledger.unserved.items():
