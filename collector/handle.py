@@ -3,6 +3,7 @@
 Content-Type is never looked at: SDKs send JSON as text, as a form and as JSON.
 """
 
+import re
 from typing import Any
 
 import msgspec
@@ -17,13 +18,14 @@ from collector.respond import failure, success
 from events.context import as_context
 from events.limits import Limits
 from events.parse import Arrival, parse
-from events.record import DeadLetter, Event
+from events.record import CLAIMED, DeadLetter, Event
 from events.rejected import Rejected
 from events.wire import RawBatch
 
 _ONE = {name: name for name in ("track", "identify", "page", "screen", "group", "alias")}
 _ONE |= {name[0]: name for name in _ONE}
 _BATCH = frozenset({"batch", "b"})
+_IMPORT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METRICS = "m"  # Segment's browser SDK reports about itself
 
 _ONE_ACCEPTED = success(accepted=1)
@@ -40,6 +42,7 @@ class Door(msgspec.Struct, frozen=True):
     caps: Caps = Caps()
     limits: Limits = Limits()
     ready: bool = True  # False while draining
+    replayed: bool = False  # the log takes its time from the events, see events/sources/replayed.py
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -80,7 +83,7 @@ def _answer(request: Request, door: Door, now_us: int) -> Response | Accepted:
             return _wrong_method("GET")
         if path == "readyz" and not door.ready:
             return failure(503, "draining", "this collector is shutting down; ask another")
-        return success()
+        return success(clock="file" if door.replayed else "log") if path == "readyz" else success()
     call = path.removeprefix("beacon/").removeprefix("v1/")
     if call not in _ONE and call not in _BATCH and call != _METRICS:
         return failure(404, "not_found", "no such path; events go to /v1/batch or /v1/track")
@@ -125,7 +128,20 @@ def _take(request: Request, kind: str, door: Door, now_us: int) -> Response | Ac
     key = _key(sent_key or _key_in(batch), door)
     if isinstance(key, Response):
         return key
-    return _take_batch(batch, _arrival(key, door, now_us, kind), len(body))
+    arrival = _importing(batch.import_id, _arrival(key, door, now_us, kind))
+    return arrival if isinstance(arrival, Response) else _take_batch(batch, arrival, len(body))
+
+
+def _importing(import_id: Any, arrival: Arrival) -> Arrival | Response:
+    """Let a batch be part of an import, which only a server's key may say."""
+    if import_id is None:
+        return arrival
+    if type(import_id) is not str or not _IMPORT_ID.fullmatch(import_id):
+        wanted = "importId: 1 to 64 letters, digits, '.', '_' and '-' were expected"
+        return failure(400, "invalid_import_id", wanted)
+    if arrival.trust == CLAIMED:
+        return failure(403, "server_key_needed", "importId: only a server's key may import history")
+    return msgspec.structs.replace(arrival, import_id=import_id)
 
 
 def _key_in(batch: RawBatch) -> str:
@@ -153,7 +169,7 @@ def _unknown_key() -> Response:
 
 
 def _arrival(key: Key, door: Door, now_us: int, kind: str) -> Arrival:
-    return Arrival(key.source, key.trust, now_us, kind, limits=door.limits)
+    return Arrival(key.source, key.trust, now_us, kind, limits=door.limits, replayed=door.replayed)
 
 
 def _take_one(body: bytes, arrival: Arrival) -> Response | Accepted:
@@ -204,4 +220,5 @@ def _dead(result: Rejected, body: bytes, arrival: Arrival) -> DeadLetter:
         kind=arrival.kind,
         sent_at="" if arrival.sent_at is None else str(arrival.sent_at),
         context=msgspec.json.encode(arrival.context),
+        import_id=arrival.import_id,
     )

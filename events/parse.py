@@ -58,6 +58,8 @@ class Arrival(msgspec.Struct, frozen=True):
     sent_at: Any = None  # of the batch, as sent
     context: RawContext = NO_CONTEXT  # of the batch
     limits: Limits = Limits()
+    import_id: str = ""  # of the batch: its events are history, and keep their times
+    replayed: bool = False  # the log takes its time from the events, so each must have one
 
     @property
     def received_ms(self) -> int:
@@ -126,19 +128,7 @@ def _assemble(raw: RawEvent, arrival: Arrival) -> Event:
     )
     message_id = _message_id(raw.message_id, source, content, arrival.limits)
     context = select(own, arrival.context, check)
-    sent = arrival.sent_at if raw.sent_at is None else raw.sent_at
-    time, wrong = event_time(
-        parse_instant(raw.timestamp),
-        parse_instant(raw.original_timestamp),
-        _sent(sent) if type(sent) is str else parse_instant(sent),
-        arrival.received_ms,
-        verified=trust > CLAIMED,
-    )
-    if wrong:
-        flags.append(wrong)
-        clock = _clock_as_sent(raw, sent)
-        if clock:
-            context["clock"] = clock
+    time = _time(raw, arrival, context, flags)
     if properties.get("machine") is True or properties.get("sg_machine_open") is True:
         flags.append("machine")
     if check.dropped:
@@ -162,7 +152,32 @@ def _assemble(raw: RawEvent, arrival: Arrival) -> Event:
         addresses=addresses if trust > CLAIMED else {},
         context=context,
         flags=tuple(flags),
+        import_id=arrival.import_id,
     )
+
+
+def _time(raw: RawEvent, arrival: Arrival, context: dict[str, Any], flags: list[str]) -> int:
+    """Decide when the event happened; what was wrong with its clock goes into flags and context."""
+    timestamp, original = parse_instant(raw.timestamp), parse_instant(raw.original_timestamp)
+    sent = arrival.sent_at if raw.sent_at is None else raw.sent_at
+    if arrival.import_id or arrival.replayed:
+        # History: what was sent long ago cannot be compared with when it is received now.
+        timestamp, original, sent = (original if timestamp is None else timestamp), None, None
+        if timestamp is None and arrival.replayed:
+            raise RefusedError("missing_timestamp", "timestamp: this log takes its time from it")
+    time, wrong = event_time(
+        timestamp,
+        original,
+        _sent(sent) if type(sent) is str else parse_instant(sent),
+        arrival.received_ms,
+        verified=arrival.trust > CLAIMED,
+    )
+    if wrong:
+        flags.append(wrong)
+        clock = _clock_as_sent(raw, sent)
+        if clock:
+            context["clock"] = clock
+    return time
 
 
 def _event_name(event: Any, limits: Limits) -> str:

@@ -46,6 +46,9 @@ class Event(msgspec.Struct, frozen=True, array_like=True, tag="event", gc=False,
     addresses: dict[str, str] = {}  # email, phone: vouched for, and in normal form
     context: dict[str, Any] = {}
     flags: tuple[str, ...] = ()  # clock_future, clock_skew, clock_missing, machine, blocked_id
+    import_id: str = (
+        ""  # of the import that it is part of: it counts at any age, and starts nothing
+    )
 
 
 class Tick(msgspec.Struct, frozen=True, array_like=True, tag="tick"):
@@ -75,6 +78,7 @@ class DeadLetter(msgspec.Struct, frozen=True, array_like=True, tag="dead"):
     kind: str = ""
     sent_at: str = ""
     context: bytes = b"{}"  # JSON
+    import_id: str = ""
 
 
 Record = Event | Tick | Version | DeadLetter

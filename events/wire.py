@@ -58,6 +58,7 @@ class RawBatch(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     sent_at: Any = None
     context: _Context = None
     write_key: Any = None
+    import_id: Any = None
 
 
 def as_object(where: str, value: dict[str, Any] | list[Any] | None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 It knows no dataflow: `flows.live` wires it into Bytewax, tests and benchmarks call it directly.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version as release_of
 
 import msgspec
@@ -120,7 +120,7 @@ class Engine:
         """Decide a batch of entries, and send its outputs ahead of its state."""
         batches = [core.Batch(e.id, e.time, record.decode(e.payload)) for e in entries]
         done = []
-        for stretch in core.stretches(batches):
+        for stretch in self._stretches(batches):
             self._load(stretch)
             work = core.step(self.state, stretch, self._addresses)
             self._store.put(_outputs(work))
@@ -135,6 +135,9 @@ class Engine:
             self.events += sum(len(batch.records) for batch in stretch)
             done.append(work)
         return done
+
+    def _stretches(self, batches: list[core.Batch]) -> Iterator[list[core.Batch]]:
+        return core.stretches(batches)
 
     def _load(self, stretch: list[core.Batch]) -> None:
         state = self.state

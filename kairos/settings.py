@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -16,6 +17,15 @@ class Log(msgspec.Struct, frozen=True):
 
     url: str = "valkey://127.0.0.1:6379/log"
     partitions: int = 1  # fixed for the life of the log
+
+    @property
+    def replayed(self) -> bool:
+        """Whether its clock is that of the events in it, as `kairos replay --clock file` has it.
+
+        >>> Log("replayed:///l.sock").replayed, Log().replayed
+        (True, False)
+        """
+        return urlsplit(self.url).scheme == "replayed"
 
 
 class Collector(msgspec.Struct, frozen=True):
@@ -40,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True):
     deliveries: Path = Path("deliveries")  # the folder of the delivery ledgers
     channels: dict[str, dict[str, str]] = {}  # options of the channels that are configured
     status: Path | None = None  # the folder into which processes say how they are
+    server_key: str | None = None  # a server write key, for commands that send events
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
@@ -66,6 +77,7 @@ class Settings(msgspec.Struct, frozen=True):
             deliveries=Path(read.text("DELIVERIES") or default.deliveries),
             channels=_channels(read),
             status=Path(status) if status else None,
+            server_key=read.text("SERVER_KEY"),
         )
 
     def to_env(self) -> dict[str, str]:
@@ -89,6 +101,8 @@ class Settings(msgspec.Struct, frozen=True):
             env["WORKSPACE"] = str(self.workspace)
         if self.status is not None:
             env["STATUS"] = str(self.status)
+        if self.server_key is not None:
+            env["SERVER_KEY"] = self.server_key
         return {f"KAIROS_{name}": value for name, value in env.items()}
 
 

@@ -45,6 +45,7 @@ def an_event(
     trust: int = CLAIMED,
     traits: dict[str, Any] | None = None,
     context: dict[str, Any] | None = None,
+    import_id: str = "",
     **properties: Any,
 ) -> Event:
     """Build an event as the collector would."""
@@ -72,6 +73,7 @@ def an_event(
         if trust
         else {},
         context=context or {},
+        import_id=import_id,
     )
 
 

@@ -33,6 +33,7 @@ class Batch(NamedTuple):
     entry: int
     time: int  # ms, when the log took it
     records: list[Record]
+    first: int = 0  # place of the first record in its entry
 
 
 class Needs(NamedTuple):
@@ -116,7 +117,7 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
     work = Work(state)
     for batch in batches:
         state.now = max(state.now, batch.time)
-        for nth, record in enumerate(batch.records):
+        for nth, record in enumerate(batch.records, batch.first):
             offset = Offset(batch.entry, nth)
             match record:
                 case Event():
@@ -144,9 +145,11 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     if person is None:
         return
     memberships.adopt(work, person)
-    current = event.time > state.now - OLDEST and MACHINE not in event.flags
+    human = MACHINE not in event.flags
+    counts = human and (event.import_id != "" or event.time > state.now - OLDEST)
+    occurs = counts and not event.import_id  # nothing occurs from history
     workspace = state.workspace
-    folding = workspace.fold.get(event.name) if workspace is not None and current else None
+    folding = workspace.fold.get(event.name) if workspace is not None and counts else None
     leaf = person.leaves[event.leaf]
     fold(leaf, event, folding, state.now)
     if len(person.leaves) > 1:
@@ -158,15 +161,15 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     edges = memberships.after_event(
         work, person, event, everything=bool(others) or person.offset == offset
     )
-    candidates = []
-    if current:
+    if counts:
         runs.end_by_event(work, person, event)
-        cause = f"{event.source}/{event.leaf}/{event.message_id}"
+    cause = f"{event.source}/{event.leaf}/{event.message_id}" if occurs else None
+    if cause is not None:
         candidates = runs.entering(work, person, event)
         candidates += runs.by_segments(work, person, edges, cause, event.accepted_us)
-        for other in others:
-            _moved(work, other, event, cause, offset)
-    runs.take_steps(work, person, candidates)
+        runs.take_steps(work, person, candidates)
+    for other in others:
+        _moved(work, other, event, cause, offset)
     _touched(work, person, offset)
 
 
@@ -197,10 +200,10 @@ def _withdraw(work: Work, person: Person, event: Event) -> None:
             ]
 
 
-def _moved(work: Work, person: Person, event: Event, cause: str, offset: Offset) -> None:
+def _moved(work: Work, person: Person, event: Event, cause: str | None, offset: Offset) -> None:
     """Bring somebody up to date from whom an edge took something, or whom it gave something."""
     edges = memberships.after_event(work, person, event, everything=True)
-    if person.leaves:
+    if person.leaves and cause is not None:
         candidates = runs.by_segments(work, person, edges, cause, event.accepted_us)
         runs.take_steps(work, person, candidates)
     _touched(work, person, offset)

@@ -5,7 +5,7 @@ now, is turned away here.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from redis.asyncio import Redis
@@ -75,15 +75,21 @@ def keys(activation: Activation) -> tuple[str, str]:
 
 
 async def turned_away(
-    activations: Sequence[Activation], withdrawals: Withdrawals, now: int
+    activations: Sequence[Activation], withdrawals: Withdrawals, handed: Callable[[Activation], int]
 ) -> dict[str, Refused | Expired]:
     """Return those that must not be sent any more, each with its reason.
+
+    Args:
+        activations: what is handed over next.
+        withdrawals: asked for those that are not too late.
+        handed: ms; when an activation is handed over.
 
     Raises:
         StoreUnavailableError: when the withdrawals cannot be asked; nothing may be sent then.
     """
     away: dict[str, Refused | Expired] = {}
     for a in activations:
+        now = handed(a)
         if a.valid_until is not None and now > a.valid_until:
             away[a.id] = Expired(reason="valid_until")
         elif a.decided < now - HORIZON:

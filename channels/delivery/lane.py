@@ -27,7 +27,7 @@ class Desk(NamedTuple):
     settle: Callable[[str, str, Outcome | Expired], asyncio.Future[None]]  # id, channel, outcome
     withdrawals: Withdrawals
     renderer: Renderer
-    now: Callable[[], int]  # ms
+    handed: Callable[[Activation], int]  # ms; when an activation is handed over
     draw: Callable[[], float]  # a random number in [0, 1)
     attempts: int
 
@@ -111,7 +111,7 @@ class Lane:
     async def _ready(self, batch: list[Taken]) -> list[tuple[Taken, Message]]:
         """Return those with a message that may leave; settle the others."""
         activations = [t.activation for t in batch]
-        away = await turned_away(activations, self._desk.withdrawals, self._desk.now())
+        away = await turned_away(activations, self._desk.withdrawals, self._desk.handed)
         made = [(t, await self._message(t.activation, away)) for t in batch]
         ready: list[tuple[Taken, Message]] = []
         for taken, message in made:

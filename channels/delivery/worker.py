@@ -61,6 +61,8 @@ class Worker:
         workspaces: where templates come from.
         now: ms.
         now_us: us, for latencies; from `now` if not given.
+        handed: ms; when an activation is handed over. Now, if not given; in a replay of the
+            past it is when it was decided, or all would be too late.
         draw: a random number in [0, 1), for back-off.
         delivery: how to work.
     """
@@ -76,6 +78,7 @@ class Worker:
         workspaces: Workspaces,
         now: Callable[[], int],
         now_us: Callable[[], int] | None = None,
+        handed: Callable[[Activation], int] | None = None,
         draw: Callable[[], float] = random.random,
         delivery: Delivery | None = None,
     ) -> None:
@@ -87,6 +90,7 @@ class Worker:
         self._keyed = keyed
         self._now = now
         self._now_us = now_us or (lambda: now() * 1000)
+        self._handed = handed or (lambda _: now())
         self._how = delivery or Delivery()
         self._lanes: dict[str, Lane] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -103,7 +107,7 @@ class Worker:
             settle=self._settle,
             withdrawals=withdrawals,
             renderer=Renderer(workspaces),
-            now=now,
+            handed=self._handed,
             draw=draw,
             attempts=self._how.attempts,
         )
@@ -186,7 +190,8 @@ class Worker:
         async with self._taking:
             if self._after[partition] != after:
                 return  # a slot came back meanwhile and needs older entries first
-            new = await self._thread(self._ledger.take, activations, self._now())
+            now = min((self._handed(a) for a in activations), default=self._now())
+            new = await self._thread(self._ledger.take, activations, now)
             self._ledger.mark(partition, last)
             self._after[partition] = last
         self._counts["taken"] += len(new)

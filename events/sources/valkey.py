@@ -21,7 +21,9 @@ from events.sources.base import Entry, LogUnavailableError
 
 SEQUENCE_BITS = 20  # a million entries within one millisecond
 
-_FIELD = b"r"
+OPEN_MS = 10_000  # a question is asked anew after so long, should the connection have died
+
+FIELD = b"r"
 
 
 def entry_id(stream_id: bytes) -> int:
@@ -63,13 +65,21 @@ def _address(url: str) -> tuple[str, str]:
 
 
 class ValkeyLog:
-    """The engine's end: blocking."""
+    """The engine's end: blocking.
+
+    A read leaves its question open. Valkey looks ten times a second whether a blocked client has
+    waited long enough, so an idle server answers `BLOCK 2` after 100 ms (measured). Here it is
+    asked to block for long, and it is we who stop waiting; the next read goes on with the same
+    question.
+    """
 
     def __init__(self, url: str, partitions: int = 1) -> None:
         self.partitions = partitions
         address, self._name = _address(url)
         # Retrying is the caller's: a repeated XADD would be a second entry.
         self._client = redis.Redis.from_url(address, retry=Retry(NoBackoff(), 0))
+        self._connection: Any = None  # on which a question is open
+        self._question: tuple[int, int, int] | None = None
 
     def __repr__(self) -> str:
         return f"ValkeyLog(name={self._name!r}, partitions={self.partitions})"
@@ -77,20 +87,47 @@ class ValkeyLog:
     def append(self, partition: int, payload: bytes) -> int:
         """Append one entry; see `events.sources.base.Log`."""
         try:
-            added = self._client.xadd(stream_key(self._name, partition), {_FIELD: payload})
+            added = self._client.xadd(stream_key(self._name, partition), {FIELD: payload})
         except redis.RedisError as error:
             raise LogUnavailableError(f"the log did not take an entry: {error}") from error
         return entry_id(cast("bytes", added))
 
     def read(self, partition: int, after: int, limit: int, wait_ms: int) -> Sequence[Entry]:
         """Read entries; see `events.sources.base.Log`."""
-        key = stream_key(self._name, partition)
-        block = wait_ms if wait_ms > 0 else None
         try:
-            found = self._client.xread({key: stream_id(after)}, count=limit, block=block)
-        except redis.RedisError as error:
+            if self._question != (partition, after, limit):
+                self._ask(partition, after, limit, block=wait_ms > 0)
+            # Without BLOCK the answer is on its way, and no wait of the caller's.
+            wait_s = wait_ms / 1000 if wait_ms > 0 or self._question is not None else None
+            if wait_s is not None and not self._connection.can_read(timeout=wait_s):
+                return []
+            self._question = None
+            found = self._connection.read_response()
+        except (redis.RedisError, OSError) as error:
+            self._hang_up()
             raise LogUnavailableError(f"the log cannot be read: {error}") from error
-        return [_entry(i, fields) for i, fields in _rows(found)]
+        return [_entry(i, fields[1]) for i, fields in _rows(found)]
+
+    def _ask(self, partition: int, after: int, limit: int, *, block: bool) -> None:
+        """Ask for entries; with `block` the question stays open until there is one."""
+        if self._question is not None:
+            self._hang_up()
+        if self._connection is None:
+            self._connection = self._client.connection_pool.get_connection()
+        blocking = ("BLOCK", OPEN_MS) if block else ()
+        key = stream_key(self._name, partition)
+        self._connection.send_command(
+            "XREAD", "COUNT", limit, *blocking, "STREAMS", key, stream_id(after)
+        )
+        if block:
+            self._question = (partition, after, limit)
+
+    def _hang_up(self) -> None:
+        self._question = None
+        if self._connection is not None:
+            self._connection.disconnect()
+            self._client.connection_pool.release(self._connection)
+            self._connection = None
 
     def last(self, partition: int) -> int:
         """Return the newest entry's id."""
@@ -121,21 +158,22 @@ class ValkeyLog:
         return int(memory["used_memory"]) / ceiling if ceiling else 0.0
 
     def close(self) -> None:
-        """Give back the connection."""
+        """Give back the connections."""
+        self._hang_up()
         self._client.close()
 
 
-def _rows(found: Any) -> list[tuple[bytes, Any]]:
+def _rows(found: Any) -> list[tuple[bytes, list[bytes]]]:
     """Take the rows of the one stream that was asked for; RESP3 answers a mapping, RESP2 a list."""
     if not found:
         return []
-    rows = next(iter(found.values()))[0] if isinstance(found, dict) else found[0][1]
-    return cast("list[tuple[bytes, Any]]", rows)
+    rows = next(iter(found.values())) if isinstance(found, dict) else found[0][1]
+    return cast("list[tuple[bytes, list[bytes]]]", rows)
 
 
-def _entry(stream: bytes, fields: dict[bytes, bytes]) -> Entry:
+def _entry(stream: bytes, payload: bytes) -> Entry:
     whole = entry_id(stream)
-    return Entry(whole, whole >> SEQUENCE_BITS, fields[_FIELD])
+    return Entry(whole, whole >> SEQUENCE_BITS, payload)
 
 
 class ValkeyAppender:
@@ -151,7 +189,7 @@ class ValkeyAppender:
     async def append(self, partition: int, payload: bytes) -> int:
         """Append one entry; see `events.sources.base.Appender`."""
         try:
-            added = await self._client.xadd(stream_key(self._name, partition), {_FIELD: payload})
+            added = await self._client.xadd(stream_key(self._name, partition), {FIELD: payload})
         except (redis.RedisError, OSError) as error:
             raise LogUnavailableError(f"the log did not take an entry: {error}") from error
         return entry_id(cast("bytes", added))

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from kairos.demo.drive import Tally
-from kairos.demo.figures import Figures
+from kairos.figures import Figures
 
 
 class Arrived(msgspec.Struct, frozen=True):

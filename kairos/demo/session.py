@@ -12,13 +12,13 @@ from collector.keys import Kind
 from events.sources.base import LogUnavailableError
 from flows.open import open_log
 from kairos.demo.drive import DriveError, Driver
-from kairos.demo.figures import Figures, FiguresError, Gauge
 from kairos.demo.outside import Outside
 from kairos.demo.report import Arrived, Outcome
 from kairos.demo.shop import Shop
 from kairos.demo.signals import Signals
 from kairos.demo.view import Now
 from kairos.embedded.stack import Stack
+from kairos.figures import Figures, FiguresError, Gauge
 
 log = structlog.get_logger()
 
@@ -160,7 +160,7 @@ class Session:
                 if newest is None:
                     newest = await asyncio.to_thread(self._log.last, 0)
                 figures = await asyncio.to_thread(self._gauge.read)
-                missing = _missing(figures, newest)
+                missing = figures.missing(newest)
             except (LogUnavailableError, FiguresError) as error:
                 figures, missing = self._latest, str(error)
             if not missing and arrived != self._arrived():
@@ -214,11 +214,3 @@ class Session:
 def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
     """Call from a signal handler, which may have interrupted the loop in its sleep."""
     loop.call_soon_threadsafe(call)
-
-
-def _missing(seen: Figures, newest: int) -> str:
-    if seen.stored < newest:
-        return f"the live flow has stored its work up to {seen.stored}, the log is at {newest}"
-    if seen.delivered != seen.decided:
-        return f"{seen.decided} activations were decided, {seen.delivered} have an outcome"
-    return ""

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from kairos.demo.drive import Tally
-from kairos.demo.figures import Decisions, Figures
 from kairos.demo.report import Outcome, problems
+from kairos.figures import Decisions, Figures
 
 RATE_S = 3.0  # seconds over which a rate is taken; counts reach the ledger twice a second
 

@@ -82,6 +82,7 @@ class Stack:
         host: the collector's address.
         port: the collector's port, 0 for any that is free.
         channels: options of channels, see `Settings.channels`.
+        replayed: the log's clock is that of a file; needs a folder that nothing is in yet.
     """
 
     def __init__(
@@ -92,10 +93,12 @@ class Stack:
         host: str = "127.0.0.1",
         port: int = 0,
         channels: dict[str, dict[str, str]] | None = None,
+        replayed: bool = False,
     ) -> None:
         self.data = data
         self._lock = _locked(data)
         try:
+            _keep_clocks_apart(data, replayed=replayed)
             self.listening = _listen(host, port)
         except StackError:
             self._lock.close()
@@ -105,7 +108,7 @@ class Stack:
         status = self.temp / "status"
         status.mkdir()
         self.settings = Settings(
-            log=Log(f"valkey://{self.temp / 'log.sock'}?name=log"),
+            log=Log(f"{'replayed' if replayed else 'valkey'}://{self.temp / 'log.sock'}?name=log"),
             ledger=f"unix://{self.temp / 'ledger.sock'}",
             collector=Collector(host, self.listening.getsockname()[1], data / "keys.json"),
             workspace=workspace,
@@ -211,6 +214,22 @@ def _locked(data: Path) -> IO[str]:
             f"{data} is in use by another Kairos; stop it, or choose another --data folder"
         ) from None
     return lock
+
+
+def _keep_clocks_apart(data: Path, *, replayed: bool) -> None:
+    """Never let a log of the present and a replay of the past write into one folder."""
+    mark = data / "replayed"
+    if not replayed and mark.exists():
+        raise StackError(
+            f"{data} holds a replay, whose clock is that of its file; choose another --data folder"
+        )
+    if replayed:
+        if (data / "log").exists():
+            raise StackError(
+                f"{data} is not empty, and a replay begins at the beginning; delete the folder, "
+                "or choose another --data folder"
+            )
+        mark.touch()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -16,7 +16,8 @@ from kairos.settings import Settings
 def main(settings: Settings) -> int:
     """Serve until a signal comes, then finish what is in flight."""
     log_lines()
-    app = Collector(Door(KeyRing.load(settings.collector.keys)), open_appender(settings.log))
+    door = Door(KeyRing.load(settings.collector.keys), replayed=settings.log.replayed)
+    app = Collector(door, open_appender(settings.log))
     config = uvicorn.Config(
         app,
         host=settings.collector.host,

@@ -9,6 +9,7 @@ from events.sources.base import Log, LogUnavailableError
 from flows import live
 from flows.engine import Engine
 from flows.open import open_log
+from flows.replayed import ReplayedEngine
 from flows.room import Room
 from flows.workspace_folder import read_folder
 from kairos.discovery import found_in
@@ -41,7 +42,8 @@ def main(settings: Settings) -> int:
     source = open_log(settings.log)
     store = RedisStore(settings.ledger)
     addresses = {name: channel.ADDRESS for name, channel in found_in("channels").items()}
-    engine = Engine(source, store, addresses, clock=now_ms, monotonic=time.monotonic)
+    kind = ReplayedEngine if settings.log.replayed else Engine
+    engine = kind(source, store, addresses, clock=now_ms, monotonic=time.monotonic)
     reporter: Reporter | None = None
     room = threading.Thread(target=_make_room, args=(engine, settings, stop), daemon=True)
     room.start()
@@ -58,6 +60,8 @@ def main(settings: Settings) -> int:
                 log.error("another engine owns the partition", reason=str(error))
                 return REPLACED
             except (LedgerLostError, LogUnavailableError) as error:
+                if settings.log.replayed:
+                    raise  # a replay does not go on, it begins again
                 log.warning(
                     "log or ledger away, reading on from the stored offset", reason=str(error)
                 )

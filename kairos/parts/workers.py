@@ -15,6 +15,7 @@ from events.sources.base import Log
 from flows.open import open_log
 from kairos.parts.base import Reporter, log_lines
 from kairos.settings import Settings, activations
+from triggers.activation import Activation
 
 TRIM_S = 10.0  # seconds between two trimmings of the activation stream
 
@@ -44,6 +45,7 @@ async def _serve(settings: Settings) -> None:
         workspaces=RedisWorkspaces(store),
         now=_now_ms,
         now_us=lambda: time.time_ns() // 1000,
+        handed=_decided if settings.log.replayed else None,
     )
     try:
         with Reporter(settings.status, "workers", worker.stats):
@@ -68,6 +70,11 @@ async def _trim(stream: Log, worker: Worker, stop: asyncio.Event) -> None:
             await asyncio.wait_for(stop.wait(), TRIM_S)
         except TimeoutError:
             continue
+
+
+def _decided(activation: Activation) -> int:
+    """Say that a message of a replay is handed over when it is decided."""
+    return activation.decided
 
 
 def _now_ms() -> int:

@@ -29,7 +29,7 @@ def test_one_intent_is_one_call() -> None:
             settle,
             InMemoryWithdrawals(),
             Renderer(InMemoryWorkspaces()),
-            lambda: NOW,
+            lambda _: NOW,
             lambda: 0.0,
             8,
         )

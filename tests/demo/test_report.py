@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from kairos.demo.drive import Tally
-from kairos.demo.figures import Figures
 from kairos.demo.report import Arrived, Outcome, as_json, problems
 from kairos.demo.request import Truth
+from kairos.figures import Figures
 
 FINE = Outcome(
     run="r",

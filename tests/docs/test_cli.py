@@ -33,7 +33,7 @@ def test_the_defaults_described_are_those_there_are(name: str) -> None:
     for parameter in inspect.signature(COMMANDS[name].command).parameters.values():
         default = parameter.default
         if default not in (inspect.Parameter.empty, None, False):
-            said = rows[f"--{parameter.name}"]
+            said = rows[f"--{parameter.name.replace('_', '-')}"]
             assert said == str(default)
 
 

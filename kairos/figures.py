@@ -59,6 +59,18 @@ class Figures(msgspec.Struct, frozen=True):
             if outcome not in OPEN
         )
 
+    def missing(self, newest: int) -> str:
+        """Say what is not done yet of a log that ends with entry `newest`; "" if nothing is.
+
+        >>> Figures({"sent:hi:email": 1}, stored=7).missing(7)
+        '1 activations were decided, 0 have an outcome'
+        """
+        if self.stored < newest:
+            return f"the live flow has stored its work up to {self.stored}, the log is at {newest}"
+        if self.delivered != self.decided:
+            return f"{self.decided} activations were decided, {self.delivered} have an outcome"
+        return ""
+
     def since(self, base: "Figures") -> "Figures":
         """Return what has come since another reading.
 

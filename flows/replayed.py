@@ -1,0 +1,33 @@
+"""The engine of a replay, whose clock is that of the file.
+
+In the log of the present the engine appends a tick when its clock says that somebody is due. In
+a log of the past time jumps from event to event, so the ticks in between follow from it: before
+an entry, everything that was due before its time fires, each at its own instant. They take their
+places behind the entry that they follow. That is a function of the log, so they are not stored,
+and a replay that is cut short begins again.
+"""
+
+from collections.abc import Iterator
+
+from events.record import Tick
+from flows.engine import LATER_S, TICK_LIMIT, Engine
+from triggers.core import Batch
+
+
+class ReplayedEngine(Engine):
+    """Reads a log that `events.sources.replayed` wrote, into an empty ledger."""
+
+    def _stretches(self, batches: list[Batch]) -> Iterator[list[Batch]]:
+        """Yield each batch alone, after the ticks before it: what is due follows from the last."""
+        for batch in batches:
+            while (instant := max(self.state.dues.next(), self.state.now)) < batch.time:
+                entry, nth = self.state.offset
+                yield [Batch(entry, instant, [Tick(TICK_LIMIT)], nth + 1)]
+            yield [batch]
+
+    def _until_due(self) -> float:
+        return LATER_S
+
+    def pump(self) -> None:
+        """Write behind; no tick comes from the clock of the present."""
+        self.behind.pump(self._monotonic())

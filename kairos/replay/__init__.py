@@ -1,0 +1,1 @@
+"""Replay: events from a file, through the collector, with their own times."""
