@@ -3,10 +3,12 @@
 Only hashes are stored. A key is found by its hash, so no comparison can leak one byte by byte.
 """
 
+import fcntl
 import os
 import re
 import secrets
 import tempfile
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal, Self
@@ -125,6 +127,18 @@ class KeyRing:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+
+
+def changing(path: Path, change: Callable[[KeyRing], KeyRing]) -> None:
+    """Change a key file; two that change it at once do so one after the other.
+
+    Raises:
+        ValueError: the file is damaged.
+        OSError: it cannot be written.
+    """
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        change(KeyRing.load(path)).save(path)
 
 
 def first_keys(path: Path, created: str) -> dict[Kind, str]:

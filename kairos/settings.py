@@ -35,6 +35,15 @@ class Collector(msgspec.Struct, frozen=True):
     port: int = 8765
     keys: Path = Path("keys.json")
 
+    @property
+    def url(self) -> str:
+        """Where clients reach it from this machine.
+
+        >>> Collector(port=80).url, Collector(host="::1").url
+        ('http://127.0.0.1:80', 'http://[::1]:8765')
+        """
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
 
 class Settings(msgspec.Struct, frozen=True):
     """Everything a process of Kairos needs to know.

@@ -1,31 +1,32 @@
 """`kairos run PART`: one part, for supervisors and containers."""
 
-import sys
-
 from kairos.discovery import found_in, names_in
+from kairos.say import as_json, failed
 from kairos.settings import Settings, SettingsError
 from triggers.problems import WorkspaceError
 from triggers.words import nearest
 
 
-def command(part: str) -> int:
+def command(part: str, *, json: bool = False) -> int:
     """Run one part until SIGTERM. Settings come from KAIROS_* variables; see docs/settings.md.
+
+    What happens is said on standard error, one JSON object a line.
 
     Parameters
     ----------
     part
         collector, live or workers.
+    json
+        Print one JSON object at the end: the part, and the exit code or the error.
     """
     known = names_in("kairos.parts")
     if part not in known:
-        print(
-            f"kairos run: unknown part {part!r}.{nearest(part, known)} Known: {', '.join(known)}",
-            file=sys.stderr,
-        )
-        return 2
+        reason = f"unknown part {part!r}.{nearest(part, known)} Known: {', '.join(known)}"
+        return failed("run", reason, json=json)
     try:
         code: int = found_in("kairos.parts")[part].main(Settings.from_env())
     except (SettingsError, WorkspaceError) as error:
-        print(f"kairos run {part}: {error}", file=sys.stderr)
-        return 2
+        return failed(f"run {part}", error, json=json)
+    if json:
+        as_json({"part": part, "exit_code": code})
     return code

@@ -1,6 +1,5 @@
 """`kairos up`: the embedded stack."""
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from kairos.discovery import found_in
 from kairos.embedded.servers import ServerError
 from kairos.embedded.stack import Stack, StackError, until_signal
 from kairos.example import example
+from kairos.say import as_json, failed
 from kairos.settings import Settings, SettingsError
 from triggers.load import load
 from triggers.problems import WorkspaceError
@@ -21,6 +21,7 @@ def command(
     workspace: Path | None = None,
     host: str = "127.0.0.1",
     port: int = 8765,
+    json: bool = False,
 ) -> int:
     """Run the whole engine on this machine: collector, live flow, worker and two Valkeys.
 
@@ -34,6 +35,8 @@ def command(
         The collector's address.
     port
         The collector's port; 0 takes any that is free.
+    json
+        Print JSON: a line with the first write keys where they are made, one when it serves.
     """
     workspace = workspace or example()
     addresses = {name: channel.ADDRESS for name, channel in found_in("channels").items()}
@@ -43,17 +46,23 @@ def command(
         stack = Stack(data, workspace, host=host, port=port, channels=channels)
         # Below the stack's lock, and said before anything can fail: they are shown once.
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        for kind, text in first_keys(data / "keys.json", created).items():
+        keys = first_keys(data / "keys.json", created)
+        missing = sorted({"email", "webhook"} - channels.keys())
+        if json and keys:
+            as_json({"keys": keys})
+        for kind, text in keys.items() if not json else ():
             print(f"{kind} write key (shown once): {text}", flush=True)
-        for channel in sorted({"email", "webhook"} - channels.keys()):
+        for channel in missing if not json else ():
             print(f"{channel:<11} not configured: its messages go to the log; see docs/settings.md")
         with stack:
-            print(
-                f"collector   {stack.url}/v1/batch\ndata        {data}\nstop with Ctrl-C",
-                flush=True,
-            )
+            if json:
+                as_json({"url": stack.url, "data": str(data), "not_configured": missing})
+            else:
+                print(
+                    f"collector   {stack.url}/v1/batch\ndata        {data}\nstop with Ctrl-C",
+                    flush=True,
+                )
             until_signal(stack.watch)
     except (StackError, ServerError, SettingsError, WorkspaceError) as error:
-        print(f"kairos up: {error}", file=sys.stderr)
-        return 2
+        return failed("up", error, json=json)
     return 0

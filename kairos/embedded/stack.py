@@ -21,7 +21,7 @@ from typing import IO, Self
 
 import structlog
 
-from kairos.embedded import servers
+from kairos.embedded import running, servers
 from kairos.embedded.children import end, spawn
 from kairos.settings import Collector, Log, Settings
 
@@ -122,6 +122,7 @@ class Stack:
         """Start everything, and return when it serves."""
         try:
             self._start()
+            running.note(self.data, self.settings)
         except BaseException:
             self.stop()
             raise
@@ -193,6 +194,7 @@ class Stack:
 
     def stop(self) -> None:
         """Stop everything: the door first, the servers last."""
+        (self.data / running.NOTE).unlink(missing_ok=True)
         for name in ("collector", "live", "workers", "log", "ledger"):
             child = self.children.pop(name, None)
             if child is not None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -25,8 +26,9 @@ def stop_on_signals() -> threading.Event:
 
 
 def log_lines() -> None:
-    """Write log lines as JSON, one a line."""
+    """Write log lines as JSON, one a line, to standard error."""
     structlog.configure(
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

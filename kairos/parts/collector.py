@@ -2,7 +2,11 @@
 
 import os
 import socket
+import threading
+from pathlib import Path
+from typing import Self
 
+import structlog
 import uvicorn
 
 from collector.asgi import Collector
@@ -10,13 +14,21 @@ from collector.handle import Door
 from collector.keys import KeyRing
 from flows.open import open_appender
 from kairos.parts.base import Reporter, log_lines
-from kairos.settings import Settings
+from kairos.settings import Settings, SettingsError
+
+LOOK_S = 0.5  # between looks at the key file
+
+log = structlog.get_logger()
 
 
 def main(settings: Settings) -> int:
     """Serve until a signal comes, then finish what is in flight."""
     log_lines()
-    door = Door(KeyRing.load(settings.collector.keys), replayed=settings.log.replayed)
+    keys = settings.collector.keys
+    try:
+        door = Door(KeyRing.load(keys), replayed=settings.log.replayed)
+    except ValueError as error:
+        raise SettingsError(f"KAIROS_KEYS: {error}") from error
     app = Collector(door, open_appender(settings.log))
     config = uvicorn.Config(
         app,
@@ -26,9 +38,48 @@ def main(settings: Settings) -> int:
         log_level="warning",
         timeout_graceful_shutdown=10,
     )
-    with Reporter(settings.status, "collector", lambda: dict(app.counters)):
+    with Reporter(settings.status, "collector", lambda: dict(app.counters)), KeyWatch(keys, app):
         uvicorn.Server(config).run(sockets=_inherited())
     return 0
+
+
+class KeyWatch:
+    """Lets in the keys of a file as it changes. A damaged one leaves the last good keys in force."""
+
+    def __init__(self, path: Path, app: Collector) -> None:
+        self._path = path
+        self._app = app
+        self._seen = self._stamp()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        """Start watching."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self._done.set()
+        self._thread.join()
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_mtime_ns, found.st_ino  # a file that was replaced is another one
+
+    def _watch(self) -> None:
+        while not self._done.wait(LOOK_S):
+            stamp = self._stamp()
+            if stamp == self._seen:
+                continue
+            self._seen = stamp
+            try:
+                self._app.use(KeyRing.load(self._path))
+            except ValueError as error:
+                log.error("the last good write keys stay in force", reason=str(error))
 
 
 def _inherited() -> list[socket.socket] | None:

@@ -1,0 +1,24 @@
+"""What commands print: results for people or as one JSON object, and why they failed."""
+
+import sys
+from typing import Any
+
+import orjson
+
+WRONG = 2  # exit code: wrong usage or settings, or something that must be there is not
+
+
+def as_json(found: Any) -> None:
+    """Print one JSON object on a line of its own."""
+    print(orjson.dumps(found, default=str).decode(), flush=True)
+
+
+def failed(command: str, reason: object, *, json: bool) -> int:
+    """Say why a command cannot do what it was asked, and return its exit code.
+
+    The reason goes to standard error; with `json` the object on standard output has it too.
+    """
+    print(f"kairos {command}: {reason}", file=sys.stderr)
+    if json:
+        as_json({"error": str(reason)})
+    return WRONG
