@@ -2,6 +2,7 @@
 
     python scripts/environment.py run   requirements/run.lock alone: what the product needs
     python scripts/environment.py dev   requirements/dev.lock: tests and checks beside it
+    python scripts/environment.py clients   requirements/clients.lock: SDKs that tests run, alone
 
 An environment is named after its Python and its lock, and it is complete when its stamp says so,
 which is written last: one that was interrupted is made anew, and a complete one costs a look at
@@ -21,7 +22,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-KINDS = ("run", "dev")
+KINDS = ("run", "dev", "clients")
+STRANGERS = ("clients",)  # without our own packages in it
 STAMP = "complete"
 PIP_TARGETS_OTHERS = (22, 3)  # the first pip that knows --python
 
@@ -61,7 +63,7 @@ class Environment:
 
     Args:
         root: the checkout.
-        kind: `run` or `dev`.
+        kind: one of KINDS.
         python: the interpreter to make it with, of the version that runs this.
         command: runs a command and says whether it succeeded.
     """
@@ -72,6 +74,7 @@ class Environment:
         self._python = python
         self._command = command
         self._root = root
+        self._ours = kind not in STRANGERS
         self.lock = root / "requirements" / f"{kind}.lock"
         version = f"{sys.version_info[0]}.{sys.version_info[1]}"
         self._family = f"{kind}-{version}-"
@@ -95,8 +98,9 @@ class Environment:
             return
         if not stamp.startswith(self._locked):
             self._make()
-        # Scripts and metadata follow pyproject.toml; the code itself is read from the checkout.
-        self._pip("install", "--no-deps", "--no-build-isolation", "--editable", str(self._root))
+        if self._ours:
+            # Scripts and metadata follow pyproject.toml; the code is read from the checkout.
+            self._pip("install", "--no-deps", "--no-build-isolation", "--editable", str(self._root))
         (self.folder / STAMP).write_text(self._whole, encoding="utf-8")
         self._remove_older()
 

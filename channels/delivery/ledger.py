@@ -9,12 +9,14 @@ knows. A slot that nobody has served yet has no cursor and begins with the oldes
 A slot that cannot be opened keeps its cursor, so nothing of it is trimmed away meanwhile.
 """
 
+import json
 import sqlite3
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -44,9 +46,13 @@ __all__ = [
     "SlotUnusableError",
     "Taken",
     "listed",
+    "rows_of",
     "summary",
 ]
 
+_ROWS = (
+    "SELECT id, channel, trigger_name, state, detail, attempts, decided, changed FROM activation"
+)
 START = -1  # before the first entry
 T = TypeVar("T")
 
@@ -316,6 +322,29 @@ def summary(folder: Path) -> dict[str, dict[str, int]]:
     return _summed(_asked(path, counted) or {} for path in sorted(folder.glob("slot-*.db")))
 
 
+def rows_of(folder: Path, ids: Iterable[str]) -> dict[str, Row]:
+    """Find activations by id without a lease, beside a running worker.
+
+    Raises:
+        SlotUnusableError: when a file is damaged.
+    """
+    groups: dict[int, list[str]] = defaultdict(list)
+    for i in ids:
+        groups[slot_of(i)].append(i)
+    found: dict[str, Row] = {}
+    for slot, wanted in groups.items():
+        path = folder / f"slot-{slot:02}.db"
+        if path.exists():
+            rows = _asked(path, partial(_by_id, wanted)) or []
+            found.update((row.id, row) for row in rows)
+    return found
+
+
+def _by_id(ids: list[str], db: sqlite3.Connection) -> list[Row]:
+    query = f"{_ROWS} WHERE id IN (SELECT value FROM json_each(?))"
+    return [Row._make(row) for row in db.execute(query, (json.dumps(ids),))]
+
+
 def listed(folder: Path, state: str, limit: int = 1000) -> list[Row]:
     """List activations of a state without a lease, such as those held as `unknown`.
 
@@ -324,11 +353,8 @@ def listed(folder: Path, state: str, limit: int = 1000) -> list[Row]:
     """
 
     def select(db: sqlite3.Connection) -> list[Row]:
-        rows = db.execute(
-            "SELECT id, channel, trigger_name, state, detail, attempts, decided, changed"
-            " FROM activation WHERE state = ? ORDER BY changed LIMIT ?",
-            (state, limit),
-        )
+        query = f"{_ROWS} WHERE state = ? ORDER BY changed LIMIT ?"
+        rows = db.execute(query, (state, limit))
         return [Row._make(row) for row in rows]
 
     found: list[Row] = []

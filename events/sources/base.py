@@ -41,6 +41,13 @@ class Log(Protocol):
         """
         ...
 
+    def back(self, partition: int, before: int, limit: int) -> Sequence[Entry]:
+        """Read at most `limit` entries with an id below `before`, the newest first.
+
+        For whoever looks back from the end; the engine never does.
+        """
+        ...
+
     def last(self, partition: int) -> int:
         """Return the id of the newest entry, -1 where there is none."""
         ...

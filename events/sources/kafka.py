@@ -8,6 +8,7 @@ topic's own setting, so `trim` has nothing to do.
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -97,6 +98,10 @@ class KafkaLog:
         """Read entries; see `events.sources.base.Log`."""
         return self._reader(partition).read(after, limit, wait_ms)
 
+    def back(self, partition: int, before: int, limit: int) -> Sequence[Entry]:
+        """Read entries, the newest first."""
+        return self._reader(partition).back(before, limit)
+
     def last(self, partition: int) -> int:
         """Return the newest entry's offset."""
         return self._reader(partition).last()
@@ -174,14 +179,32 @@ class _Reader:
         payload: Any = message.value()
         return Entry(_offset(message), self._newest, payload)
 
+    def back(self, before: int, limit: int) -> list[Entry]:
+        oldest, end = self._marks()
+        end = min(before, end)
+        after = max(oldest, end - limit) - 1
+        found: list[Entry] = []
+        until = time.monotonic() + PATIENCE_S
+        while after < end - 1:
+            if time.monotonic() > until:
+                raise LogUnavailableError(f"Kafka cannot be read within {PATIENCE_S:.0f} s")
+            entries = self.read(after, limit, 100)  # may be empty while the consumer connects
+            found += [e for e in entries if e.id < end]
+            after = entries[-1].id if entries else after
+        return found[::-1]
+
     def last(self) -> int:
+        return self._marks()[1] - 1
+
+    def _marks(self) -> tuple[int, int]:
+        """Return the oldest offset that there is, and the one that comes next."""
         try:
             marks = self._consumer.get_watermark_offsets(TopicPartition(*self._place), timeout=10)
         except KafkaException as error:
             raise LogUnavailableError(f"Kafka does not answer: {error}") from error
         if marks is None:
             raise LogUnavailableError("Kafka does not answer within 10 s")
-        return int(marks[1]) - 1
+        return int(marks[0]), int(marks[1])
 
     def close(self) -> None:
         self._consumer.close()

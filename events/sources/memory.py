@@ -38,6 +38,11 @@ class MemoryLog:
         start = max(after + 1, self._first[partition])
         return self._entries[partition][start : start + limit]
 
+    def back(self, partition: int, before: int, limit: int) -> Sequence[Entry]:
+        """Read entries, the newest first."""
+        start = max(before - limit, self._first[partition], 0)
+        return self._entries[partition][start : max(before, 0)][::-1]
+
     def last(self, partition: int) -> int:
         """Return the newest entry's id."""
         return len(self._entries[partition]) - 1

@@ -129,6 +129,21 @@ class ValkeyLog:
             self._client.connection_pool.release(self._connection)
             self._connection = None
 
+    def back(self, partition: int, before: int, limit: int) -> Sequence[Entry]:
+        """Read entries, the newest first."""
+        if before <= 0:
+            return []
+        try:
+            found = cast(
+                "list[Any]",
+                self._client.xrevrange(
+                    stream_key(self._name, partition), max=f"({stream_id(before)}", count=limit
+                ),
+            )
+        except redis.RedisError as error:
+            raise LogUnavailableError(f"the log cannot be read: {error}") from error
+        return [_entry(i, fields[FIELD]) for i, fields in found]
+
     def last(self, partition: int) -> int:
         """Return the newest entry's id."""
         try:

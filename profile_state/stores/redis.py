@@ -95,12 +95,26 @@ class RedisStore:
         self.close()
         self._connection = self._client.connection_pool.get_connection()
 
-    def _recovered(self) -> Recovered:
+    def peek(self) -> Mark:
+        """Read the mark without becoming the writer, for whoever only looks.
+
+        Raises:
+            LedgerLostError: the ledger does not answer.
+        """
+        try:
+            return self._mark()
+        except redis.RedisError as error:
+            raise LedgerLostError(f"the ledger does not answer: {error}") from error
+
+    def _mark(self) -> Mark:
         found = cast("dict[bytes, bytes]", self._client.hgetall(self.key("mark")))
-        mark = Mark(START, {})
-        if found:
-            offset = Offset(int(found[b"entry"]), int(found[b"nth"]))
-            mark = Mark(offset, msgspec.msgpack.decode(found[b"files"], type=dict[str, str]))
+        if not found:
+            return Mark(START, {})
+        offset = Offset(int(found[b"entry"]), int(found[b"nth"]))
+        return Mark(offset, msgspec.msgpack.decode(found[b"files"], type=dict[str, str]))
+
+    def _recovered(self) -> Recovered:
+        mark = self._mark()
         dues = cast(
             "list[tuple[bytes, float]]",
             self._client.zrange(self.key("due"), 0, -1, withscores=True),

@@ -75,8 +75,7 @@ def test_a_running_collector_takes_up_keys_and_lets_go_of_them(
         def until(status: int) -> None:
             end = time.monotonic() + 5
             while (
-                client.post("/v1/track", json=EVENT, auth=(made["key"], "")).status_code
-                != status
+                client.post("/v1/track", json=EVENT, auth=(made["key"], "")).status_code != status
             ):
                 assert time.monotonic() < end
                 time.sleep(0.05)

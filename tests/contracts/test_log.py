@@ -92,6 +92,15 @@ def test_reading_goes_on_after_an_entry(opened: Opened) -> None:
     assert read_all(log, 0, -1)[:2] == [b"0", b"1"], "and back to the start"
 
 
+def test_looking_back_begins_with_the_newest(opened: Opened) -> None:
+    log = opened.log()
+    assert list(log.back(0, 1 << 60, 5)) == []
+    ids = [log.append(0, b"%d" % n) for n in range(10)]
+    assert [e.payload for e in log.back(0, ids[-1] + 1, 3)] == [b"9", b"8", b"7"]
+    assert [e.payload for e in log.back(0, ids[2], 5)] == [b"1", b"0"], "not its own"
+    assert read_all(log, 0) == [b"%d" % n for n in range(10)], "and reading is not disturbed"
+
+
 def test_partitions_are_separate(opened: Opened) -> None:
     log = opened.log()
     log.append(0, b"zero")

@@ -1,0 +1,122 @@
+"""`kairos profile ID`: everything that Kairos knows about one person."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+
+from channels.delivery.ledger import SlotUnusableError
+from events.sources.base import LogUnavailableError
+from kairos.profile.find import AmbiguousError
+from kairos.profile.read import Profile, read
+from kairos.say import as_json, failed
+from kairos.settings import SettingsError
+from kairos.where import engine
+from profile_state.stores.base import LedgerLostError
+
+
+def command(id: str, *, data: Path | None = None, events: int = 20, json: bool = False) -> int:  # noqa: A002 - the word on the command line
+    """Show a person: identifiers, traits, counters, segments, runs, recent events, messages.
+
+    Parameters
+    ----------
+    id
+        A user id, anonymous id, e-mail address or phone number; with its type, such as
+        user_id:u-1, where it could be several; or a person's own id (p_...).
+    data
+        The data folder of a running `kairos up`; else the KAIROS_* variables, else kairos-data.
+    events
+        How many recent events to show.
+    json
+        Print one JSON object.
+    """
+    try:
+        found = read(engine(data), id, events)
+    except (
+        AmbiguousError,
+        SettingsError,
+        LedgerLostError,
+        LogUnavailableError,
+        SlotUnusableError,
+    ) as error:
+        return failed("profile", error, json=json)
+    if found is None:
+        failed("profile", f"nobody is {id!r}", json=json)
+        return 1
+    if json:
+        as_json(msgspec.to_builtins(found))
+    else:
+        print("\n".join(_lines(found)))
+    return 0
+
+
+def _lines(found: Profile) -> list[str]:
+    lines = [f"{found.id}, as of {_at(found.as_of)}"]
+    if found.behind:
+        lines.append("the engine is behind: the log has more than this shows")
+    lines.append(f"{found.events:,} events, {_at(found.first)} to {_at(found.last)}")
+    lines += _part("identifiers", found.identifiers)
+    lines += _part("not joined, a limit or a shared device stands between", found.refused)
+    lines += _part("traits", [f"{n:<24} {_value(t['value'])}" for n, t in found.traits.items()])
+    addresses = [f"{n:<24} {t['value']}" for n, t in found.addresses.items()]
+    lines += _part("addresses, vouched for", addresses)
+    lines += _part("consent", [_consent(one) for one in found.consents])
+    lines += _part("counters", [f"{k:<48} {_counter(v)}" for k, v in found.counters.items()])
+    lines += _part("segments", [_segment(n, s) for n, s in found.segments.items()])
+    lines += _part("runs", [_run(run) for run in found.runs])
+    lines += _part(
+        "messages",
+        [
+            f"{_at(m.at)}  {m.channel:<9} {m.trigger:<24} {m.outcome or 'on its way'} {m.detail}".rstrip()
+            for m in reversed(found.messages)
+        ],
+    )
+    recent = [f"{_at(e['at'])}  {e['name']:<20} {_value(e['properties'])}" for e in found.recent]
+    lines += _part("recent events", recent)
+    if found.looked_back_to is not None and not found.recent:
+        lines.append(f"  none in the log since {_at(found.looked_back_to)}")
+    return lines
+
+
+def _part(heading: str, rows: list[str]) -> list[str]:
+    return ["", heading, *(f"  {row}" for row in rows)] if rows else []
+
+
+def _at(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
+def _value(value: Any) -> str:
+    text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    return text if len(text) <= 100 else f"{text[:99]}…"
+
+
+def _counter(said: Any) -> str:
+    if not isinstance(said, dict):
+        return str(said)
+    times = ("newest", "at")
+    parts = (
+        f"{name} {_at(value) if name in times and isinstance(value, int) else _value(value)}"
+        for name, value in said.items()
+        if value is not None
+    )
+    return ", ".join(parts)
+
+
+def _consent(one: dict[str, Any]) -> str:
+    channel = "every channel" if one["channel"] == "*" else one["channel"]
+    verb = "allowed" if one["granted"] else "denied"
+    return f"{_at(one['at'])}  {verb} {one['purpose']} on {channel} ({one['leaf']})"
+
+
+def _segment(name: str, said: dict[str, int | None]) -> str:
+    since, until = said["since"], said["until"]
+    leaves = f", until {_at(until)} if nothing happens" if until is not None else ""
+    return f"{name:<24} since {_at(since or 0)}{leaves}"
+
+
+def _run(run: dict[str, Any]) -> str:
+    key = f" {run['key']}" if run["key"] else ""
+    return f"{run['trigger']}{key}, waits for {run['waits']} until {_at(run['due'])}"

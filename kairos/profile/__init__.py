@@ -1,0 +1,1 @@
+"""One person as Kairos knows them, read beside a running engine."""

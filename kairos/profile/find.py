@@ -1,0 +1,44 @@
+"""Whom an id means: an identifier with or without its type, or a person's own id."""
+
+from collections.abc import Mapping
+
+from events.identifiers import email_address, phone_number
+
+KINDS = ("user_id", "anonymous_id", "email", "phone")
+
+
+class AmbiguousError(LookupError):
+    """The id means several people."""
+
+
+def candidates(text: str) -> list[str]:
+    """List what an id may stand for in the ledger's index.
+
+    >>> candidates("user_id:u1"), candidates("p_88947be4fb3cb43bfbd6")
+    (['user_id:u1'], ['p_88947be4fb3cb43bfbd6'])
+    >>> candidates("Ana@Shop.example")
+    ['user_id:Ana@Shop.example', 'anonymous_id:Ana@Shop.example', 'email:ana@shop.example']
+    """
+    kind, _, value = text.partition(":")
+    if value and kind in KINDS:
+        normal = {"email": email_address, "phone": phone_number}.get(kind)
+        return [f"{kind}:{(normal(value) if normal else '') or value}"]
+    if text.startswith("p_") and len(text) == 22:
+        return [text]
+    found = [f"user_id:{text}", f"anonymous_id:{text}"]
+    found += [f"email:{address}"] if (address := email_address(text)) else []
+    found += [f"phone:{number}"] if (number := phone_number(text)) else []
+    return found
+
+
+def the_one(leads: Mapping[str, str | None]) -> str | None:
+    """Return the person whom all that was found leads to, None where nothing does.
+
+    Raises:
+        AmbiguousError: naming what to ask for instead.
+    """
+    people = {lead: identifier for identifier, lead in leads.items() if lead is not None}
+    if len(people) > 1:
+        ways = " or ".join(sorted(people.values()))
+        raise AmbiguousError(f"that is {len(people)} people; ask for {ways}")
+    return next(iter(people), None)

@@ -1,0 +1,32 @@
+"""Which engine a command looks at: that of a data folder, or that of the KAIROS_* variables."""
+
+import os
+from pathlib import Path
+
+from kairos.embedded.running import find
+from kairos.settings import Settings, SettingsError
+
+DATA = Path("kairos-data")  # where `kairos up` keeps everything unless it is told otherwise
+_VARIABLES = ("KAIROS_LEDGER_URL", "KAIROS_LEDGER_URL_FILE")
+
+
+def engine(data: Path | None) -> Settings:
+    """Return the settings of a running engine.
+
+    Args:
+        data: the data folder of `kairos up`; None takes the variables where they name a ledger,
+            else the default folder.
+
+    Raises:
+        SettingsError: none runs there.
+    """
+    if data is None and any(name in os.environ for name in _VARIABLES):
+        return Settings.from_env()
+    folder = data or DATA
+    running = find(folder)
+    if running is None:
+        raise SettingsError(
+            f"no engine runs on {folder}; start it with `kairos up --data {folder}`, name another "
+            "folder with --data, or name its log and ledger in KAIROS_LOG_URL and KAIROS_LEDGER_URL"
+        )
+    return running
