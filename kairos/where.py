@@ -10,6 +10,11 @@ DATA = Path("kairos-data")  # where `kairos up` keeps everything unless it is to
 _VARIABLES = ("KAIROS_LEDGER_URL", "KAIROS_LEDGER_URL_FILE")
 
 
+def by_variables() -> bool:
+    """Say whether the KAIROS_* variables name an engine."""
+    return any(name in os.environ for name in _VARIABLES)
+
+
 def engine(data: Path | None) -> Settings:
     """Return the settings of a running engine.
 
@@ -20,7 +25,7 @@ def engine(data: Path | None) -> Settings:
     Raises:
         SettingsError: none runs there.
     """
-    if data is None and any(name in os.environ for name in _VARIABLES):
+    if data is None and by_variables():
         return Settings.from_env()
     folder = data or DATA
     running = find(folder)

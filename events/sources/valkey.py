@@ -56,7 +56,7 @@ def stream_key(name: str, partition: int) -> str:
     return f"{name}:{{p{partition}}}"
 
 
-def _address(url: str) -> tuple[str, str]:
+def address(url: str) -> tuple[str, str]:
     """Split a log URL into redis-py's URL and the log's name."""
     parts = urlsplit(url)
     if parts.hostname is None:
@@ -75,9 +75,9 @@ class ValkeyLog:
 
     def __init__(self, url: str, partitions: int = 1) -> None:
         self.partitions = partitions
-        address, self._name = _address(url)
+        server, self._name = address(url)
         # Retrying is the caller's: a repeated XADD would be a second entry.
-        self._client = redis.Redis.from_url(address, retry=Retry(NoBackoff(), 0))
+        self._client = redis.Redis.from_url(server, retry=Retry(NoBackoff(), 0))
         self._connection: Any = None  # on which a question is open
         self._question: tuple[int, int, int] | None = None
 
@@ -196,9 +196,9 @@ class ValkeyAppender:
 
     def __init__(self, url: str, partitions: int = 1) -> None:
         self.partitions = partitions
-        address, self._name = _address(url)
+        server, self._name = address(url)
         self._client = redis.asyncio.Redis.from_url(
-            address, retry=redis.asyncio.retry.Retry(NoBackoff(), 0)
+            server, retry=redis.asyncio.retry.Retry(NoBackoff(), 0)
         )
 
     async def append(self, partition: int, payload: bytes) -> int:

@@ -28,7 +28,7 @@ class Scenes:
 
     def __init__(self, run: str, crowd: Crowd, draw: random.Random) -> None:
         self._run, self._crowd, self._draw = run, crowd, draw
-        self._numbers = {"m": 0, "c": 0, "o": 0, "t": 0}
+        self._numbers = {"m": 0, "c": 0, "l": 0, "o": 0, "t": 0}
         self._signed_up: list[Person] = []
         self._introduced: set[str] = set()
         self._table: tuple[tuple[Callable[[], list[Parcel]], float], ...] = (
@@ -103,14 +103,13 @@ class Scenes:
         return [*parcels, self._ordered(who, self._number("c"), total, after=0.1)]
 
     def mail_opened(self) -> list[Parcel]:
-        """The mail provider reports opens; many are a machine's that looked for viruses."""
+        """The mail provider reports letters and opens; many are a machine's that looked for viruses."""
         parcels: list[Parcel] = []
         calls = []
-        for _ in range(self._draw.randint(1, 5)):
+        for _ in range(self._draw.randint(1, 3)):
             introduction, who = self._member()
             parcels += introduction
-            machine = {"machine": True} if self._draw.random() < 0.4 else {}
-            calls.append(self._call("Email Opened", who, {"campaign": "autumn", **machine}))
+            calls += [*self._letter(who, ago=DAY), *self._letter(who)]
         return [*parcels, Parcel("server", calls, after=0.1)]
 
     def from_days_ago(self) -> list[Parcel]:
@@ -203,6 +202,16 @@ class Scenes:
     def _ordered(self, who: Person, cart: str, total: float, after: float) -> Parcel:
         bought = {"order_id": self._number("o"), "cart_id": cart, "total": total}
         return Parcel("server", [self._call("Order Completed", who, bought)], after=after)
+
+    def _letter(self, who: Person, *, ago: float = 0) -> list[Call]:
+        """Send somebody a letter, which most open, or a machine does."""
+        letter = {"message": self._number("l"), "campaign": "autumn"}
+        calls = [self._call("Email Sent", who, letter | {"purpose": "marketing"}, ago=ago + 60)]
+        opened = self._draw.random()
+        if opened < 0.9:
+            machine = {"machine": True} if opened < 0.3 else {}
+            calls.append(self._call("Email Opened", who, letter | machine, ago=ago))
+        return calls
 
     def _views(
         self, device: str, who: Person | None = None, *, ago: float = 0, zone: str | None = None

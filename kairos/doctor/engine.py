@@ -1,0 +1,125 @@
+"""A running engine: is every promise that its servers must keep kept, and does it keep up?"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import msgspec
+import redis
+
+from channels.delivery.ledger import SlotUnusableError, summary
+from events.record import DeadLetter
+from events.sources.base import LogUnavailableError
+from events.sources.valkey import address
+from flows.open import open_log
+from kairos.doctor.base import Finding, ok, warning, wrong
+from kairos.settings import Settings
+from profile_state.stores.base import LedgerLostError
+from profile_state.stores.redis import RedisStore
+
+FULL = 0.8  # of a server's memory
+LATE_MS = 5_000  # the ledger follows the log by a second or two
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    """Look at collector, log, ledger, and what lies between them."""
+    yield _collector(settings.collector.url)
+    if settings.log.url.startswith("kafka://"):
+        yield ok("log", "Kafka: its topic must have acks=all and LogAppendTime")
+    else:
+        yield from _server("log", address(settings.log.url)[0], fsync="always")
+    ledger = list(_server("ledger", settings.ledger, fsync=None))
+    yield from ledger
+    if all(one.state != "wrong" for one in ledger):
+        yield _lag(settings)
+        yield from _left_over(settings)
+
+
+def _collector(url: str) -> Finding:
+    try:
+        answer = httpx.get(f"{url}/readyz", timeout=5)
+    except httpx.HTTPError as error:
+        return wrong("collector", f"{url} does not answer: {error}", "see collector.log")
+    if answer.status_code != 200:
+        return wrong("collector", f"{url} answers {answer.status_code}", "see collector.log")
+    return ok("collector", f"{url} is ready, on the clock of the {answer.json()['clock']}")
+
+
+def _server(what: str, url: str, *, fsync: str | None) -> Iterator[Finding]:
+    client = redis.Redis.from_url(url)
+    try:
+        config: Any = client.config_get("appendonly", "appendfsync", "maxmemory-policy")
+        memory: Any = client.info("memory")
+    except redis.RedisError as error:
+        yield wrong(what, f"it does not answer: {error}", f"start the server at {url}")
+        return
+    finally:
+        client.close()
+    if config["maxmemory-policy"] != "noeviction":
+        found = f"maxmemory-policy is {config['maxmemory-policy']}"
+        yield wrong(what, found, "a server that forgets loses people: set noeviction")
+    if fsync is not None and (config["appendonly"], config["appendfsync"]) != ("yes", fsync):
+        found = f"appendonly {config['appendonly']}, appendfsync {config['appendfsync']}"
+        yield wrong(what, found, f"a power cut loses accepted events: set yes and {fsync}")
+    yield _memory(what, int(memory["used_memory"]), int(memory["maxmemory"]))
+
+
+def _memory(what: str, used: int, ceiling: int) -> Finding:
+    said = f"{used / 1024**2:.0f} MB in use"
+    if not ceiling:
+        return ok(what, said)
+    said += f" of {ceiling / 1024**2:.0f}"
+    if used / ceiling > FULL:
+        return warning(what, said, "it refuses writes when it is full; give it more memory")
+    return ok(what, said)
+
+
+def _lag(settings: Settings) -> Finding:
+    store = RedisStore(settings.ledger)
+    try:
+        log = open_log(settings.log)
+        try:
+            stored = store.peek().offset.entry
+            newest = log.back(0, 1 << 62, 1)
+            at = log.back(0, stored + 1, 1)
+        finally:
+            log.close()
+    except (LedgerLostError, LogUnavailableError) as error:
+        return wrong("live flow", str(error), "see live.log")
+    finally:
+        store.close()
+    if not newest or newest[0].id <= stored:
+        return ok("live flow", "everything in the log is applied and stored")
+    behind = newest[0].time - at[0].time if at else newest[0].time
+    said = f"the ledger is {behind / 1000:.1f} s behind the log"
+    if behind > LATE_MS:
+        return wrong("live flow", said, "is `kairos run live` running? see live.log")
+    return ok("live flow", said)
+
+
+def _left_over(settings: Settings) -> Iterator[Finding]:
+    """Look at what waits for somebody: dead letters, messages of unknown fate, slots not served."""
+    client = redis.Redis.from_url(settings.ledger)
+    try:
+        letters: Any = client.hvals("dead:{p0}")
+    finally:
+        client.close()
+    if letters:
+        codes = Counter(msgspec.msgpack.decode(v, type=DeadLetter).code for v in letters)
+        said = ", ".join(f"{n} {code}" for code, n in codes.most_common(5))
+        yield warning("dead letters", said, "docs/errors.md says what each code means")
+    else:
+        yield ok("dead letters", "none")
+    try:
+        counts = summary(settings.deliveries)
+    except SlotUnusableError as error:
+        yield wrong("deliveries", str(error), "restore the file from a backup; its slot waits")
+        return
+    unknown = sum(states.get("unknown", 0) for states in counts.values())
+    waiting = sum(states.get("pending", 0) for states in counts.values())
+    if unknown:
+        found = f"{unknown} messages may or may not have been sent, {waiting} wait"
+        yield warning("deliveries", found, "ask the provider; they are never sent again blindly")
+    else:
+        yield ok("deliveries", f"{waiting} wait, none of unknown fate")
