@@ -7,12 +7,11 @@ from kairos.embedded.running import find
 from kairos.settings import Settings, SettingsError
 
 DATA = Path("kairos-data")  # where `kairos up` keeps everything unless it is told otherwise
-_VARIABLES = ("KAIROS_LEDGER_URL", "KAIROS_LEDGER_URL_FILE")
 
 
 def by_variables() -> bool:
     """Say whether the KAIROS_* variables name an engine."""
-    return any(name in os.environ for name in _VARIABLES)
+    return any(name.startswith("KAIROS_LEDGER_URL") for name in os.environ)
 
 
 def engine(data: Path | None) -> Settings:

@@ -6,9 +6,11 @@ because a cell keeps the instants themselves, as many as the conditions can ask 
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from heapq import merge as merge_sorted
 from typing import Any, NamedTuple
+
+from events.record import Event
 
 MOST = 10_000  # instants or values that a cell holds where the conditions set no smaller bound
 MICRO = 1_000_000  # sums are integers of 10^-6, so that their order cannot matter
@@ -20,11 +22,24 @@ class Slot(NamedTuple):
     key: str  # the definition in words; the name of the cell
     kind: str  # a name in KINDS
     event: str  # slug of the event that it folds
-    field: str | None  # property that it reads
+    fields: tuple[str, ...] | None  # properties that it reads; None keeps every one
     where: str  # the filter's source in Python over `e`, "" for none
     by: str | None  # property that splits the cell into one per value
     window: int | None  # ms; None keeps for ever
     keep: int  # the most entries kept
+
+
+def share(slots: MutableMapping[str, Slot], slot: Slot) -> str:
+    """Add a slot and return its key; what needs the same shares one, as wide as the widest needs."""
+    known = slots.get(slot.key)
+    if known is not None:
+        wide = slot.window is not None and known.window is not None
+        slot = slot._replace(
+            window=max(slot.window or 0, known.window or 0) if wide else None,
+            keep=max(slot.keep, known.keep),
+        )
+    slots[slot.key] = slot
+    return slot.key
 
 
 def micros(value: Any) -> int | None:
@@ -178,6 +193,64 @@ def _newest_values(cell: dict[str, int], keep: int) -> dict[str, int]:
     return dict(newest)
 
 
+class Happened(NamedTuple):
+    """An event as an `events` cell remembers it. The first three, its place, order events."""
+
+    time: int  # ms
+    message_id: str
+    source: str
+    properties: dict[str, Any]
+
+
+def happened(event: Event, fields: tuple[str, ...] | None) -> Happened:
+    """Remember an event with these properties alone, None for all of them."""
+    own = event.properties
+    kept = own if fields is None else {name: own[name] for name in fields if name in own}
+    return Happened(event.time, event.message_id, event.source, kept)
+
+
+def add_events(
+    cell: list[Happened] | None, time: int, _id: str, value: Happened, floor: int, keep: int
+) -> list[Happened] | None:
+    """Fold an event into a list sorted by place; the same event again changes nothing."""
+    if time < floor:
+        return cell
+    if cell is None:
+        return [value]
+    place = value[:3]
+    if cell[-1] < place:
+        cell.append(value)
+    else:
+        nth = bisect_left(cell, place)
+        if cell[nth][:3] != place:
+            cell.insert(nth, value)
+    if cell[0][0] < floor:
+        del cell[: bisect_left(cell, (floor,))]
+    if len(cell) > keep:
+        del cell[: len(cell) - keep]
+    return cell
+
+
+def merge_events(a: list[Happened], b: list[Happened], keep: int) -> list[Happened]:
+    """Merge two lists of events; of two at one place, as under two leaves, one stays.
+
+    >>> one, other = Happened(1, "m1", "web", {}), Happened(2, "m2", "web", {})
+    >>> merge_events([one, other], [one], 10) == [one, other]
+    True
+    """
+    joined: list[Happened] = []
+    for event in sorted((*a, *b), key=_place):
+        if not joined or joined[-1][:3] != event[:3]:
+            joined.append(event)
+        elif repr(event.properties) < repr(joined[-1].properties):
+            joined[-1] = event  # whichever came first, the same one stays
+    return joined[-keep:]
+
+
+def _place(event: Happened) -> tuple[int, str, str]:
+    return event[:3]
+
+
 class Kind(NamedTuple):
     """How a kind of cell folds an event in, and joins another leaf's cell."""
 
@@ -193,6 +266,7 @@ KINDS: dict[str, Kind] = {
     "amounts": Kind(add_amount, merge_amounts),
     "last": Kind(add_last, merge_last),
     "distinct": Kind(add_distinct, merge_distinct),
+    "events": Kind(add_events, merge_events),
 }
 
 
@@ -238,6 +312,8 @@ def add_by(
 def restored(key: str, cell: Any) -> Any:
     """Give a decoded cell back the tuples that its arithmetic compares."""
     kind, _, definition = key.partition(" ")
+    if kind == "events":
+        return [Happened(*event) for event in cell]
     if kind in ("amounts", "last"):
         if " by " in definition:
             return {value: _tuples(kind, inner) for value, inner in cell.items()}

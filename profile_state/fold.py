@@ -7,7 +7,7 @@ from events.record import Event
 from profile_state.consent import remember, statements
 from profile_state.leaf import Leaf
 
-FoldCells = Callable[[dict[str, Any], dict[str, Any], int, str, int], None]
+FoldCells = Callable[[dict[str, Any], Event, int], None]  # cells, event, now
 FROM_CONTEXT = ("timezone", "locale")  # context that is remembered like a trait
 
 
@@ -34,7 +34,7 @@ def fold(leaf: Leaf, event: Event, fold_cells: FoldCells | None, now: int) -> No
     for purpose, channel, granted in statements(event.name, event.properties):
         remember(leaf, purpose, channel, event.time, event.message_id, granted)
     if fold_cells is not None:
-        fold_cells(leaf.cells, event.properties, event.time, event.message_id, now)
+        fold_cells(leaf.cells, event, now)
 
 
 def _remember(known: dict[str, tuple[int, str, Any]], name: str, event: Event, value: Any) -> None:

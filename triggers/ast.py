@@ -35,6 +35,7 @@ class Call(msgspec.Struct, frozen=True):
     window: int | None = None  # ms; None means ever
     column: int = 0
     source_column: int = 0
+    number: int | float | None = None  # how many, for functions that take a number
 
 
 class Compare(msgspec.Struct, frozen=True):

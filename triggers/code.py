@@ -4,6 +4,7 @@ Generated code reads `c` (cells), `t` (traits), `m` (memberships), `e` (the even
 and `now`, and calls only what `triggers.runtime` offers. Texts go in through repr alone.
 """
 
+from collections.abc import Collection
 from types import ModuleType
 from typing import Any
 
@@ -11,7 +12,7 @@ import msgspec
 
 from events.names import slug
 from kairos.discovery import found_in
-from profile_state.cells import MOST, Slot
+from profile_state.cells import MOST, Slot, share
 from triggers import ast
 from triggers.expressions import ExpressionError
 from triggers.words import nearest
@@ -37,6 +38,7 @@ class Uses(msgspec.Struct):
     events: set[str] = msgspec.field(default_factory=set)
     traits: set[str] = msgspec.field(default_factory=set)
     segments: set[str] = msgspec.field(default_factory=set)
+    properties: set[str] = msgspec.field(default_factory=set)  # of the entering event
 
 
 class Scope:
@@ -45,15 +47,23 @@ class Scope:
     Args:
         slots: the workspace's slots by key; compiling adds to them.
         segments: every segment's name.
+        channels: every channel's name.
         has_event: `event.*` is the entering event; segments have none.
         counted: inside `where`, a bare name is the counted event's property.
     """
 
     def __init__(
-        self, slots: dict[str, Slot], segments: set[str], *, has_event: bool, counted: bool = False
+        self,
+        slots: dict[str, Slot],
+        segments: set[str],
+        channels: Collection[str],
+        *,
+        has_event: bool,
+        counted: bool = False,
     ) -> None:
         self.slots = slots
         self.segments = segments
+        self.channels = channels
         self.has_event = has_event
         self.counted = counted
         self.uses = Uses()
@@ -76,13 +86,9 @@ class Scope:
         if split:
             words.append(f"by {split[0]}")
         key = " ".join(words)
-        known = self.slots.get(key)
-        if known is not None:
-            window = None if window is None or known.window is None else max(window, known.window)
-            keep = max(keep, known.keep)
-        self.slots[key] = Slot(
-            key, kind, event, field, where, split[0] if split else None, window, keep
-        )
+        fields = () if field is None else (field,)
+        by = split[0] if split else None
+        share(self.slots, Slot(key, kind, event, fields, where, by, window, keep))
         self.uses.events.add(event)
         read = f"c.get({key!r})"
         return f"by({read}, {split[1]})" if split else read
@@ -114,7 +120,7 @@ class Scope:
         """
         if call.where is None:
             return "", None
-        inside = Scope(self.slots, self.segments, has_event=False, counted=True)
+        inside = Scope(self.slots, self.segments, self.channels, has_event=False, counted=True)
         parts = call.where.of if isinstance(call.where, ast.All) else (call.where,)
         alone: list[str] = []
         split: tuple[str, str] | None = None
@@ -127,10 +133,15 @@ class Scope:
                         )
                     if not self.has_event:
                         raise ExpressionError("a segment has no event to compare with", part.column)
-                    split = (slug(own), _picked(path))
+                    split = (slug(own), self.property(path))
                 case _:
                     alone.append(compiled(part, inside).value)
         return " and ".join(sorted(alone)), split
+
+    def property(self, path: str) -> str:
+        """Return the source that reads `event.…` of the entering event."""
+        self.uses.properties.add(_slugged(path.split(".")[1]).removesuffix("[]"))
+        return _picked(path)
 
 
 def _picked(path: str) -> str:
@@ -203,7 +214,7 @@ def _name(node: ast.Name, scope: Scope) -> Code:
             raise ExpressionError(
                 "a segment has no event; it can count events, or ask for traits", node.column
             )
-        return Code(_picked(node.path))
+        return Code(scope.property(node.path))
     if head == "trait" and rest:
         head, rest = rest, ""
     if rest:
@@ -253,7 +264,7 @@ def function_of(call: ast.Call) -> ModuleType:
     """Find the module of a function by its name.
 
     Raises:
-        ExpressionError: with the nearest known function.
+        ExpressionError: with the nearest known function, or for a number that it does not take.
     """
     known = found_in("triggers.conditions")
     if call.function not in known:
@@ -262,7 +273,10 @@ def function_of(call: ast.Call) -> ModuleType:
             f"unknown function {call.function!r}.{hint} Known: {', '.join(sorted(known))}",
             call.column,
         )
-    return known[call.function]
+    module = known[call.function]
+    if call.number is not None and not getattr(module, "NUMBER", False):
+        raise ExpressionError(f"{call.function}(...) takes no number", call.column)
+    return module
 
 
 def needed(op: str, right: ast.Node) -> int:

@@ -5,13 +5,15 @@ from typing import Any
 
 import msgspec
 
-from profile_state.cells import Slot
+from events.record import Event
+from profile_state.cells import Happened, Slot
+from triggers.sequences import Sequence
 
 # What generated functions look like; `triggers/generate.py` writes them.
-Fold = Callable[
-    [dict[str, Any], dict[str, Any], int, str, int], None
-]  # cells, event, time, id, now
-Entering = Callable[[Any, dict[str, Any], int], list[int]]  # person, event, now -> triggers
+Fold = Callable[[dict[str, Any], Event, int], None]  # cells, event, now
+Entering = Callable[
+    [Any, Event, int], list[tuple[int, Happened | None]]
+]  # person, event, now -> (trigger, the event that enters it, None for this very one)
 Guard = Callable[[Any, dict[str, Any], int], bool]  # person, event, now
 Member = Callable[[Any, int], tuple[bool, int]]  # person, now -> (inside, may change at)
 
@@ -56,6 +58,7 @@ class Trigger(msgspec.Struct, frozen=True):
     name: str
     status: str
     events: tuple[str, ...]  # slugs; empty where a segment is the occurrence
+    sequence: Sequence | None  # the events are its steps
     segment: tuple[str, str] | None  # ("entered" | "exited", name)
     absence: int | None  # ms to wait for one of `then_no`
     then_no: tuple[str, ...]

@@ -189,6 +189,7 @@ class _Builder(Transformer[Token, ast.Node]):
         source: ast.Name | None = None
         where: ast.Node | None = None
         window: int | None = None
+        number: int | float | None = None
         for argument in arguments:
             match argument:
                 case ("window", int(ms)):
@@ -197,6 +198,8 @@ class _Builder(Transformer[Token, ast.Node]):
                     source, where = name, condition
                 case ast.Name() as name if source is None:
                     source = name
+                case ast.Literal(value) if number is None:
+                    number = value
                 case _:
                     raise ExpressionError(
                         f"{function}(...) takes an event, a filter and a window, "
@@ -210,4 +213,5 @@ class _Builder(Transformer[Token, ast.Node]):
             window,
             _column(function),
             source.column if source else _column(function),
+            number,
         )

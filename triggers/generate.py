@@ -8,20 +8,25 @@ from typing import Any
 
 from profile_state import cells
 from profile_state.cells import KINDS, Slot
-from triggers import runtime
+from triggers import runtime, sequences
 
 _NAMES: dict[str, Any] = (
     {name: value for name, value in vars(runtime).items() if callable(value) and name[0] != "_"}
     | {f"add_{kind}": functions.add for kind, functions in KINDS.items()}
-    | {"add_by": cells.add_by, "NEVER": runtime.NEVER}
+    | {"add_by": cells.add_by, "happened": cells.happened, "NEVER": runtime.NEVER}
+    | {name: getattr(sequences, name) for name in ("Sequence", "Step", "completed")}
 )
 
 
 class Source:
-    """Python source that grows function by function, and is compiled once."""
+    """Python source that grows name by name, and is compiled once."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
+
+    def constant(self, name: str, value: str) -> None:
+        """Add a name for a value, in source."""
+        self._lines += [f"{name} = {value}", ""]
 
     def function(self, name: str, arguments: str, body: list[str]) -> None:
         """Add a function."""
@@ -43,11 +48,11 @@ PERSON = ["c = p.view.cells", "t = p.view.traits", "m = p.member"]
 
 
 def fold_body(slots: list[Slot]) -> list[str]:
-    """Write the fold of one event name: `c` cells, `e` properties, `ms` time, `id`, `now`."""
-    body = []
+    """Write the fold of one event name: `c` cells, `event`, `now`."""
+    body = ["e, ms, id = event.properties, event.time, event.message_id"]
     for slot in slots:
         floor = "0" if slot.window is None else f"now - {slot.window}"
-        value = "None" if slot.field is None else f"e.get({slot.field!r})"
+        value = _value(slot)
         key = repr(slot.key)
         if slot.by is None:
             added = f"add_{slot.kind}(c.get({key}), ms, id, {value}, {floor}, {slot.keep})"
@@ -60,14 +65,38 @@ def fold_body(slots: list[Slot]) -> list[str]:
         if slot.where:
             lines = [f"if {slot.where}:", *(f"    {line}" for line in lines)]
         body += lines
-    return body or ["pass"]
+    return body
 
 
-def entering_body(conditions: list[tuple[int, str]]) -> list[str]:
-    """Write the function that says which triggers an event enters: (trigger, condition)."""
-    body = [*PERSON, "out = []"]
+def _value(slot: Slot) -> str:
+    if slot.kind == "events":
+        return f"happened(event, {slot.fields!r})"
+    return f"e.get({slot.fields[0]!r})" if slot.fields else "None"
+
+
+def sequence_name(nth: int) -> str:
+    """Name a trigger's sequence in the generated source."""
+    return f"sequence_{nth}"
+
+
+def entering_body(conditions: list[tuple[int, str]], in_order: list[tuple[int, str]]) -> list[str]:
+    """Write the function that says which triggers an event enters.
+
+    Args:
+        conditions: of the triggers that it enters itself: (trigger, condition).
+        in_order: of those in whose sequence it is a step; `e` is then the last step's event.
+    """
+    body = [*PERSON, "e = event.properties", "out = []"]
     for nth, condition in conditions:
-        body.append(f"if {condition}: out.append({nth})")
+        body.append(f"if {condition}: out.append(({nth}, None))")
+    if in_order:
+        body.append("place = event.time, event.message_id, event.source")
+    for nth, condition in in_order:
+        body += [
+            f"for last in completed({sequence_name(nth)}, c, place, now):",
+            "    e = last.properties",
+            f"    if {condition}: out.append(({nth}, last))",
+        ]
     return [*body, "return out"]
 
 

@@ -107,23 +107,27 @@ def _fold_functions(context: Context, source: generate.Source) -> dict[str, str]
     named = _numbered("fold", (slot.event for slot in context.slots.values()))
     for event, name in named.items():
         slots = [slot for slot in context.slots.values() if slot.event == event]
-        source.function(name, "c, e, ms, id, now", generate.fold_body(slots))
+        source.function(name, "c, event, now", generate.fold_body(slots))
     return named
 
 
 def _entering_functions(made: list[Made], source: generate.Source) -> dict[str, str]:
     """Write for each event who enters; an absence asks its `if` later, when its time is up."""
+    for one in made:
+        if one.trigger.sequence is not None:
+            source.constant(generate.sequence_name(one.trigger.nth), repr(one.trigger.sequence))
     named = _numbered("on", (event for one in made for event in one.trigger.events))
     for event, name in named.items():
-        conditions = [
-            (
-                one.trigger.nth,
-                one.where if one.trigger.absence is not None else f"{one.where} and {one.guard}",
-            )
-            for one in made
-            if event in one.trigger.events and one.trigger.status != "draft"
-        ]
-        source.function(name, "p, e, now", generate.entering_body(conditions))
+        plain: list[tuple[int, str]] = []
+        in_order: list[tuple[int, str]] = []
+        for one in made:
+            if event not in one.trigger.events or one.trigger.status == "draft":
+                continue
+            waits = one.trigger.absence is not None
+            condition = one.where if waits else f"{one.where} and {one.guard}"
+            group = plain if one.trigger.sequence is None else in_order
+            group.append((one.trigger.nth, condition))
+        source.function(name, "p, event, now", generate.entering_body(plain, in_order))
     return named
 
 

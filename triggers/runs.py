@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from events.record import Event
+from profile_state.cells import Happened, happened
 from profile_state.consent import consent
 from profile_state.leaf import Leaf, Run, Sent
 from profile_state.person import Person
@@ -11,6 +12,16 @@ from triggers.arbitrate import Hold, Refuse, Send, Subject, arbitrate, valid_unt
 from triggers.definitions import SendStep, Trigger, Workspace
 from triggers.memberships import Edges
 from triggers.work import Work
+
+KEPT = 10  # messages of a leaf that are remembered also where no cap counts them
+
+
+class Occurrence(NamedTuple):
+    """The event that enters a trigger: the one at hand, or the last step of a sequence."""
+
+    leaf: Leaf
+    event: Happened
+    accepted_us: int  # of the event at hand
 
 
 class Candidate(NamedTuple):
@@ -42,19 +53,30 @@ def entering(work: Work, person: Person, event: Event) -> list[Candidate]:
     decide = workspace.entering.get(event.name) if workspace is not None else None
     if decide is None or workspace is None:
         return []
-    leaf = person.leaves[event.leaf]
     candidates = []
-    for nth in decide(person, event.properties, work.state.now):
+    for nth, last in decide(person, event, work.state.now):
         trigger = workspace.triggers[nth]
-        found = _enter(work, person, leaf, trigger, event)
+        found = _enter(work, person, trigger, _occurrence(person, trigger, event, last))
         if found is not None:
             candidates.append(found)
     return candidates
 
 
+def _occurrence(
+    person: Person, trigger: Trigger, event: Event, last: Happened | None
+) -> Occurrence:
+    if last is None or trigger.sequence is None:
+        leaf = person.leaves[event.leaf]
+        return Occurrence(leaf, happened(event, None), event.accepted_us)
+    cell = trigger.sequence.steps[-1].cell
+    leaf = next(lf for lf in person.leaves.values() if last in lf.cells.get(cell, ()))
+    return Occurrence(leaf, last, event.accepted_us)
+
+
 def _enter(
-    work: Work, person: Person, leaf: Leaf, trigger: Trigger, event: Event
+    work: Work, person: Person, trigger: Trigger, occurrence: Occurrence
 ) -> Candidate | None:
+    leaf, event, accepted_us = occurrence
     key = _key(trigger, event.properties)
     if key is None:
         work.explain(person.id, trigger.name, "ignored", "no_key", trigger.key or "")
@@ -63,7 +85,7 @@ def _enter(
         work.explain(person.id, trigger.name, "ignored", "paused")
         return None
     due = event.time + (trigger.absence or 0)
-    entry = f"{event.source}/{event.leaf}/{event.message_id}"
+    entry = f"{event.source}/{leaf.key}/{event.message_id}"
     if trigger.absence is not None:
         entry = f"{entry}@{due}"
     run = Run(
@@ -76,7 +98,7 @@ def _enter(
         due,
         0,
         event.properties,
-        event.accepted_us,
+        accepted_us,
     )
     active = _active(person, trigger.name, key)
     if active is not None:
@@ -87,7 +109,7 @@ def _enter(
             run.step = -1
             leaf.runs.append(run)
         return None
-    return _admitted(work, person, leaf, trigger, run, event.accepted_us)
+    return _admitted(work, person, leaf, trigger, run, accepted_us)
 
 
 def _again(work: Work, person: Person, trigger: Trigger, active: Run, newer: Run) -> None:
@@ -294,7 +316,8 @@ def _send(
         return
     sent = Sent(state.now, verdict.channel, step.purpose, trigger.name, activation.id)
     floor = state.now - state.workspace.longest_cap
-    leaf.sent = [s for s in leaf.sent if s.time > floor] + [sent]
+    old = len(leaf.sent) - KEPT
+    leaf.sent = [s for nth, s in enumerate(leaf.sent) if s.time > floor or nth > old] + [sent]
     subject.sent.append(sent)
     work.activations.append(activation)
     work.explain(person.id, trigger.name, "sent", verdict.channel)

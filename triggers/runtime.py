@@ -5,6 +5,7 @@ with numbers, since some SDKs send `"25"` for 25.
 """
 
 from bisect import bisect_left
+from heapq import nlargest
 from typing import Any
 
 from profile_state.cells import MICRO
@@ -194,6 +195,18 @@ def value_of(cell: tuple[int, str, Any] | None) -> Any:
 def distinct_since(cell: dict[str, int] | None, floor: int) -> int:
     """Count the values that occurred at or after `floor`."""
     return 0 if cell is None else sum(1 for time in cell.values() if time >= floor)
+
+
+def newest_in(cell: dict[str, int] | None, other: dict[str, int] | None, number: int) -> bool:
+    """Say whether the `number` values of a cell that occurred last all occurred in the other.
+
+    >>> newest_in({"a": 1, "b": 3, "c": 2}, {"b": 9, "c": 9}, 2), newest_in({"a": 1}, {"a": 2}, 2)
+    (True, False)
+    """
+    if cell is None or other is None or len(cell) < number:
+        return False
+    newest = nlargest(number, cell, key=lambda value: (cell[value], value))
+    return all(value in other for value in newest)
 
 
 def exit_of_distinct(cell: dict[str, int] | None, window: int, now: int) -> int:

@@ -23,12 +23,14 @@ class Absence(_Strict):
 
 
 class When(_Strict):
-    """What starts a run: an event, or the absence of another after it."""
+    """What starts a run: an event, several in order, or the absence of another after it."""
 
     event: Names | None = None
     where: Conditions = []
     then_no: Names | None = None
     within: str | None = None
+    sequence: list[str] = []  # "EVENT" or "EVENT same PROPERTY"
+    without: Names | None = None
     absence: Absence | None = None
     segment: str | None = None  # "entered NAME" or "exited NAME"
 
@@ -126,7 +128,7 @@ class WorkspaceFile(_Strict):
 # takes them for typing errors, and refused, so that nobody believes that they act.
 LATER = frozenset(
     {
-        "holdout", "goal", "tests", "migrate", "sequence", "without", "changed", "crosses", "every",
+        "holdout", "goal", "tests", "migrate", "changed", "crosses", "every",
         "date", "at", "item", "api", "include", "key_match", "wait", "wait_for", "if", "switch",
         "split", "set", "increment", "tag", "emit", "webhook", "crm", "offer", "opt_in", "call",
         "exit", "best_time", "on_error", "exclude", "control_group", "bands", "catalog", "offers",

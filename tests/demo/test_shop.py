@@ -77,6 +77,7 @@ def test_a_run_has_some_of_everything() -> None:
         "consent_updated",
         "cart_updated",
         "email_opened",
+        "email_sent",
         "page_viewed",
     }
 
@@ -89,12 +90,12 @@ def test_it_keeps_its_rate() -> None:
 
 
 def test_carts_are_over_some_seconds_after_they_arrive() -> None:
-    ages = [
-        request.at + NOW / 1000 - record.time / 1000
-        for request, found in records(requests())
-        for record in found
-        if isinstance(record, Event) and record.name == "cart_updated"
-    ]
+    first: dict[bytes, float] = {}  # a copy may come later, and from a device with a wrong clock
+    for request, found in records(requests()):
+        for record in found:
+            if isinstance(record, Event) and record.name == "cart_updated":
+                first.setdefault(record.key, request.at + NOW / 1000 - record.time / 1000)
+    ages = first.values()
     assert ages
     assert all(1790 < age < 1800 for age in ages)
 

@@ -110,6 +110,7 @@ def test_a_run_without_a_terminal_drives_drains_and_leaves_nothing(folder: Path)
     assert report["profiles"] > 50
     assert report["activations"]["welcome"] > 0
     assert report["activations"]["cart_abandoned"] > 0
+    assert report["activations"]["order_to_erp"] > 0
     assert report["decisions"]["cart_abandoned"]["held"]["quiet_hours"] > 0
     assert report["decisions"]["cart_abandoned"]["refused"]["consent"] > 0
     assert report["deliveries"]["email"]["delivered"] > 0

@@ -1,6 +1,7 @@
 """Files as people have them: compressed, with empty cells, with lines that are none."""
 
 import gzip
+from collections.abc import Mapping as Mapping_
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def test_an_empty_file_has_no_rows(tmp_path: Path) -> None:
     assert rows(path) == []
 
 
-def calls(mapping: Mapping | None, *cells: dict[str, object]) -> list[dict[str, object]]:
+def calls(mapping: Mapping | None, *cells: Mapping_[str, object]) -> list[dict[str, object]]:
     made = Calls(mapping)
     return [made.of(Row(nth, dict(one))) for nth, one in enumerate(cells, 2)]
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import redis
 
@@ -91,9 +91,9 @@ def facts(person: Person) -> dict[str, Any]:
     }
 
 
-def people_in(ledger: "redis.Redis[bytes]") -> Iterator[Person]:
+def people_in(ledger: redis.Redis) -> Iterator[Person]:
     for key in ledger.scan_iter("person:{p0}:*", count=1000):
-        yield unpack(ledger.get(key), {})
+        yield unpack(cast("bytes", ledger.get(key)), {})
 
 
 def settled(stack: Stack) -> Figures:

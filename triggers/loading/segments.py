@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from triggers.code import Code, Scope
+from triggers.code import Code
 from triggers.definitions import Segment
 from triggers.loading.conditions import all_of
 from triggers.loading.context import Context
@@ -28,7 +28,7 @@ def segments(context: Context, found: list[tuple[Document, SegmentFile]]) -> lis
 
 
 def _made(context: Context, document: Document, file: SegmentFile) -> Made:
-    scope = Scope(context.slots, context.segments, has_event=False)
+    scope = context.scope(has_event=False)
     code = all_of(context, document, file.if_, ("if",), scope)
     uses = scope.uses
     segment = Segment(

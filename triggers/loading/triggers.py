@@ -3,18 +3,24 @@
 from typing import NamedTuple
 
 from events.names import slug
-from profile_state.cells import Slot
+from profile_state.cells import Slot, share
 from triggers import rules
-from triggers.code import Scope
 from triggers.definitions import Cap, Quiet, Reentry, SendStep, Trigger
 from triggers.durations import duration
 from triggers.loading.conditions import all_of
 from triggers.loading.context import Context
 from triggers.loading.sends import send_step
-from triggers.schema import LATER, Deliver, Names, TriggerFile
+from triggers.loading.sequences import Written, sequence_of, slugs, written_steps
+from triggers.schema import LATER, Deliver, Names, TriggerFile, When
 from triggers.yaml import Document
 
 ONCE, ALWAYS = Reentry(1, None), Reentry(None, None)
+GOES_WITH = {  # what may stand beside which occurrence
+    "where": ("event", "sequence", "absence"),
+    "then_no": ("event",),
+    "within": ("event", "sequence"),
+    "without": ("sequence",),
+}
 
 
 class Made(NamedTuple):
@@ -31,14 +37,19 @@ def triggers(context: Context, found: list[tuple[Document, TriggerFile]]) -> lis
 
 
 def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> Made:
-    scope = Scope(context.slots, context.segments, has_event=True)
+    scope = context.scope(has_event=True)
     where = all_of(context, document, file.when.where, ("when", "where"), scope)
     guard = all_of(context, document, file.if_, ("if",), scope)
-    return Made(_trigger(context, nth, document, file), where.value, guard.value)
+    trigger = _trigger(context, nth, document, file, scope.uses.properties)
+    return Made(trigger, where.value, guard.value)
 
 
-def _trigger(context: Context, nth: int, document: Document, file: TriggerFile) -> Trigger:
-    events, then_no, absence = _occurrence(context, document, file)
+def _trigger(
+    context: Context, nth: int, document: Document, file: TriggerFile, asked: set[str]
+) -> Trigger:
+    """Build a trigger whose conditions ask for these properties of the entering event."""
+    in_order = written_steps(context, document, file.when)
+    events, then_no, absence = _occurrence(context, document, file, in_order)
     key = slug(file.key) if file.key else None
     exits = _exits(context, document, file.exit_when)
     deliver = file.deliver
@@ -53,6 +64,7 @@ def _trigger(context: Context, nth: int, document: Document, file: TriggerFile) 
         name=file.trigger,
         status=file.status,
         events=events,
+        sequence=sequence_of(context, document, file.when, in_order, _read(steps, key, asked)),
         segment=_edge(context, document, file.when.segment),
         absence=absence,
         then_no=then_no,
@@ -75,27 +87,46 @@ def _trigger(context: Context, nth: int, document: Document, file: TriggerFile) 
 
 
 def _occurrence(
-    context: Context, document: Document, file: TriggerFile
+    context: Context, document: Document, file: TriggerFile, in_order: tuple[Written, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...], int | None]:
     """Return the entering events, those whose absence is waited for, and how long (ms)."""
     when = file.when
-    given = {"event": when.event, "absence": when.absence, "segment": when.segment}
-    forms = [name for name, form in given.items() if form]
+    names = ("event", "sequence", "absence", "segment")
+    forms = [name for name in names if getattr(when, name)]
     if len(forms) != 1:
         found = " and ".join(forms) or "none"
-        context.say(
-            document, ("when",), f"one of event, absence or segment was expected, found {found}"
-        )
+        message = f"one of event, sequence, absence or segment was expected, found {found}"
+        context.say(document, ("when",), message)
         return (), (), None
+    _companions(context, document, when, forms[0])
+    if when.sequence:
+        return tuple(dict.fromkeys(step.event for step in in_order)), (), None
     if when.absence is not None:
         wait = context.rule(duration, when.absence.for_, document, ("when", "absence", "for"))
         return slugs(when.absence.after), slugs(when.absence.of), wait or 0
-    if (when.then_no is None) != (when.within is None):
+    if when.event is not None and (when.then_no is None) != (when.within is None):
         context.say(document, ("when",), "`then_no: EVENT` and `within: 30m` belong together")
     if when.event is None or when.then_no is None:
         return slugs(when.event or []), (), None
     wait = context.rule(duration, when.within, document, ("when", "within"))
     return slugs(when.event), slugs(when.then_no), wait or 0
+
+
+def _companions(context: Context, document: Document, when: When, form: str) -> None:
+    for word, forms in GOES_WITH.items():
+        if getattr(when, word) and form not in forms:
+            message = f"`{word}` goes with {' or '.join(forms)}, not with {form}"
+            context.say(document, ("when", word, ""), message)
+
+
+def _read(steps: tuple[SendStep, ...], key: str | None, asked: set[str]) -> frozenset[str] | None:
+    """Return the properties of the entering event that a trigger reads, None for all."""
+    facts: set[str] = set()
+    for step in steps:
+        if step.event_facts is None:
+            return None
+        facts.update(step.event_facts)
+    return frozenset(facts | asked | ({key} if key is not None else set()))
 
 
 def _exits(context: Context, document: Document, written: Names) -> tuple[str, ...]:
@@ -121,8 +152,7 @@ def _edge(context: Context, document: Document, text: str | None) -> tuple[str, 
 def _ending_slot(context: Context, event: str, key: str | None) -> str:
     """Ask for the cell that says when an ending event last happened, for each key."""
     words = f"newest {event}" + (f" by {key}" if key else "")
-    context.slots.setdefault(words, Slot(words, "newest", event, None, "", key, None, 1))
-    return words
+    return share(context.slots, Slot(words, "newest", event, (), "", key, None, 1))
 
 
 def _reentry(
@@ -149,8 +179,3 @@ def _quiet(context: Context, document: Document, deliver: Deliver) -> Quiet | No
     if deliver.quiet_hours == "off":
         return None
     return context.rule(rules.quiet, deliver.quiet_hours, document, ("deliver", "quiet_hours"))
-
-
-def slugs(names: Names) -> tuple[str, ...]:
-    """Return one or several names as slugs."""
-    return tuple(slug(name) for name in ([names] if isinstance(names, str) else names))

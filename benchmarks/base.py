@@ -1,0 +1,22 @@
+"""What every benchmark is: one file, one question, and a `once` that answers it once.
+
+    def once(options: Options) -> dict[str, Any]
+
+returns the figures of one run by name, numbers wherever there is something to compare, such as
+`{"events_per_s": 41000.0, "cpu_us_per_event": 21.5}`. `kairos bench` runs it several times and
+reports medians with their spread.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run may be told; a benchmark reads what concerns it."""
+
+    seed: int = 1  # of the workload
+    events: int = 400_000  # throughput: how many the log holds
+    rate: int = 10_000  # latency: events a second
+    seconds: float = 300.0  # latency and idle: how long it is measured
+    profile: Path | None = None  # throughput: write where the time goes, and measure nothing
