@@ -118,28 +118,78 @@ def add_sum(
     return cell if amount is None else (cell or 0) + amount
 
 
+class Amounts:
+    """Instants with values in 10^-6, oldest first, and their running sums.
+
+    `sums[n]` is the sum of the first n entries and of what was before them, as far as it has been
+    asked for: so a window's sum is a difference of two, however much happened in it.
+    """
+
+    __slots__ = ("entries", "sums")
+
+    def __init__(self, entries: list[tuple[int, int]]) -> None:
+        self.entries = entries
+        self.sums = [0]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Amounts) and self.entries == other.entries
+
+    def __hash__(self) -> int:
+        raise TypeError("cells change")
+
+    def __repr__(self) -> str:
+        return f"Amounts({self.entries!r})"
+
+    def add(self, entry: tuple[int, int]) -> None:
+        """Insert an entry in order."""
+        if self.entries and entry < self.entries[-1]:
+            nth = bisect_left(self.entries, entry)
+            self.entries.insert(nth, entry)
+            del self.sums[nth + 1 :]
+        else:
+            self.entries.append(entry)
+
+    def drop(self, count: int) -> None:
+        """Let go of the oldest entries."""
+        self._sum_up()
+        del self.entries[:count]
+        del self.sums[:count]
+
+    def since(self, floor: int) -> int:
+        """Return the sum of what happened at or after `floor` (ms), in 10^-6.
+
+        >>> Amounts([(1, 5), (2, 7), (3, 1)]).since(2)
+        8
+        """
+        self._sum_up()
+        return self.sums[-1] - self.sums[bisect_left(self.entries, (floor,))]
+
+    def _sum_up(self) -> None:
+        sums = self.sums
+        for _, amount in self.entries[len(sums) - 1 :]:
+            sums.append(sums[-1] + amount)
+
+
 def add_amount(
-    cell: list[tuple[int, int]] | None, time: int, _id: str, value: Any, floor: int, keep: int
-) -> list[tuple[int, int]] | None:
+    cell: Amounts | None, time: int, _id: str, value: Any, floor: int, keep: int
+) -> Amounts | None:
     """Fold (instant, value in 10^-6) into a sorted list."""
     amount = micros(value)
     if amount is None or time < floor:
         return cell
     if cell is None:
-        return [(time, amount)]
-    insort(cell, (time, amount))
-    if cell[0][0] < floor:
-        del cell[: bisect_left(cell, (floor,))]
-    if len(cell) > keep:
-        del cell[: len(cell) - keep]
+        return Amounts([(time, amount)])
+    cell.add((time, amount))
+    if cell.entries[0][0] < floor:
+        cell.drop(bisect_left(cell.entries, (floor,)))
+    if len(cell.entries) > keep:
+        cell.drop(len(cell.entries) - keep)
     return cell
 
 
-def merge_amounts(
-    a: list[tuple[int, int]], b: list[tuple[int, int]], keep: int
-) -> list[tuple[int, int]]:
+def merge_amounts(a: Amounts, b: Amounts, keep: int) -> Amounts:
     """Merge two sorted lists of (instant, value)."""
-    return list(merge_sorted(a, b))[-keep:]
+    return Amounts(list(merge_sorted(a.entries, b.entries))[-keep:])
 
 
 def add_last(
@@ -275,10 +325,31 @@ def merge_cells(slot: Slot, a: Any, b: Any) -> Any:
     merge = KINDS[slot.kind].merge
     if slot.by is None:
         return merge(a, b, slot.keep)
-    joined = dict(a)
+    joined: dict[str, Any] = copied(a)
     for value, cell in b.items():
-        joined[value] = merge(joined[value], cell, slot.keep) if value in joined else cell
+        known = joined.get(value)
+        joined[value] = copied(cell) if known is None else merge(known, cell, slot.keep)
     return joined
+
+
+def copied(cell: Any) -> Any:
+    """Copy a cell, so that folding into the copy leaves the original alone."""
+    if isinstance(cell, dict):
+        return {value: copied(inner) for value, inner in cell.items()}
+    if isinstance(cell, list):
+        return cell[:]
+    return Amounts(cell.entries[:]) if isinstance(cell, Amounts) else cell
+
+
+def plain(cell: Any) -> Any:
+    """Return what is stored of a cell that is no plain value; `restored` takes it back.
+
+    Raises:
+        NotImplementedError: for anything that is no cell.
+    """
+    if isinstance(cell, Amounts):
+        return cell.entries
+    raise NotImplementedError(f"{type(cell).__name__} is no cell")
 
 
 def add_by(
@@ -322,4 +393,4 @@ def restored(key: str, cell: Any) -> Any:
 
 
 def _tuples(kind: str, cell: Any) -> Any:
-    return [tuple(pair) for pair in cell] if kind == "amounts" else tuple(cell)
+    return Amounts([tuple(pair) for pair in cell]) if kind == "amounts" else tuple(cell)

@@ -4,13 +4,13 @@ The value carries the offset up to which its partition's log is applied to it, s
 a stretch of the log again changes nothing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from events.record import START, Offset
-from profile_state.cells import Slot, merge_cells, restored
+from profile_state.cells import Slot, copied, merge_cells, plain, restored
 from profile_state.identity import Edge
 from profile_state.leaf import Leaf, Run, Sent
 
@@ -79,24 +79,18 @@ class Person:
         self.view = View({}, {}, {})
         for leaf in self.leaves.values():
             self.refresh_traits(leaf)
-        self.refresh_cells(
-            [
-                slot
-                for slot in slots.values()
-                if any(slot.key in lf.cells for lf in self.leaves.values())
-            ]
-        )
+        for slot in slots.values():
+            self._refresh_cell(slot)
 
-    def refresh_cells(self, slots: Iterable[Slot]) -> None:
-        """Join these slots' cells over the leaves again. Only for people with several leaves."""
-        for slot in slots:
-            joined: Any = None
-            for leaf in self.leaves.values():
-                cell = leaf.cells.get(slot.key)
-                if cell is not None:
-                    joined = cell if joined is None else merge_cells(slot, joined, cell)
-            if joined is not None:
-                self.view.cells[slot.key] = joined
+    def _refresh_cell(self, slot: Slot) -> None:
+        """Join a slot's cells over the leaves; the view's own, into which events are folded too."""
+        joined: Any = None
+        for leaf in self.leaves.values():
+            cell = leaf.cells.get(slot.key)
+            if cell is not None:
+                joined = copied(cell) if joined is None else merge_cells(slot, joined, cell)
+        if joined is not None:
+            self.view.cells[slot.key] = joined
 
     def refresh_traits(self, leaf: Leaf) -> None:
         """Take over a leaf's newer traits and addresses. Only for people with several leaves."""
@@ -137,6 +131,8 @@ class Person:
 
     def entries(self, entry_key: str) -> list[int]:
         """Return the log times (ms) at which the person entered, oldest first."""
+        if len(self.leaves) == 1:
+            return next(iter(self.leaves.values())).entries.get(entry_key, [])
         times = [t for leaf in self.leaves.values() for t in leaf.entries.get(entry_key, ())]
         return sorted(times)
 
@@ -154,7 +150,7 @@ class Person:
         return due
 
 
-_encoder = msgspec.msgpack.Encoder()
+_encoder = msgspec.msgpack.Encoder(enc_hook=plain)
 _decoder = msgspec.msgpack.Decoder(_Stored)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from profile_state.cells import MICRO, Slot
+from profile_state.cells import MICRO, Amounts, Slot
 
 MANY = 20  # values of a split counter that are shown, those that counted most first
 
@@ -20,9 +20,9 @@ def _times(cell: list[int], floor: int) -> dict[str, Any]:
     return {"count": len(inside), "newest": inside[-1] if inside else None}
 
 
-def _amounts(cell: list[tuple[int, int]], floor: int) -> dict[str, Any]:
-    inside = cell[bisect_left(cell, (floor,)) :]
-    return {"count": len(inside), "sum": _number(sum(amount for _, amount in inside))}
+def _amounts(cell: Amounts, floor: int) -> dict[str, Any]:
+    count = len(cell.entries) - bisect_left(cell.entries, (floor,))
+    return {"count": count, "sum": _number(cell.since(floor))}
 
 
 def _distinct(cell: dict[str, int], floor: int) -> dict[str, Any]:

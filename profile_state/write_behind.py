@@ -5,7 +5,6 @@ chunks; when its last chunk is acknowledged, the offset up to which it holds is 
 crash the log is read on from there, and people who were written later skip what they contain.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 
 from events.record import START, Offset
@@ -29,7 +28,7 @@ class WriteBehind:
         self._draining: dict[str, None] = {}
         self._groups: dict[str, set[str]] = {}  # whom one record touched together
         self._moved: dict[str, set[str]] = {}  # person -> identifiers that lead to them anew
-        self._counts: dict[str, Counter[str]] = {}
+        self._counts: dict[str, dict[str, int]] = {}
         self._reached = Mark(START, {})  # up to where changes were gathered
         self._target: Mark | None = None  # of the generation that drains
         self._drained_at = 0  # calls after which the target is reached
@@ -56,7 +55,7 @@ class WriteBehind:
         dirty: set[str],
         index: Mapping[str, str],
         together: list[set[str]],
-        counts: Mapping[str, Counter[str]],
+        counts: Mapping[str, Mapping[str, int]],
         mark: Mark,
     ) -> None:
         """Gather a step's changes, whose outputs are sent.
@@ -71,8 +70,13 @@ class WriteBehind:
             self._join(group)
         for identifier, person in index.items():
             self._moved.setdefault(person, set()).add(identifier)
-        for person, counter in counts.items():
-            self._counts.setdefault(person, Counter()).update(counter)
+        for person, counted in counts.items():
+            known = self._counts.get(person)
+            if known is None:
+                self._counts[person] = dict(counted)
+                continue
+            for what, by in counted.items():
+                known[what] = known.get(what, 0) + by
         self._reached = mark
 
     def _join(self, group: set[str]) -> None:

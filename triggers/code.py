@@ -4,6 +4,7 @@ Generated code reads `c` (cells), `t` (traits), `m` (memberships), `e` (the even
 and `now`, and calls only what `triggers.runtime` offers. Texts go in through repr alone.
 """
 
+import re
 from collections.abc import Collection
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,17 @@ from triggers import ast
 from triggers.expressions import ExpressionError
 from triggers.words import nearest
 
+# What a condition reads beside `e`; a text that holds such a word makes it look dearer, no more.
+_BEYOND = re.compile(r"\b[ctmp]\b|\bnow\b")
+_DEAR = {
+    "e.get(": 1,
+    "trait(": 2,
+    " in m": 2,
+    "c.get(": 4,
+    "amount_since(": 8,
+    "distinct_since(": 16,
+}
+
 
 class Code(msgspec.Struct, frozen=True):
     """A compiled condition.
@@ -25,11 +37,28 @@ class Code(msgspec.Struct, frozen=True):
         value: Python source.
         horizons: sources of the instants (ms) at which time alone may change the value.
         number: the value is a number and never missing, so Python may compare it directly.
+        sieve: source of the part that looks at the entering event alone; where it is false, so is
+            the value.
     """
 
     value: str
     horizons: tuple[str, ...] = ()
     number: bool = False
+    sieve: str = "True"
+
+    @property
+    def own(self) -> bool:
+        """Whether it looks at the entering event alone.
+
+        >>> Code("(number_of(e.get('price')) > 5)").own, Code("(c.get('total seen') or 0)").own
+        (True, False)
+        """
+        return _BEYOND.search(self.value) is None
+
+    @property
+    def cost(self) -> int:
+        """About how dear it is: what remembers more costs more to ask."""
+        return sum(self.value.count(word) * dear for word, dear in _DEAR.items())
 
 
 class Uses(msgspec.Struct):
@@ -187,13 +216,20 @@ def compiled(node: ast.Node, scope: Scope) -> Code:
             inner = compiled(inner_node, scope)
             return Code(f"(not {inner.value})", inner.horizons)
         case ast.All(parts):
-            return _joined(" and ", [compiled(p, scope) for p in parts], "True")
+            return every([compiled(p, scope) for p in parts])
         case ast.Some(parts, 1):
             return _joined(" or ", [compiled(p, scope) for p in parts], "False")
         case ast.Some(parts, least):
             inner = _joined(" + ", [compiled(p, scope) for p in parts], "0")
             return Code(f"({inner.value} >= {least})", inner.horizons)
     raise AssertionError(f"no such node: {node!r}")
+
+
+def every(parts: list[Code]) -> Code:
+    """Join conditions that must all hold; the cheapest is asked first, since most events fail."""
+    joined = _joined(" and ", sorted(parts, key=lambda part: part.cost), "True")
+    sieve = " and ".join(part.value for part in parts if part.own)
+    return msgspec.structs.replace(joined, sieve=sieve or "True")
 
 
 def _joined(word: str, parts: list[Code], empty: str) -> Code:
@@ -244,6 +280,8 @@ def _compare(node: ast.Compare, scope: Scope) -> Code:
     horizons = a.horizons + b.horizons
     if a.number and b.number and node.op in _PYTHON:
         return Code(f"({a.value} {_PYTHON[node.op]} {b.value})", horizons)
+    if b.number and node.op in _PYTHON and node.op != "!=":  # a missing value is not unequal
+        return Code(f"(number_of({a.value}) {_PYTHON[node.op]} {b.value})", horizons)
     return Code(f"{_FUNCTIONS.get(node.op, node.op)}({a.value}, {b.value})", horizons)
 
 

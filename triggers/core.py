@@ -154,8 +154,8 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     fold(leaf, event, folding, state.now)
     if len(person.leaves) > 1:
         person.refresh_traits(leaf)
-        if folding is not None and workspace is not None:
-            person.refresh_cells(workspace.touched[event.name])
+        if folding is not None:
+            folding(person.view.cells, event, state.now)
     _withdraw(work, person, event)
     work.count(person.id, "applied")
     edges = memberships.after_event(

@@ -118,7 +118,6 @@ class Workspace(msgspec.Struct, frozen=True):
     entering: dict[str, Entering]
     guards: tuple[Guard, ...]
     members: dict[str, Member]
-    touched: dict[str, tuple[Slot, ...]]  # event -> slots that it folds into
     ending: dict[str, tuple[int, ...]]  # event -> triggers whose runs it may end
     longest_cap: int  # ms; older sends are let go
     source: str  # the generated Python, for whoever wants to read it

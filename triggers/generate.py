@@ -3,6 +3,8 @@
 Measured: 50 triggers cost 0.8 us an event this way, 7.3 us when each is asked in turn.
 """
 
+import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -44,6 +46,8 @@ class Source:
         return scope
 
 
+_AS_IT_IS = re.compile(r"e\.get\('[^']*'\)")
+_AS_NUMBER = re.compile(rf"number_of\({_AS_IT_IS.pattern}\)")
 PERSON = ["c = p.view.cells", "t = p.view.traits", "m = p.member"]
 
 
@@ -79,25 +83,41 @@ def sequence_name(nth: int) -> str:
     return f"sequence_{nth}"
 
 
-def entering_body(conditions: list[tuple[int, str]], in_order: list[tuple[int, str]]) -> list[str]:
+def entering_body(
+    conditions: list[tuple[int, str]], in_order: list[tuple[int, str, str]]
+) -> list[str]:
     """Write the function that says which triggers an event enters.
 
     Args:
         conditions: of the triggers that it enters itself: (trigger, condition).
-        in_order: of those in whose sequence it is a step; `e` is then the last step's event.
+        in_order: of those in whose sequence it is a step: (trigger, condition, sieve); `e` is
+            then the last step's event, and one that does not pass the sieve is not looked at.
     """
-    body = [*PERSON, "e = event.properties", "out = []"]
+    hoisted, conditions = _hoisted(conditions)
+    body = [*PERSON, "e = event.properties", *hoisted, "out = []"]
     for nth, condition in conditions:
         body.append(f"if {condition}: out.append(({nth}, None))")
     if in_order:
         body.append("place = event.time, event.message_id, event.source")
-    for nth, condition in in_order:
+    for nth, condition, sieve in in_order:
         body += [
-            f"for last in completed({sequence_name(nth)}, c, place, now):",
+            f"for last in completed({sequence_name(nth)}, c, place, now, lambda e: {sieve}):",
             "    e = last.properties",
             f"    if {condition}: out.append(({nth}, last))",
         ]
     return [*body, "return out"]
+
+
+def _hoisted(conditions: list[tuple[int, str]]) -> tuple[list[str], list[tuple[int, str]]]:
+    """Read a property once where several conditions ask for it."""
+    lines: list[str] = []
+    for pattern in (_AS_NUMBER, _AS_IT_IS):
+        for read, times in Counter(pattern.findall("\n".join(c for _, c in conditions))).items():
+            if times > 1:
+                name = f"e{len(lines)}"
+                lines.append(f"{name} = {read}")
+                conditions = [(nth, c.replace(read, name)) for nth, c in conditions]
+    return lines, conditions
 
 
 def guard_body(condition: str) -> list[str]:

@@ -91,7 +91,6 @@ def load(files: Mapping[str, str], addresses: Mapping[str, str | None]) -> Works
         entering={event: functions[name] for event, name in entering.items()},
         guards=tuple(functions[f"if_{t.nth}"] for t in all_triggers),
         members={m.segment.name: functions[f"segment_{nth}"] for nth, m in enumerate(members)},
-        touched={e: tuple(s for s in context.slots.values() if s.event == e) for e in folding},
         ending=_ending(all_triggers),
         longest_cap=_longest_cap(all_triggers, caps),
         source=source.text(),
@@ -119,14 +118,16 @@ def _entering_functions(made: list[Made], source: generate.Source) -> dict[str, 
     named = _numbered("on", (event for one in made for event in one.trigger.events))
     for event, name in named.items():
         plain: list[tuple[int, str]] = []
-        in_order: list[tuple[int, str]] = []
+        in_order: list[tuple[int, str, str]] = []
         for one in made:
             if event not in one.trigger.events or one.trigger.status == "draft":
                 continue
             waits = one.trigger.absence is not None
             condition = one.where if waits else f"{one.where} and {one.guard}"
-            group = plain if one.trigger.sequence is None else in_order
-            group.append((one.trigger.nth, condition))
+            if one.trigger.sequence is None:
+                plain.append((one.trigger.nth, condition))
+            else:
+                in_order.append((one.trigger.nth, condition, one.sieve))
         source.function(name, "p, event, now", generate.entering_body(plain, in_order))
     return named
 

@@ -84,6 +84,11 @@ def _enter(
     if trigger.status == "paused":
         work.explain(person.id, trigger.name, "ignored", "paused")
         return None
+    active = _active(person, trigger.name, key)
+    at_once = active is None and trigger.absence is None
+    if at_once and not _has_room(person, trigger, key, work.state.now):
+        work.explain(person.id, trigger.name, "ignored", "reentry")
+        return None
     due = event.time + (trigger.absence or 0)
     entry = f"{event.source}/{leaf.key}/{event.message_id}"
     if trigger.absence is not None:
@@ -100,7 +105,6 @@ def _enter(
         event.properties,
         accepted_us,
     )
-    active = _active(person, trigger.name, key)
     if active is not None:
         _again(work, person, trigger, active, run)
         return None
@@ -109,7 +113,7 @@ def _enter(
             run.step = -1
             leaf.runs.append(run)
         return None
-    return _admitted(work, person, leaf, trigger, run, accepted_us)
+    return _entered(work, person, leaf, trigger, run, accepted_us)
 
 
 def _again(work: Work, person: Person, trigger: Trigger, active: Run, newer: Run) -> None:
@@ -148,18 +152,35 @@ def _ended(trigger: Trigger, run: Run, person: Person) -> bool:
     return False
 
 
+def _has_room(person: Person, trigger: Trigger, key: str, now: int) -> bool:
+    """Say whether a trigger's re-entry rule lets the person enter now."""
+    rule = trigger.reentry
+    if rule.most is None:
+        return True
+    entries = person.entries(f"{trigger.name}|{key}")
+    if rule.per is not None:
+        entries = [t for t in entries if t > now - rule.per]
+    return len(entries) < rule.most
+
+
 def _admitted(
     work: Work, person: Person, leaf: Leaf, trigger: Trigger, run: Run, accepted_us: int | None
 ) -> Candidate | None:
-    """Let a run enter if its trigger's re-entry rule has room, and remember the entry."""
-    rule, now = trigger.reentry, work.state.now
-    if rule.most is not None:
+    """Let a run enter if there is room."""
+    if _has_room(person, trigger, run.key, work.state.now):
+        return _entered(work, person, leaf, trigger, run, accepted_us)
+    work.explain(person.id, trigger.name, "ignored", "reentry")
+    return None
+
+
+def _entered(
+    work: Work, person: Person, leaf: Leaf, trigger: Trigger, run: Run, accepted_us: int | None
+) -> Candidate:
+    """Remember an entry, as its re-entry rule counts them."""
+    if trigger.reentry.most is not None:
         name = f"{trigger.name}|{run.key}"
-        entries = [t for t in person.entries(name) if rule.per is None or t > now - rule.per]
-        if len(entries) >= rule.most:
-            work.explain(person.id, trigger.name, "ignored", "reentry")
-            return None
-        leaf.entries[name] = [*leaf.entries.get(name, ()), now][-rule.most :]
+        entries = [*leaf.entries.get(name, ()), work.state.now]
+        leaf.entries[name] = entries[-trigger.reentry.most :]
     work.count(person.id, f"entered:{trigger.name}")
     return Candidate(trigger, leaf, run, accepted_us)
 

@@ -8,9 +8,25 @@ from bisect import bisect_left
 from heapq import nlargest
 from typing import Any
 
-from profile_state.cells import MICRO
+from profile_state.cells import MICRO, Amounts
 
 NEVER = 1 << 62  # ms; an instant that does not come
+
+
+_NAN = float("nan")
+
+
+def number_of(value: Any) -> float:
+    """Return a value as a number to compare with one; NaN, which compares with nothing, for none.
+
+    >>> number_of("25") >= 25, number_of(None) >= 25, number_of("dear") < 25
+    (True, False, False)
+    """
+    kind = type(value)
+    if kind is float or kind is int:
+        return value  # type: ignore[no-any-return]
+    value = _number(value)
+    return value if isinstance(value, int | float) else _NAN
 
 
 def _number(value: Any) -> Any:
@@ -160,16 +176,17 @@ def amount(cell: int | None) -> float:
     return 0.0 if cell is None else cell / MICRO
 
 
-def amount_since(cell: list[tuple[int, int]] | None, floor: int) -> float:
+def amount_since(cell: Amounts | None, floor: int) -> float:
     """Return the sum of the values at or after `floor`."""
-    if cell is None:
-        return 0.0
-    return sum(value for _, value in cell[bisect_left(cell, (floor,)) :]) / MICRO
+    return 0.0 if cell is None else cell.since(floor) / MICRO
 
 
-def exit_of_amounts(cell: list[tuple[int, int]] | None, window: int, now: int) -> int:
+def exit_of_amounts(cell: Amounts | None, window: int, now: int) -> int:
     """Say when the next value leaves the window."""
-    return exit_of_times(None if cell is None else [time for time, _ in cell], window, now)
+    if cell is None:
+        return NEVER
+    oldest = bisect_left(cell.entries, (now - window,))
+    return cell.entries[oldest][0] + window + 1 if oldest < len(cell.entries) else NEVER
 
 
 def since(newest: int | None, now: int) -> int | None:

@@ -6,12 +6,13 @@ once: who looks without the new event and finds the sequence whole has been ther
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from profile_state.cells import Happened
 
 LATE = 86_400_000  # ms; a last step older than this completes nothing, so nothing older is kept
+AHEAD = 8  # last steps after a late step that it may complete: one event has bounded work
 
 Place = tuple[int, str, str]  # (time, message id, source)
 _Same = dict[str, tuple[str, bool]]  # field -> (its value, does the earliest that has one agree)
@@ -31,10 +32,15 @@ class Sequence(NamedTuple):
     steps: tuple[Step, ...]  # two at least
     without: tuple[str, ...]  # keys of slots
     within: int  # ms from the first step to the last, inclusive
+    plain: bool = False  # no step says `same`
 
 
 def completed(
-    sequence: Sequence, cells: Mapping[str, Any], place: Place, now: int
+    sequence: Sequence,
+    cells: Mapping[str, Any],
+    place: Place,
+    now: int,
+    wanted: Callable[[dict[str, Any]], bool] = lambda _: True,
 ) -> list[Happened]:
     """Return the last steps' events that the event at `place` makes complete, oldest first.
 
@@ -43,6 +49,7 @@ def completed(
         cells: the person's, the event folded in.
         place: of the event that has just arrived.
         now: ms, the log's clock.
+        wanted: whether a last step with these properties is of interest at all.
 
     >>> visit, buy = Happened(1000, "m1", "web", {}), Happened(5000, "m2", "web", {})
     >>> both = Sequence((Step("events visit"), Step("events buy")), (), 4000)
@@ -54,30 +61,68 @@ def completed(
     if lasts is None or lasts[-1] < place:  # as for most events: the last step is still to come
         return []
     found = []
-    for nth in range(bisect_left(lasts, place), len(lasts)):
+    start = bisect_left(lasts, place)
+    for nth in range(start, min(start + AHEAD, len(lasts))):
         last = lasts[nth]
         if last.time > place[0] + sequence.within:
             break
-        if last.time < now - LATE or not _complete(sequence, cells, last, None):
-            continue
-        if last[:3] == place or not _complete(sequence, cells, last, place):
+        if (
+            last.time >= now - LATE
+            and wanted(last.properties)
+            and _newly(sequence, cells, last, place)
+        ):
             found.append(last)
     return found
+
+
+def _newly(sequence: Sequence, cells: Mapping[str, Any], last: Happened, place: Place) -> bool:
+    """Say whether the steps end in `last`, and would not without the event at `place`."""
+    if sequence.plain:
+        chain = _chain(sequence, cells, last)
+        if chain is None or place not in chain:
+            return False
+    elif not _complete(sequence, cells, last, None):
+        return False
+    return last[:3] == place or not _complete(sequence, cells, last, place)
+
+
+def _chain(sequence: Sequence, cells: Mapping[str, Any], last: Happened) -> list[Place] | None:
+    """Return the places of the latest steps that end in `last`, None where they are not all there.
+
+    Without `same` the latest of each step leaves the most room for those before it.
+    """
+    first = _first(sequence, cells, last, None)
+    places, event = [last[:3]], last
+    for step in sequence.steps[-2::-1]:
+        latest = _latest(cells.get(step.cell), event, first, None)
+        if latest is None:
+            return None
+        event = latest
+        places.append(event[:3])
+    return places
 
 
 def _complete(
     sequence: Sequence, cells: Mapping[str, Any], last: Happened, apart: Place | None
 ) -> bool:
     """Say whether the steps end in `last`; the event at `apart` is looked away from."""
-    first: tuple[Any, ...] = (last.time - sequence.within,)  # nothing before it is a first step
-    for key in sequence.without:
-        latest = _latest(cells.get(key), last, first, apart)
-        if latest is not None:
-            first = latest[:2]
+    first = _first(sequence, cells, last, apart)
     same = _agreeing(sequence.steps[-1], last, {})
     return same is not None and _search(
         sequence.steps, len(sequence.steps) - 2, cells, last, first, apart, same
     )
+
+
+def _first(
+    sequence: Sequence, cells: Mapping[str, Any], last: Happened, apart: Place | None
+) -> tuple[Any, ...]:
+    """Return the place before which nothing is a first step of what ends in `last`."""
+    first: tuple[Any, ...] = (last.time - sequence.within,)
+    for key in sequence.without:
+        latest = _latest(cells.get(key), last, first, apart)
+        if latest is not None:
+            first = latest[:2]
+    return first
 
 
 def _search(

@@ -1,6 +1,5 @@
 """What one step produces: outputs for the world, changes for the ledger, reasons for people."""
 
-from collections import Counter
 from typing import NamedTuple
 
 import msgspec
@@ -42,14 +41,15 @@ class Work(msgspec.Struct):
     dirty: set[str] = msgspec.field(default_factory=set)  # people to write
     index: dict[str, str] = {}  # identifiers and former ids that point elsewhere now
     together: list[set[str]] = []  # people whom one record touched together
-    counts: dict[str, Counter[str]] = {}  # by the person who caused them
+    counts: dict[str, dict[str, int]] = {}  # by the person who caused them
 
     def count(self, person: str, what: str, by: int = 1) -> None:
         """Count something that is counted across people, with the person who caused it."""
         counter = self.counts.get(person)
         if counter is None:
-            counter = self.counts[person] = Counter()
-        counter[what] += by
+            self.counts[person] = {what: by}
+        else:
+            counter[what] = counter.get(what, 0) + by
 
     def explain(
         self, person: str, trigger: str, outcome: str, reason: str = "", detail: str = ""

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from profile_state.cells import KINDS, Slot
+from profile_state.cells import KINDS, Amounts, Slot
 from profile_state.shown import SHOWN, shown
 
 NOW, DAY = 1_000 * 86_400_000, 86_400_000
@@ -26,7 +26,11 @@ def test_no_kind_is_forgotten() -> None:
         ("total", 3, 3),
         ("sum", 12_340_000, "12.34"),
         ("sum", 100_000_000, "100"),
-        ("amounts", [(NOW - 8 * DAY, 5_000_000), (NOW, 1_500_000)], {"count": 1, "sum": "1.5"}),
+        (
+            "amounts",
+            Amounts([(NOW - 8 * DAY, 5_000_000), (NOW, 1_500_000)]),
+            {"count": 1, "sum": "1.5"},
+        ),
         ("last", (NOW, "m1", "shoes"), {"value": "shoes", "at": NOW}),
         (
             "distinct",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from triggers.code import Code, Scope, compiled
+from triggers.code import Code, Scope, compiled, every
 from triggers.expressions import ExpressionError, parse
 from triggers.loading.context import Context
 from triggers.schema import Conditions
@@ -20,8 +20,7 @@ def all_of(
     if isinstance(conditions, str):
         return _one(context, document, conditions, path, scope)
     parts = [_one(context, document, c, (*path, n), scope) for n, c in enumerate(conditions)]
-    value = " and ".join(p.value for p in parts)
-    return Code(f"({value or 'True'})", _horizons(parts))
+    return every(parts)
 
 
 def _one(context: Context, document: Document, condition: Any, path: Path, scope: Scope) -> Code:

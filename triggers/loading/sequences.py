@@ -98,6 +98,7 @@ def sequence_of(
         ),
         without=tuple(_slot(context, event, frozenset(), within) for event in slugs(when.without)),
         within=within,
+        plain=not fields,
     )
 
 

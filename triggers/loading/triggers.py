@@ -29,6 +29,7 @@ class Made(NamedTuple):
     trigger: Trigger
     where: str
     guard: str
+    sieve: str  # what both of them ask of the entering event alone
 
 
 def triggers(context: Context, found: list[tuple[Document, TriggerFile]]) -> list[Made]:
@@ -41,7 +42,7 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
     where = all_of(context, document, file.when.where, ("when", "where"), scope)
     guard = all_of(context, document, file.if_, ("if",), scope)
     trigger = _trigger(context, nth, document, file, scope.uses.properties)
-    return Made(trigger, where.value, guard.value)
+    return Made(trigger, where.value, guard.value, f"{where.sieve} and {guard.sieve}")
 
 
 def _trigger(
