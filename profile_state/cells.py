@@ -34,7 +34,9 @@ def share(slots: MutableMapping[str, Slot], slot: Slot) -> str:
     known = slots.get(slot.key)
     if known is not None:
         wide = slot.window is not None and known.window is not None
+        every = slot.fields is None or known.fields is None
         slot = slot._replace(
+            fields=None if every else tuple(sorted({*(slot.fields or ()), *(known.fields or ())})),
             window=max(slot.window or 0, known.window or 0) if wide else None,
             keep=max(slot.keep, known.keep),
         )
@@ -48,18 +50,17 @@ def micros(value: Any) -> int | None:
     >>> micros(12.5), micros("12.5"), micros("dear")
     (12500000, 12500000, None)
     """
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return value * MICRO
-    if isinstance(value, str):
+    kind = type(value)
+    if kind is int:
+        return value * MICRO  # type: ignore[no-any-return]
+    if kind is str:
         try:
             value = float(value)
         except ValueError:
             return None
-    if isinstance(value, float) and abs(value) < 1e15:
-        return round(value * MICRO)
-    return None
+    elif kind is not float:
+        return None
+    return round(value * MICRO) if abs(value) < 1e15 else None
 
 
 def add_time(
@@ -121,15 +122,17 @@ def add_sum(
 class Amounts:
     """Instants with values in 10^-6, oldest first, and their running sums.
 
-    `sums[n]` is the sum of the first n entries and of what was before them, as far as it has been
-    asked for: so a window's sum is a difference of two, however much happened in it.
+    A window's sum is all there is less what lies before the window, however much happened in it.
+    What lies before changes rarely, so its sums are kept: `sums[n]` is that of the first n entries
+    and of all that was let go of, as far as it has been asked for.
     """
 
-    __slots__ = ("entries", "sums")
+    __slots__ = ("entries", "sums", "total")
 
     def __init__(self, entries: list[tuple[int, int]]) -> None:
         self.entries = entries
         self.sums = [0]
+        self.total = sum(amount for _, amount in entries)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Amounts) and self.entries == other.entries
@@ -142,16 +145,18 @@ class Amounts:
 
     def add(self, entry: tuple[int, int]) -> None:
         """Insert an entry in order."""
-        if self.entries and entry < self.entries[-1]:
-            nth = bisect_left(self.entries, entry)
-            self.entries.insert(nth, entry)
+        entries = self.entries
+        if entries and entry < entries[-1]:
+            nth = bisect_left(entries, entry)
+            entries.insert(nth, entry)
             del self.sums[nth + 1 :]
         else:
-            self.entries.append(entry)
+            entries.append(entry)
+        self.total += entry[1]
 
     def drop(self, count: int) -> None:
         """Let go of the oldest entries."""
-        self._sum_up()
+        self._before(count)
         del self.entries[:count]
         del self.sums[:count]
 
@@ -161,13 +166,13 @@ class Amounts:
         >>> Amounts([(1, 5), (2, 7), (3, 1)]).since(2)
         8
         """
-        self._sum_up()
-        return self.sums[-1] - self.sums[bisect_left(self.entries, (floor,))]
+        return self.total - self._before(bisect_left(self.entries, (floor,)))
 
-    def _sum_up(self) -> None:
+    def _before(self, count: int) -> int:
         sums = self.sums
-        for _, amount in self.entries[len(sums) - 1 :]:
+        for _, amount in self.entries[len(sums) - 1 : count]:
             sums.append(sums[-1] + amount)
+        return sums[count]
 
 
 def add_amount(

@@ -11,6 +11,7 @@ from profile_state.identity import Edge, connected_since
 from profile_state.leaf import Leaf
 
 EVERY = "*"  # every channel
+STATEMENTS = frozenset({"consent_updated", "unsubscribed"})  # events that say what is allowed
 
 
 def statements(name: str, properties: dict[str, Any]) -> list[tuple[str, str, bool]]:

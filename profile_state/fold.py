@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from events.record import Event
-from profile_state.consent import remember, statements
+from profile_state.consent import STATEMENTS, remember, statements
 from profile_state.leaf import Leaf
+from profile_state.person import View
 
 FoldCells = Callable[[dict[str, Any], Event, int], None]  # cells, event, now
 FROM_CONTEXT = ("timezone", "locale")  # context that is remembered like a trait
@@ -24,17 +25,25 @@ def fold(leaf: Leaf, event: Event, fold_cells: FoldCells | None, now: int) -> No
     leaf.total += 1
     leaf.first = min(leaf.first, event.time)
     leaf.last = max(leaf.last, event.time)
-    for name in FROM_CONTEXT:
-        if name in event.context:
-            _remember(leaf.traits, name, event, event.context[name])
-    for name, value in event.traits.items():
-        _remember(leaf.traits, name, event, value)
-    for kind, address in event.addresses.items():
-        _remember(leaf.addresses, kind, event, address)
-    for purpose, channel, granted in statements(event.name, event.properties):
-        remember(leaf, purpose, channel, event.time, event.message_id, granted)
+    fold_statements(leaf, event)
+    if event.name in STATEMENTS:
+        for purpose, channel, granted in statements(event.name, event.properties):
+            remember(leaf, purpose, channel, event.time, event.message_id, granted)
     if fold_cells is not None:
         fold_cells(leaf.cells, event, now)
+
+
+def fold_statements(known: Leaf | View, event: Event) -> None:
+    """Fold what an event says about the person: traits and addresses, last writer wins."""
+    context = event.context
+    if context:
+        for name in FROM_CONTEXT:
+            if name in context:
+                _remember(known.traits, name, event, context[name])
+    for name, value in event.traits.items():
+        _remember(known.traits, name, event, value)
+    for kind, address in event.addresses.items():
+        _remember(known.addresses, kind, event, address)
 
 
 def _remember(known: dict[str, tuple[int, str, Any]], name: str, event: Event, value: Any) -> None:

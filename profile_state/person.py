@@ -78,7 +78,8 @@ class Person:
             return
         self.view = View({}, {}, {})
         for leaf in self.leaves.values():
-            self.refresh_traits(leaf)
+            _take_newer(self.view.traits, leaf.traits)
+            _take_newer(self.view.addresses, leaf.addresses)
         for slot in slots.values():
             self._refresh_cell(slot)
 
@@ -92,24 +93,16 @@ class Person:
         if joined is not None:
             self.view.cells[slot.key] = joined
 
-    def refresh_traits(self, leaf: Leaf) -> None:
-        """Take over a leaf's newer traits and addresses. Only for people with several leaves."""
-        for own, of_leaf in (
-            (self.view.traits, leaf.traits),
-            (self.view.addresses, leaf.addresses),
-        ):
-            for name, stated in of_leaf.items():
-                known = own.get(name)
-                if known is None or stated[:2] > known[:2]:
-                    own[name] = stated
-
     @property
     def first(self) -> int:
         """When the person was first seen, ms."""
         return min((leaf.first for leaf in self.leaves.values()), default=0)
 
     def runs(self) -> Iterator[tuple[Leaf, Run]]:
-        """Yield the active runs; of two of one trigger and key, which a merge brought together, the older."""
+        """Yield the active runs.
+
+        Of two of one trigger and key, which a merge brought together, the older one is active.
+        """
         if len(self.leaves) == 1:
             leaf = next(iter(self.leaves.values()))
             for run in leaf.runs:
@@ -144,10 +137,18 @@ class Person:
     @property
     def due(self) -> int:
         """When time alone concerns this person next, ms; NEVER if it does not."""
-        due = min(self.recheck.values(), default=NEVER)
-        for _, run in self.runs():
-            due = min(due, run.due)
+        due = min(self.recheck.values()) if self.recheck else NEVER
+        if any(leaf.runs for leaf in self.leaves.values()):
+            due = min(due, *(run.due for _, run in self.runs()))
         return due
+
+
+def _take_newer(
+    known: dict[str, tuple[int, str, Any]], others: Mapping[str, tuple[int, str, Any]]
+) -> None:
+    for name, stated in others.items():
+        if name not in known or stated[:2] > known[name][:2]:
+            known[name] = stated
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=plain)

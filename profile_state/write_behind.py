@@ -5,6 +5,7 @@ chunks; when its last chunk is acknowledged, the offset up to which it holds is 
 crash the log is read on from there, and people who were written later skip what they contain.
 """
 
+from collections import deque
 from collections.abc import Mapping
 
 from events.record import START, Offset
@@ -25,7 +26,8 @@ class WriteBehind:
         self._people = people
         self._index = index
         self._gathering: dict[str, None] = {}  # in order of first change
-        self._draining: dict[str, None] = {}
+        self._draining: set[str] = set()
+        self._order: deque[str] = deque()  # of the generation that drains
         self._groups: dict[str, set[str]] = {}  # whom one record touched together
         self._moved: dict[str, set[str]] = {}  # person -> identifiers that lead to them anew
         self._counts: dict[str, dict[str, int]] = {}
@@ -105,7 +107,8 @@ class WriteBehind:
         if self._target is None and self._reached.offset > self.stored:
             if not eager and now_s - self._swapped < PERIOD_S:
                 return True
-            self._draining, self._gathering = self._gathering, {}
+            self._order, self._draining = deque(self._gathering), set(self._gathering)
+            self._gathering = {}
             self._target, self._swapped = self._reached, now_s
             self._drained_at = self._store.sent  # outputs that this offset stands for
         while self._draining and chunks:
@@ -121,13 +124,15 @@ class WriteBehind:
     def _chunk(self) -> Chunk:
         taken: dict[str, None] = {}
         while self._draining and len(taken) < CHUNK:
-            person = next(iter(self._draining))
+            person = self._order.popleft()
+            if person not in self._draining:
+                continue  # it went with somebody before
             for one in sorted(self._groups.get(person, {person})):
                 taken[one] = None
-                self._draining.pop(one, None)
+                self._draining.discard(one)
                 self._gathering.pop(one, None)
                 self._groups.pop(one, None)
-            self._draining.pop(person, None)
+            self._draining.discard(person)
         chunk = Chunk()
         for person in taken:
             known = self._people.get(person)

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import msgspec
 
 from events.record import DeadLetter, Event, Offset, Record, Tick, Version
-from profile_state.consent import statements
-from profile_state.fold import fold
+from profile_state.consent import STATEMENTS, statements
+from profile_state.fold import fold, fold_statements
 from profile_state.person import Person
 from triggers import memberships, runs
 from triggers.load import load
@@ -74,12 +74,23 @@ def needs(state: State, batches: list[Batch]) -> Needs:
     for batch in batches:
         for record in batch.records:
             if isinstance(record, Event):
-                _need(state, record.ids, wanted)
+                if not _at_hand(state, record.ids):
+                    _need(state, record.ids, wanted)
             elif isinstance(record, Tick):
                 now = max(state.now, batch.time)
                 due = state.dues.until(now, record.limit)
                 wanted.people.update(p for _, p in due if p not in state.people)
     return wanted
+
+
+def _at_hand(state: State, identifiers: Iterable[str]) -> bool:
+    """Say whether all these identifiers' people are in memory and nothing leads further."""
+    index, people = state.index, state.people
+    for identifier in identifiers:
+        person = people.get(index.get(identifier) or "")
+        if person is None or person.refused:
+            return False
+    return True
 
 
 def _need(state: State, identifiers: Iterable[str], wanted: Needs) -> None:
@@ -153,10 +164,11 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     leaf = person.leaves[event.leaf]
     fold(leaf, event, folding, state.now)
     if len(person.leaves) > 1:
-        person.refresh_traits(leaf)
+        fold_statements(person.view, event)
         if folding is not None:
             folding(person.view.cells, event, state.now)
-    _withdraw(work, person, event)
+    if event.name in STATEMENTS:
+        _withdraw(work, person, event)
     work.count(person.id, "applied")
     edges = memberships.after_event(
         work, person, event, everything=bool(others) or person.offset == offset
@@ -166,8 +178,10 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     cause = f"{event.source}/{event.leaf}/{event.message_id}" if occurs else None
     if cause is not None:
         candidates = runs.entering(work, person, event)
-        candidates += runs.by_segments(work, person, edges, cause, event.accepted_us)
-        runs.take_steps(work, person, candidates)
+        if edges:
+            candidates += runs.by_segments(work, person, edges, cause, event.accepted_us)
+        if candidates:
+            runs.take_steps(work, person, candidates)
     for other in others:
         _moved(work, other, event, cause, offset)
     _touched(work, person, offset)

@@ -90,20 +90,26 @@ def entering_body(
 
     Args:
         conditions: of the triggers that it enters itself: (trigger, condition).
-        in_order: of those in whose sequence it is a step: (trigger, condition, sieve); `e` is
-            then the last step's event, and one that does not pass the sieve is not looked at.
+        in_order: of those in whose sequence it is a step: (trigger, cell of the last step,
+            condition); `e` is then the last step's event. For most events that is still to come.
     """
     hoisted, conditions = _hoisted(conditions)
     body = [*PERSON, "e = event.properties", *hoisted, "out = []"]
+    alike: dict[str, list[int]] = {}  # triggers that ask the same are asked together
     for nth, condition in conditions:
-        body.append(f"if {condition}: out.append(({nth}, None))")
+        alike.setdefault(condition, []).append(nth)
+    for condition, nths in alike.items():
+        entered = "".join(f"({nth}, None), " for nth in nths)
+        body.append(f"if {condition}: out += ({entered})")
     if in_order:
         body.append("place = event.time, event.message_id, event.source")
-    for nth, condition, sieve in in_order:
+    for nth, last, condition in in_order:
         body += [
-            f"for last in completed({sequence_name(nth)}, c, place, now, lambda e: {sieve}):",
-            "    e = last.properties",
-            f"    if {condition}: out.append(({nth}, last))",
+            f"lasts = c.get({last!r})",
+            "if lasts is not None and not lasts[-1] < place:",
+            f"    for last in completed({sequence_name(nth)}, c, place, now, sieve_{nth}):",
+            "        e = last.properties",
+            f"        if {condition}: out.append(({nth}, last))",
         ]
     return [*body, "return out"]
 

@@ -115,6 +115,7 @@ def _entering_functions(made: list[Made], source: generate.Source) -> dict[str, 
     for one in made:
         if one.trigger.sequence is not None:
             source.constant(generate.sequence_name(one.trigger.nth), repr(one.trigger.sequence))
+            source.function(f"sieve_{one.trigger.nth}", "e", [f"return {one.sieve}"])
     named = _numbered("on", (event for one in made for event in one.trigger.events))
     for event, name in named.items():
         plain: list[tuple[int, str]] = []
@@ -127,7 +128,8 @@ def _entering_functions(made: list[Made], source: generate.Source) -> dict[str, 
             if one.trigger.sequence is None:
                 plain.append((one.trigger.nth, condition))
             else:
-                in_order.append((one.trigger.nth, condition, one.sieve))
+                last = one.trigger.sequence.steps[-1].cell
+                in_order.append((one.trigger.nth, last, condition))
         source.function(name, "p, event, now", generate.entering_body(plain, in_order))
     return named
 

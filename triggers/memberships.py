@@ -42,7 +42,7 @@ def adopt(work: Work, person: Person) -> None:
 def _evaluate(work: Work, person: Person, concerned: Callable[[Segment], bool]) -> Edges:
     workspace = work.state.workspace
     edges: Edges = []
-    if workspace is None:
+    if workspace is None or not workspace.segments:
         return edges
     now = work.state.now
     changed: set[str] = set()

@@ -19,6 +19,8 @@ def resolve(work: Work, event: Event, offset: Offset) -> tuple[Person | None, li
     person = state.find(event.leaf)
     if person is not None and person.offset >= offset:
         return None, []
+    if person is not None and _as_before(person, event):
+        return person, []
     ids = _joining(state, event)
     edges = _new_edges(person, event, ids)
     leaf = person.leaves.get(event.leaf) if person is not None else None
@@ -37,6 +39,24 @@ def resolve(work: Work, event: Event, offset: Offset) -> tuple[Person | None, li
     person = state.find(event.leaf)
     assert person is not None, "regrouping places the event's leaf"
     return person, [p for p in changed if p is not person]
+
+
+def _as_before(person: Person, event: Event) -> bool:
+    """Say whether the event states nothing about identity that the person does not hold already."""
+    leaf = person.leaves.get(event.leaf)
+    if leaf is None or (event.time < leaf.first and len(person.leaves) > 1):
+        return False
+    for other in event.ids[1:]:
+        a, b = (event.leaf, other) if event.leaf <= other else (other, event.leaf)
+        for known in person.edges:
+            if (known.a, known.b, known.trust) == (a, b, event.trust) and (
+                known.time,
+                known.message_id,
+            ) <= (event.time, event.message_id):
+                break
+        else:
+            return False
+    return True
 
 
 def _leaf(event: Event) -> Leaf:

@@ -37,7 +37,8 @@ def end_by_event(work: Work, person: Person, event: Event) -> None:
     """End the waits that this event ends."""
     workspace = work.state.workspace
     ending = workspace.ending.get(event.name) if workspace is not None else None
-    if not ending or workspace is None:
+    waiting = any(leaf.runs for leaf in person.leaves.values())
+    if not ending or not waiting or workspace is None:
         return
     names = {workspace.triggers[nth].name: workspace.triggers[nth] for nth in ending}
     for _, run in list(person.runs()):
@@ -56,10 +57,20 @@ def entering(work: Work, person: Person, event: Event) -> list[Candidate]:
     candidates = []
     for nth, last in decide(person, event, work.state.now):
         trigger = workspace.triggers[nth]
+        if _worn_out(person, trigger, work.state.now):
+            work.explain(person.id, trigger.name, "ignored", "reentry")
+            continue
         found = _enter(work, person, trigger, _occurrence(person, trigger, event, last))
         if found is not None:
             candidates.append(found)
     return candidates
+
+
+def _worn_out(person: Person, trigger: Trigger, now: int) -> bool:
+    """Say at once what most occurrences of a busy person come to: entered before, no room again."""
+    if trigger.key is not None or trigger.absence is not None or trigger.status != "live":
+        return False
+    return not _has_room(person, trigger, "", now) and _active(person, trigger.name, "") is None
 
 
 def _occurrence(
@@ -85,8 +96,11 @@ def _enter(
         work.explain(person.id, trigger.name, "ignored", "paused")
         return None
     active = _active(person, trigger.name, key)
-    at_once = active is None and trigger.absence is None
-    if at_once and not _has_room(person, trigger, key, work.state.now):
+    if (
+        active is None
+        and trigger.absence is None
+        and not _has_room(person, trigger, key, work.state.now)
+    ):
         work.explain(person.id, trigger.name, "ignored", "reentry")
         return None
     due = event.time + (trigger.absence or 0)
@@ -133,6 +147,8 @@ def _key(trigger: Trigger, properties: dict[str, Any]) -> str | None:
 
 
 def _active(person: Person, trigger: str, key: str) -> Run | None:
+    if not any(leaf.runs for leaf in person.leaves.values()):
+        return None
     return next((r for _, r in person.runs() if r.trigger == trigger and r.key == key), None)
 
 
@@ -158,9 +174,9 @@ def _has_room(person: Person, trigger: Trigger, key: str, now: int) -> bool:
     if rule.most is None:
         return True
     entries = person.entries(f"{trigger.name}|{key}")
-    if rule.per is not None:
-        entries = [t for t in entries if t > now - rule.per]
-    return len(entries) < rule.most
+    if len(entries) < rule.most:
+        return True
+    return rule.per is not None and entries[-rule.most] <= now - rule.per
 
 
 def _admitted(

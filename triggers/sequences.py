@@ -40,7 +40,7 @@ def completed(
     cells: Mapping[str, Any],
     place: Place,
     now: int,
-    wanted: Callable[[dict[str, Any]], bool] = lambda _: True,
+    wanted: Callable[[dict[str, Any]], bool],
 ) -> list[Happened]:
     """Return the last steps' events that the event at `place` makes complete, oldest first.
 
@@ -54,7 +54,7 @@ def completed(
     >>> visit, buy = Happened(1000, "m1", "web", {}), Happened(5000, "m2", "web", {})
     >>> both = Sequence((Step("events visit"), Step("events buy")), (), 4000)
     >>> cells = {"events visit": [visit], "events buy": [buy]}
-    >>> [last.message_id for last in completed(both, cells, visit[:3], now=6000)]
+    >>> [last.message_id for last in completed(both, cells, visit[:3], 6000, lambda properties: True)]
     ['m2']
     """
     lasts = cells.get(sequence.steps[-1].cell)

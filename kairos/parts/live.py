@@ -1,5 +1,6 @@
 """The live flow: reads the log, decides, keeps the ledger."""
 
+import gc
 import threading
 import time
 
@@ -52,6 +53,7 @@ def main(settings: Settings) -> int:
             try:
                 engine.recover()
                 _catch_up(engine, source, settings)
+                _spare_the_collector()
                 if reporter is None:
                     reporter = Reporter(settings.status, "live", lambda: _facts(engine)).__enter__()
                 live.run(engine, stop)
@@ -72,6 +74,16 @@ def main(settings: Settings) -> int:
         store.close()
         source.close()
     return 0
+
+
+def _spare_the_collector() -> None:
+    """Let Python's cycle collector look at what is new, and rarely at the people.
+
+    They live long and hold no cycles, and a look at all of them is a pause for everybody
+    (measured: a third of the engine's time at 17,000 people).
+    """
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 1_000)
 
 
 def _make_room(engine: Engine, settings: Settings, stop: threading.Event) -> None:

@@ -12,8 +12,7 @@ from triggers.sequences import LATE, Sequence, Step
 from triggers.words import nearest
 from triggers.yaml import Document
 
-KEEP = 200  # events of a name that a sequence looks back over, for each leaf
-KEEP_WHOLE = 100  # where the last step's event is kept with every property
+KEEP = 100  # events of a name that sequences look back over, for each leaf
 
 _STEP = re.compile(r"(\S+)(?:\s+same\s+(\S+))?")
 
@@ -110,10 +109,10 @@ def _open(steps: tuple[Written, ...], nth: int) -> tuple[str, ...]:
 
 
 def _slot(context: Context, event: str, fields: frozenset[str] | None, within: int) -> str:
+    """Ask for the events of a name; all sequences share them, with all that any of them reads."""
     kept = None if fields is None else tuple(sorted(fields))
-    words = f"events {event}" if kept == () else f"events {event}.{','.join(kept or '*')}"
-    keep = KEEP if kept is not None else KEEP_WHOLE
-    return share(context.slots, Slot(words, "events", event, kept, "", None, within + LATE, keep))
+    wanted = Slot(f"events {event}", "events", event, kept, "", None, within + LATE, KEEP)
+    return share(context.slots, wanted)
 
 
 def slugs(names: Names | None) -> tuple[str, ...]:
