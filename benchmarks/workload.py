@@ -13,7 +13,7 @@ import argparse
 import random
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from typing import NamedTuple
 import orjson
 
 PEOPLE = 100_000
+PRODUCTS = 2_000
 TIME = b"2000-01-01T00:00:00.000Z"
 SCHEDULED = b"1000000000000000"  # us since 1970
 ROUND = b"-r000-"
@@ -94,8 +95,8 @@ class Shop:
 
     Args:
         seed: of everything.
-        people: how many there are; who acts is drawn by Zipf's law, and so is for how long
-            somebody has been a member.
+        people: how many there are; who acts is drawn by Zipf's law, and so are what they
+            look at and for how long they have been members.
     """
 
     def __init__(self, seed: int = 1, people: int = PEOPLE) -> None:
@@ -104,6 +105,7 @@ class Shop:
         self._people = list(range(people))
         self._random.shuffle(self._people)  # popularity says nothing about who is known
         self._popularity = list(accumulate(1 / rank for rank in range(1, people + 1)))
+        self._wanted = list(accumulate(1 / rank for rank in range(1, PRODUCTS + 1)))
         ages = list(accumulate(1 / days for days in range(1, 1_001)))
         self._days = self._random.choices(range(1, 1_001), cum_weights=ages, k=people)
         self._names, shares = list(NAMES), NAMES.values()
@@ -158,9 +160,12 @@ class Shop:
     def _person(self) -> int:
         return self._random.choices(self._people, cum_weights=self._popularity)[0]
 
-    def _call(self, nth: int, person: int, said: dict[str, object]) -> Call:
+    def _product(self) -> int:
+        return self._random.choices(range(PRODUCTS), cum_weights=self._wanted)[0]
+
+    def _call(self, nth: int, person: int, said: Mapping[str, object]) -> Call:
         locale, timezone = _PLACES[person % len(_PLACES)]
-        path = f"/{self._random.choice(_CATEGORIES)}/p-{self._random.randrange(2_000):04}"
+        path = f"/{self._random.choice(_CATEGORIES)}/p-{self._product():04}"
         context = {
             "library": {"name": "analytics.js", "version": "2.11.1"},
             "locale": locale,
@@ -194,7 +199,7 @@ class Shop:
 
     def _properties(self, person: int) -> dict[str, object]:
         return {
-            "product_id": f"p-{self._random.randrange(2_000):04}",
+            "product_id": f"p-{self._product():04}",
             "category": self._random.choice(_CATEGORIES),
             "cart_id": f"c-{person:06}",
             "value": self._random.randrange(100, 50_000) / 100,

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -83,6 +83,7 @@ class Stack:
         port: the collector's port, 0 for any that is free.
         channels: options of channels, see `Settings.channels`.
         replayed: the log's clock is that of a file; needs a folder that nothing is in yet.
+        programs: part -> what runs in its place, as a benchmark has a worker that takes notes.
     """
 
     def __init__(
@@ -94,8 +95,10 @@ class Stack:
         port: int = 0,
         channels: dict[str, dict[str, str]] | None = None,
         replayed: bool = False,
+        programs: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.data = data
+        self._programs = programs or {}
         self._lock = _locked(data)
         try:
             _keep_clocks_apart(data, replayed=replayed)
@@ -166,9 +169,8 @@ class Stack:
             env["KAIROS_FD"] = str(keep[0])
         (self._status(part)).unlink(missing_ok=True)
         with (self.data / f"{part}.log").open("ab") as output:
-            return spawn(
-                [sys.executable, "-m", "kairos", "run", part], output=output, env=env, keep=keep
-            )
+            program = self._programs.get(part, [sys.executable, "-m", "kairos", "run", part])
+            return spawn(program, output=output, env=env, keep=keep)
 
     def _status(self, part: str) -> Path:
         return self.temp / "status" / f"{part}.json"

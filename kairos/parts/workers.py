@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from collections.abc import Callable
 
 import redis.asyncio
 
@@ -20,18 +21,23 @@ from triggers.activation import Activation
 TRIM_S = 10.0  # seconds between two trimmings of the activation stream
 
 
-def main(settings: Settings) -> int:
-    """Deliver until a signal comes, then finish the calls that are open."""
+def main(settings: Settings, watched: Callable[[Log], Log] = lambda stream: stream) -> int:
+    """Deliver until a signal comes, then finish the calls that are open.
+
+    Args:
+        settings: of the installation.
+        watched: wraps the activation stream, for a benchmark that notes what arrives when.
+    """
     log_lines()
-    asyncio.run(_serve(settings))
+    asyncio.run(_serve(settings, watched))
     return 0
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, watched: Callable[[Log], Log]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    stream = open_log(activations(settings))
+    stream = watched(open_log(activations(settings)))
     store = redis.asyncio.Redis.from_url(settings.ledger)
     connected = configured.connect(settings.channels)
     keyed = configured.keyed(settings.channels)

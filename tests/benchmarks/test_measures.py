@@ -1,0 +1,42 @@
+"""Each benchmark once, in a short form, on a real stack. Nothing here asserts how fast it is."""
+
+import pytest
+
+from benchmarks import idle, latency, profiled, throughput
+
+
+def test_throughput_ends_with_the_oracles_facts() -> None:
+    found = throughput.measure(events=5_000)
+    assert found.facts
+    assert (found.events, found.triggers) == (5_000, 50)
+    assert found.profiles > 1_000
+    assert found.activations > 10
+    assert found.events_per_s == pytest.approx(5_000 / found.seconds)
+    assert found.cpu_us_per_event > 0
+
+
+def test_latency_accounts_for_every_event_that_was_accepted() -> None:
+    found = latency.measure(rate=500, seconds=3)
+    assert found.refused == 0
+    assert found.accepted == 1_500 == found.applied + found.duplicate + found.dead
+    assert found.duplicate > 0
+    assert found.dead == 0
+    assert found.measured > 0
+    assert found.from_200_p50_ms + found.p50_ms > 0
+    assert found.p50_ms <= found.p99_ms <= found.p999_ms
+    assert found.hiccup_p50_ms > 0
+
+
+def test_idle_counts_every_process() -> None:
+    found = idle.measure(seconds=2)
+    assert set(found.rss_mb_of) == {"log", "ledger", "live", "workers", "collector"}
+    assert found.memory in ("pss", "rss")
+    assert found.rss_mb == pytest.approx(sum(found.rss_mb_of.values()), abs=0.5)
+    assert found.rss_mb > 50
+    assert found.cpu_percent >= 0
+
+
+def test_a_profile_names_functions_of_the_engine() -> None:
+    text = profiled.profile(events=1_000)
+    assert text.startswith("1000 events in ")
+    assert "core.py" in text

@@ -1,0 +1,181 @@
+"""From runs to an answer: medians, comparison, Prometheus, pictures, the page."""
+
+import sys
+from pathlib import Path
+
+import msgspec
+import orjson
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from benchmarks import results
+from benchmarks.bed import BenchError
+from benchmarks.compare import FIGURES, comparable, compared, too_bad
+from benchmarks.exposition import prometheus
+from benchmarks.idle import Idle
+from benchmarks.latency import Latency
+from benchmarks.machine import Machine, this_machine
+from benchmarks.plots import plot
+from benchmarks.quantiles import CURVE, hiccups, quantiles
+from benchmarks.report import Report, report
+from benchmarks.throughput import Throughput
+from kairos.commands.bench import command
+
+MACHINE = Machine('a "fast" one', 2, 25.0, "Linux 6", "3.11", "9.1")
+PNG = b"\x89PNG\r\n\x1a\n"
+PAGE = Path(results.__file__).with_name("RESULTS.md")
+
+
+def idle(*rss: float, what: str = "idle") -> Report:
+    runs = [{"cpu_percent": 2.0, "rss_mb": mb, "memory": "pss"} for mb in rss]
+    return report(what, runs, MACHINE, "0.1", "2026-11-25T00:00:00Z")
+
+
+def throughput(per_s: float, events: int = 1000) -> Report:
+    run = {"events_per_s": per_s, "cpu_us_per_event": 10.0, "events": events}
+    return report("throughput", [run], MACHINE, "0.1", "2026-11-25T00:00:00Z")
+
+
+def latency() -> Report:
+    curve = [float(n + 1) for n in range(len(CURVE))]
+    run = {
+        "rate": 100.0,
+        "p50_ms": 2.0,
+        "measured": 500,
+        "curve_ms": curve,
+        "hiccup_curve_ms": curve,
+    }
+    return report("latency", [run], MACHINE, "0.1", "2026-11-25T00:00:00Z")
+
+
+def test_the_median_counts_and_the_extremes_stand_beside_it() -> None:
+    done = idle(100, 900, 200)
+    assert done.figures["rss_mb"] == 200
+    assert (done.spread["rss_mb"].min, done.spread["rss_mb"].max) == (100, 900)
+    assert "memory" not in done.figures
+
+
+def test_a_saved_report_reads_back() -> None:
+    done = idle(100, 200)
+    assert msgspec.json.decode(msgspec.json.encode(done), type=Report) == done
+
+
+@pytest.mark.parametrize(
+    ("what", "kind"), [("throughput", Throughput), ("latency", Latency), ("idle", Idle)]
+)
+def test_what_is_compared_is_what_is_measured(what: str, kind: type[msgspec.Struct]) -> None:
+    assert set(FIGURES[what]) <= set(kind.__struct_fields__)
+
+
+def test_less_throughput_is_worse_and_so_is_more_memory() -> None:
+    (per_s, cpu) = compared(throughput(500), throughput(1000))
+    assert (per_s.worse, cpu.worse) == (2.0, 1.0)
+    assert [r.figure for r in too_bad([per_s, cpu], 1.5)] == ["events_per_s"]
+    assert [r.figure for r in too_bad(list(compared(idle(200), idle(100))), 1.5)] == ["rss_mb"]
+    assert too_bad(list(compared(idle(140), idle(100))), 1.5) == []
+
+
+def test_a_report_of_another_question_is_refused() -> None:
+    with pytest.raises(ValueError, match="of throughput, and this is idle"):
+        comparable(throughput(1), "idle", {})
+    with pytest.raises(ValueError, match="--events 1000, and this is --events 9"):
+        comparable(throughput(1), "throughput", {"events": 9, "rate": 5})
+    comparable(throughput(1), "throughput", {"events": 1000, "rate": 5})
+
+
+def test_prometheus_reads_its_text() -> None:
+    families = {f.name: f for f in text_string_to_metric_families(prometheus(idle(100, 200, 900)))}
+    samples = families["kairos_bench_idle_rss_mb"].samples
+    assert {s.labels["stat"]: s.value for s in samples} == {"median": 200, "min": 100, "max": 900}
+    assert samples[0].labels["cpu"] == MACHINE.cpu
+
+
+@pytest.mark.parametrize("done", [idle(100, 150), throughput(5), latency()], ids=lambda d: d.what)
+def test_every_report_can_be_drawn(done: Report, tmp_path: Path) -> None:
+    plot(done, tmp_path / "it.png")
+    assert (tmp_path / "it.png").read_bytes().startswith(PNG)
+
+
+def test_every_benchmark_has_its_section_of_the_page(tmp_path: Path) -> None:
+    page = tmp_path / "RESULTS.md"
+    page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    for done in (idle(100, 300), throughput(5000), latency()):
+        results.write(done, page)
+        results.write(done, page)
+    text = page.read_text(encoding="utf-8")
+    assert "Not measured yet" not in text
+    assert text.count("| `rss_mb` | 200.00 | 100.00 | 300.00 |") == 1
+
+
+def test_a_page_without_the_section_is_left_alone(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Something else\n", encoding="utf-8")
+    with pytest.raises(BenchError, match="<!-- idle -->"):
+        results.write(idle(1), page)
+    assert page.read_text(encoding="utf-8") == "# Something else\n"
+
+
+def test_quantiles_are_in_order_and_none_are_zeros() -> None:
+    found = quantiles([float(n) for n in range(1001)])
+    assert (found.count, found.p50, found.p99, found.p999) == (1001, 500, 990, 999)
+    assert quantiles([]).count == 0
+
+
+def test_the_meter_sleeps_until_it_is_told() -> None:
+    looks = iter([False, False, True])
+    assert len(hiccups(lambda: next(looks))) == 200
+
+
+def test_this_machine_says_what_it_is() -> None:
+    found = this_machine()
+    assert found.cores >= 1
+    assert found.valkey[0].isdigit()
+    assert found.python == ".".join(map(str, sys.version_info[:3]))
+
+
+class TestCommand:
+    def last_line(self, capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+        line: dict[str, object] = orjson.loads(capsys.readouterr().out.splitlines()[-1])
+        return line
+
+    def test_it_measures_saves_and_compares(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        saved, picture, text = tmp_path / "r.json", tmp_path / "r.png", tmp_path / "r.prom"
+        code = command(
+            "idle", runs=1, seconds=1, json=True, save=saved, plot=picture, prometheus=text
+        )
+        said = self.last_line(capsys)
+        assert code == 0
+        assert {"cpu_percent", "rss_mb", "machine", "version", "seconds", "runs", "spread"} <= set(
+            said
+        )
+        assert picture.read_bytes().startswith(PNG)
+        assert "kairos_bench_idle_rss_mb" in text.read_text(encoding="utf-8")
+
+        before = msgspec.json.decode(saved.read_bytes(), type=Report)
+        tiny = msgspec.structs.replace(before, figures={**before.figures, "rss_mb": 1.0})
+        saved.write_bytes(msgspec.json.encode(tiny))
+        assert command("idle", runs=1, seconds=1, json=True, compare=saved) == 1
+        assert "rss_mb" in str(self.last_line(capsys)["worse"])
+
+    @pytest.mark.parametrize(
+        ("options", "wrong"),
+        [
+            ({"what": "idle", "runs": 0}, "--runs"),
+            ({"what": "idle", "profile": Path("p")}, "--profile"),
+            ({"what": "throughput", "seconds": 3}, "--seconds"),
+            ({"what": "idle", "compare": Path("nowhere.json")}, "nowhere.json"),
+        ],
+    )
+    def test_wrong_usage_says_what(
+        self, options: dict[str, object], wrong: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert command(**options) == 2  # type: ignore[arg-type]
+        assert wrong in capsys.readouterr().err
+
+
+def test_no_figure_is_hidden_by_a_word_about_the_report() -> None:
+    words = set(Report.__struct_fields__)
+    for kind in (Throughput, Latency, Idle):
+        assert not words & set(kind.__struct_fields__)
