@@ -13,7 +13,8 @@ from profile_state.person import Person, pack
 from profile_state.stores.base import Chunk, Mark, Store
 
 CHUNK = 64  # people; measured: one call stays below a millisecond
-PERIOD_S = 0.5  # between generations, so that a person who changes often is written less often
+BYTES = 64 * 1024  # of people, where they are large: a busy one may have 200 KB
+PERIOD_S = 1.0  # between generations, so that a person who changes often is written less often
 
 
 class WriteBehind:
@@ -122,28 +123,31 @@ class WriteBehind:
         return not self.idle
 
     def _chunk(self) -> Chunk:
-        taken: dict[str, None] = {}
-        while self._draining and len(taken) < CHUNK:
+        chunk, size = Chunk(), 0
+        while self._draining and len(chunk.people) + len(chunk.removed) < CHUNK and size < BYTES:
             person = self._order.popleft()
             if person not in self._draining:
                 continue  # it went with somebody before
+            self._draining.discard(person)
             for one in sorted(self._groups.get(person, {person})):
-                taken[one] = None
                 self._draining.discard(one)
                 self._gathering.pop(one, None)
                 self._groups.pop(one, None)
-            self._draining.discard(person)
-        chunk = Chunk()
-        for person in taken:
-            known = self._people.get(person)
-            if known is None:
-                chunk.removed.append(person)
-            else:
-                chunk.people.append((person, pack(known), known.due))
-            for identifier in self._moved.pop(person, ()):
-                leads = self._index.get(identifier)
-                if leads is not None:
-                    chunk.index.append((identifier, leads))
-            for name, by in self._counts.pop(person, {}).items():
-                chunk.counts[name] = chunk.counts.get(name, 0) + by
+                size += self._write(one, chunk)
         return chunk
+
+    def _write(self, person: str, chunk: Chunk) -> int:
+        """Add somebody to a chunk, with what moved and what they caused; returns their bytes."""
+        known = self._people.get(person)
+        value = b"" if known is None else pack(known)
+        if known is None:
+            chunk.removed.append(person)
+        else:
+            chunk.people.append((person, value, known.due))
+        for identifier in self._moved.pop(person, ()):
+            leads = self._index.get(identifier)
+            if leads is not None:
+                chunk.index.append((identifier, leads))
+        for name, by in self._counts.pop(person, {}).items():
+            chunk.counts[name] = chunk.counts.get(name, 0) + by
+        return len(value)
