@@ -71,7 +71,7 @@ def command(
     file
         JSON lines, each a call as SDKs send it or columns as a CSV has them; or a CSV.
     map
-        A YAML file that says what the columns mean; see docs/cli.md.
+        A YAML file that says what the columns mean; see docs/replay.md.
     url
         The collector.
     key

@@ -15,7 +15,7 @@ from kairos.replay.reading import Unreadable, rows_of
 AHEAD_S = 0.02  # an event may be posted so early, so that a high rate still fills batches
 LOOK = 512  # rows between two calls of `progress`
 
-Progress = Callable[[int, int, int], None]  # bytes read, bytes in all, events posted
+Progress = Callable[[int, int, int], None]  # how much of how much is done, and how many rows
 
 
 class Source(NamedTuple):
@@ -95,9 +95,12 @@ def replay(
     """
     started = time.monotonic()
     summary = Summary()
-    calls: Iterable[Timed] = _read(source, summary, shift, progress)
+    calls: Iterable[Timed]
     if ordered:
-        calls = sorted(calls, key=lambda t: (t.time, t.line))
+        read = _read(source, summary, shift, _quiet)
+        calls = _counted(sorted(read, key=lambda t: (t.time, t.line)), progress)
+    else:
+        calls = _read(source, summary, shift, progress)
     for one in calls:
         if (wait := pace.wait(one.time if one.time >= 0 else None)) > AHEAD_S:
             poster.flush()
@@ -130,6 +133,13 @@ def _read(source: Source, summary: Summary, shift: int, progress: Progress) -> I
                 summary.saw(instant)
             yield Timed(-1 if instant is None else instant, row.line, call)
         progress(rows.size, rows.size, summary.rows)
+
+
+def _counted(calls: list[Timed], progress: Progress) -> Iterator[Timed]:
+    for nth, call in enumerate(calls, 1):
+        if nth % LOOK == 0 or nth == len(calls):
+            progress(nth, len(calls), nth)
+        yield call
 
 
 def _quiet(_read: int, _size: int, _rows: int) -> None:
