@@ -57,9 +57,9 @@ class LogPartition(StatefulSourcePartition[Batch, None]):
         """Read what has come, and do what time asks for while nothing comes."""
         if self._stop.is_set():
             raise StopIteration
-        self._engine.pump()
         entries = self._engine.read(self._position)
         if not entries:
+            self._engine.pump()
             return []
         self._position = entries[-1].id  # what is handed on may not be processed yet
         return [entries]
@@ -77,15 +77,15 @@ class LogPartition(StatefulSourcePartition[Batch, None]):
 
 
 class Pump(StatelessSinkPartition[list[Work]]):
-    """Writes behind, after each batch."""
+    """Writes behind, after a batch."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def write_batch(self, items: list[list[Work]]) -> None:
-        """Send a chunk of people to the ledger; outputs went ahead of them."""
+        """Send people to the ledger; outputs went ahead of them."""
         if items:
-            self._engine.pump()
+            self._engine.keep_up()
 
 
 class LedgerSink(DynamicSink[list[Work]]):

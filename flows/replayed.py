@@ -30,4 +30,5 @@ class ReplayedEngine(Engine):
 
     def pump(self) -> None:
         """Write behind; no tick comes from the clock of the present."""
-        self.behind.pump(self._monotonic())
+        self._pumped_s = self._monotonic()
+        self.behind.pump(self._pumped_s)

@@ -14,6 +14,8 @@ from profile_state.stores.base import Chunk, Mark, Store
 
 CHUNK = 64  # people; measured: one call stays below a millisecond
 BYTES = 64 * 1024  # of people, where they are large: a busy one may have 200 KB
+LEAST = 16  # people in a chunk of a small generation: small pauses, while there is time
+PUMPS = 100  # after which a generation has drained, whatever its size
 PERIOD_S = 1.0  # between generations, so that a person who changes often is written less often
 
 
@@ -34,6 +36,7 @@ class WriteBehind:
         self._counts: dict[str, dict[str, int]] = {}
         self._reached = Mark(START, {})  # up to where changes were gathered
         self._target: Mark | None = None  # of the generation that drains
+        self._share = LEAST  # people of it in one pump
         self._drained_at = 0  # calls after which the target is reached
         self._swapped = 0.0
         self.stored: Offset = START
@@ -89,13 +92,13 @@ class WriteBehind:
         for person in joined:
             self._groups[person] = joined
 
-    def pump(self, now_s: float, *, eager: bool = False, chunks: int = 1) -> bool:
-        """Write at most `chunks` chunks, and store the offset of a generation that has drained.
+    def pump(self, now_s: float, *, eager: bool = False, shares: int = 1) -> bool:
+        """Write a share of a generation, and store its offset when all of it is acknowledged.
 
         Args:
             now_s: a monotonic clock.
             eager: start the next generation without waiting for its period.
-            chunks: the most to write.
+            shares: how many shares to write.
 
         Returns:
             Whether there is more to do.
@@ -110,21 +113,24 @@ class WriteBehind:
                 return True
             self._order, self._draining = deque(self._gathering), set(self._gathering)
             self._gathering = {}
+            self._share = max(LEAST, len(self._order) // PUMPS)
             self._target, self._swapped = self._reached, now_s
             self._drained_at = self._store.sent  # outputs that this offset stands for
-        while self._draining and chunks:
-            self._store.write(self._chunk())
+        left = self._share * shares
+        while self._draining and left > 0:
+            chunk = self._chunk(min(left, CHUNK))
+            self._store.write(chunk)
             self._drained_at = self._store.sent
-            chunks -= 1
+            left -= len(chunk.people) + len(chunk.removed)
         if self._target is not None and not self._draining and settled >= self._drained_at:
             self._store.mark(self._target)
             self.stored = self._target.offset
             self._target = None
         return not self.idle
 
-    def _chunk(self) -> Chunk:
+    def _chunk(self, most: int) -> Chunk:
         chunk, size = Chunk(), 0
-        while self._draining and len(chunk.people) + len(chunk.removed) < CHUNK and size < BYTES:
+        while self._draining and len(chunk.people) + len(chunk.removed) < most and size < BYTES:
             person = self._order.popleft()
             if person not in self._draining:
                 continue  # it went with somebody before

@@ -130,7 +130,7 @@ def read_again(log: MemoryLog, seed: int) -> tuple[Shelf, int]:
         entries = log.read(0, engine.position, draw.randrange(1, 12), 0)
         engine.process(entries)
         for _ in range(draw.randrange(3)):
-            engine.behind.pump(0.0, eager=True, chunks=draw.randrange(3))
+            engine.behind.pump(0.0, eager=True, shares=draw.randrange(3))
         if draw.random() < 0.15:
             crashes += 1
             engine = opened(log, shelf)
