@@ -8,7 +8,7 @@ from profile_state.cells import Slot, share
 from triggers.durations import duration
 from triggers.loading.context import Context
 from triggers.schema import Names, When
-from triggers.sequences import LATE, Sequence, Step
+from triggers.sequences import AHEAD, LATE, Sequence, Step
 from triggers.words import nearest
 from triggers.yaml import Document
 
@@ -89,7 +89,7 @@ def sequence_of(
     fields = frozenset(step.same for step in steps if step.same is not None)
     last = None if read is None else read | fields
     cells = [_slot(context, step.event, fields, within) for step in steps[:-1]]
-    cells.append(_slot(context, steps[-1].event, last, within))
+    cells.append(_last_slot(context, steps[-1].event, last, within))
     return Sequence(
         steps=tuple(
             Step(cell, step.same, _open(steps, nth))
@@ -108,10 +108,17 @@ def _open(steps: tuple[Written, ...], nth: int) -> tuple[str, ...]:
     return tuple(sorted(later - before))
 
 
-def _slot(context: Context, event: str, fields: frozenset[str] | None, within: int) -> str:
-    """Ask for the events of a name; all sequences share them, with all that any of them reads."""
-    kept = None if fields is None else tuple(sorted(fields))
+def _slot(context: Context, event: str, fields: frozenset[str], within: int) -> str:
+    """Ask for the events of a name; all sequences share them, with all that any compares."""
+    kept = tuple(sorted(fields))
     wanted = Slot(f"events {event}", "events", event, kept, "", None, within + LATE, KEEP)
+    return share(context.slots, wanted)
+
+
+def _last_slot(context: Context, event: str, fields: frozenset[str] | None, within: int) -> str:
+    """Ask for the last steps of a name, with all that is read of them; no more are ever looked at."""
+    kept = None if fields is None else tuple(sorted(fields))
+    wanted = Slot(f"events {event} last", "events", event, kept, "", None, within + LATE, AHEAD)
     return share(context.slots, wanted)
 
 
