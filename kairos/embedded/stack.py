@@ -191,7 +191,7 @@ class Stack:
     def watch(self) -> None:
         """Start again whatever has ended. Call it a few times a second."""
         now = time.monotonic()
-        for child in self.children.values():
+        for child in list(self.children.values()):  # a stop may take them meanwhile
             child.watch(now)
 
     def stop(self) -> None:
