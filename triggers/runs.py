@@ -57,20 +57,10 @@ def entering(work: Work, person: Person, event: Event) -> list[Candidate]:
     candidates = []
     for nth, last in decide(person, event, work.state.now):
         trigger = workspace.triggers[nth]
-        if _worn_out(person, trigger, work.state.now):
-            work.explain(person.id, trigger.name, "ignored", "reentry")
-            continue
-        found = _enter(work, person, trigger, _occurrence(person, trigger, event, last))
+        found = _enter(work, person, trigger, event, last)
         if found is not None:
             candidates.append(found)
     return candidates
-
-
-def _worn_out(person: Person, trigger: Trigger, now: int) -> bool:
-    """Say at once what most occurrences of a busy person come to: entered before, no room again."""
-    if trigger.key is not None or trigger.absence is not None or trigger.status != "live":
-        return False
-    return not _has_room(person, trigger, "", now) and _active(person, trigger.name, "") is None
 
 
 def _occurrence(
@@ -85,10 +75,9 @@ def _occurrence(
 
 
 def _enter(
-    work: Work, person: Person, trigger: Trigger, occurrence: Occurrence
+    work: Work, person: Person, trigger: Trigger, arrived: Event, last: Happened | None
 ) -> Candidate | None:
-    leaf, event, accepted_us = occurrence
-    key = _key(trigger, event.properties)
+    key = _key(trigger, (arrived if last is None else last).properties)
     if key is None:
         work.explain(person.id, trigger.name, "ignored", "no_key", trigger.key or "")
         return None
@@ -96,6 +85,7 @@ def _enter(
         work.explain(person.id, trigger.name, "ignored", "paused")
         return None
     active = _active(person, trigger.name, key)
+    # Asked before anything is built: a busy person's occurrences mostly end here.
     if (
         active is None
         and trigger.absence is None
@@ -103,6 +93,7 @@ def _enter(
     ):
         work.explain(person.id, trigger.name, "ignored", "reentry")
         return None
+    leaf, event, accepted_us = _occurrence(person, trigger, arrived, last)
     due = event.time + (trigger.absence or 0)
     entry = f"{event.source}/{leaf.key}/{event.message_id}"
     if trigger.absence is not None:

@@ -216,7 +216,7 @@ def _past(
             if summary.last is None:
                 raise ValueError("no row has a time, so there is no clock to follow")
             newest = past.end_at(stack, summary.last + longer)
-            figures = past.done(stack, newest, lambda _: None)
+            figures = past.done(stack, newest)
         _say(source, summary)
         _say_decisions(figures)
         if asked.json:

@@ -53,7 +53,7 @@ def main(settings: Settings) -> int:
             try:
                 engine.recover()
                 _catch_up(engine, source, settings)
-                _spare_the_collector()
+                _rest_cycle_collection()
                 if reporter is None:
                     reporter = Reporter(settings.status, "live", lambda: _facts(engine)).__enter__()
                 live.run(engine, stop)
@@ -76,7 +76,7 @@ def main(settings: Settings) -> int:
     return 0
 
 
-def _spare_the_collector() -> None:
+def _rest_cycle_collection() -> None:
     """Let Python's cycle collector look at what is new, and never again at the people.
 
     They live long and hold no cycles. A look at all of them is a pause for everybody: a third of

@@ -1,7 +1,7 @@
 """A replay on the clock of its file: an engine of its own, to which the past is the present."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,7 +48,7 @@ def end_at(stack: Stack, instant: int) -> int:
         log.close()
 
 
-def done(stack: Stack, newest: int, progress: Callable[[Figures], None]) -> Figures:
+def done(stack: Stack, newest: int) -> Figures:
     """Wait until all up to the entry `newest` is decided and delivered, and return the figures.
 
     Raises:
@@ -66,7 +66,6 @@ def done(stack: Stack, newest: int, progress: Callable[[Figures], None]) -> Figu
             missing = figures.missing(newest)
             if not missing:
                 return figures
-            progress(figures)
             if figures != before:
                 moved, before = time.monotonic(), figures
             elif time.monotonic() - moved > PATIENCE_S:

@@ -1,6 +1,7 @@
 """Post calls through the collector, batch by batch, until each batch is on disk."""
 
 import time
+from itertools import count
 from typing import Any
 
 import httpx
@@ -86,7 +87,7 @@ class Poster:
 
     def _post(self, body: bytes) -> dict[str, Any]:
         until = time.monotonic() + self._patience_s
-        for attempt in range(1_000_000):
+        for attempt in count():
             pause = AGAIN_S[min(attempt, len(AGAIN_S) - 1)]
             try:
                 answer = self._client.post("/v1/batch", content=body)
