@@ -46,17 +46,16 @@ def _as_before(person: Person, event: Event) -> bool:
     leaf = person.leaves.get(event.leaf)
     if leaf is None or (event.time < leaf.first and len(person.leaves) > 1):
         return False
-    for other in event.ids[1:]:
-        a, b = (event.leaf, other) if event.leaf <= other else (other, event.leaf)
-        for known in person.edges:
-            if (known.a, known.b, known.trust) == (a, b, event.trust) and (
-                known.time,
-                known.message_id,
-            ) <= (event.time, event.message_id):
-                break
-        else:
-            return False
-    return True
+    return all(
+        any(_states(known, event, other) for known in person.edges) for other in event.ids[1:]
+    )
+
+
+def _states(known: Edge, event: Event, other: str) -> bool:
+    """Say whether an edge states already, and no later, what the event says of its leaf and another."""
+    ends = (event.leaf, other) if event.leaf <= other else (other, event.leaf)
+    stated = (known.a, known.b) == ends and known.trust == event.trust
+    return stated and (known.time, known.message_id) <= (event.time, event.message_id)
 
 
 def _leaf(event: Event) -> Leaf:
@@ -73,15 +72,12 @@ def _joining(state: State, event: Event) -> list[str]:
 
 def _new_edges(person: Person | None, event: Event, ids: list[str]) -> list[Edge]:
     """Return the edges that the event adds; SDKs repeat known ones with every event."""
-    new = []
-    for other in ids[1:]:
-        stated = edge(event.time, event.message_id, event.leaf, other, event.trust)
-        known = () if person is None else (*person.edges, *person.refused)
-        if not any(
-            (k.a, k.b, k.trust) == (stated.a, stated.b, stated.trust) and k <= stated for k in known
-        ):
-            new.append(stated)
-    return new
+    known = () if person is None else (*person.edges, *person.refused)
+    return [
+        edge(event.time, event.message_id, event.leaf, other, event.trust)
+        for other in ids[1:]
+        if not any(_states(k, event, other) for k in known)
+    ]
 
 
 def neighbourhood(state: State, identifiers: list[str]) -> dict[str, Person]:
