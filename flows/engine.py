@@ -13,7 +13,7 @@ from events import record
 from events.record import Tick, Version
 from events.sources.base import Entry, Log
 from profile_state.person import NEVER, unpack
-from profile_state.stores.base import Mark, Outputs, Seen, Store
+from profile_state.stores.base import Mark, Outputs, Store
 from profile_state.write_behind import WriteBehind
 from triggers import activation, core
 from triggers.load import hash_of, load
@@ -185,7 +185,7 @@ def _outputs(work: Work) -> Outputs:
         activations=activations,
         withdrawals=[(w.leaf, w.purpose, w.channel, w.time) for w in work.withdrawals],
         dead=[(offset, msgspec.msgpack.encode(letter)) for offset, letter in work.dead],
-        seen=[Seen(*copy) for copy in work.seen],
+        seen=work.seen,
         workspaces=[(version, msgspec.msgpack.encode(files)) for version, files in work.workspaces],
     )
 

@@ -182,9 +182,14 @@ def add_amount(
     amount = micros(value)
     if amount is None or time < floor:
         return cell
+    entry = (time, amount)
     if cell is None:
-        return Amounts([(time, amount)])
-    cell.add((time, amount))
+        return Amounts([entry])
+    if entry >= cell.entries[-1]:  # as for most; there is always one, the newest
+        cell.entries.append(entry)
+        cell.total += amount
+    else:
+        cell.add(entry)
     if cell.entries[0][0] < floor:
         cell.drop(bisect_left(cell.entries, (floor,)))
     if len(cell.entries) > keep:
@@ -257,11 +262,9 @@ class Happened(NamedTuple):
     properties: dict[str, Any]
 
 
-def happened(event: Event, fields: tuple[str, ...] | None) -> Happened:
-    """Remember an event with these properties alone, None for all of them."""
-    own = event.properties
-    kept = own if fields is None else {name: own[name] for name in fields if name in own}
-    return Happened(event.time, event.message_id, event.source, kept)
+def happened(event: Event) -> Happened:
+    """Remember an event with all its properties."""
+    return Happened(event.time, event.message_id, event.source, event.properties)
 
 
 def add_events(

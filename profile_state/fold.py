@@ -40,14 +40,17 @@ def fold_statements(known: Leaf | View, event: Event) -> None:
         for name in FROM_CONTEXT:
             if name in context:
                 _remember(known.traits, name, event, context[name])
-    for name, value in event.traits.items():
-        _remember(known.traits, name, event, value)
-    for kind, address in event.addresses.items():
-        _remember(known.addresses, kind, event, address)
+    if event.traits:
+        for name, value in event.traits.items():
+            _remember(known.traits, name, event, value)
+    if event.addresses:
+        for kind, address in event.addresses.items():
+            _remember(known.addresses, kind, event, address)
 
 
 def _remember(known: dict[str, tuple[int, str, Any]], name: str, event: Event, value: Any) -> None:
     """Last writer wins, by (time, message id)."""
     stated = known.get(name)
-    if stated is None or (event.time, event.message_id) > (stated[0], stated[1]):
-        known[name] = (event.time, event.message_id, value)
+    time = event.time
+    if stated is None or time > stated[0] or (time == stated[0] and event.message_id > stated[1]):
+        known[name] = (time, event.message_id, value)

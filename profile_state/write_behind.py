@@ -16,7 +16,7 @@ CHUNK = 64  # people; measured: one call stays below a millisecond
 BYTES = 64 * 1024  # of people, where they are large: a busy one may have 200 KB
 LEAST = 16  # people in a chunk of a small generation: small pauses, while there is time
 PUMPS = 100  # after which a generation has drained, whatever its size
-PERIOD_S = 1.0  # between generations, so that a person who changes often is written less often
+PERIOD_S = 2.0  # between generations, so that a person who changes often is written less often
 
 
 class WriteBehind:

@@ -24,6 +24,7 @@ from triggers.state import State
 from triggers.work import Withdrawal, Work
 
 MACHINE = "machine"  # the flag of what no human did: kept, but it occurs nowhere
+new = tuple.__new__  # makes a named tuple without the call in Python that its constructor is
 OLDEST = 30 * 86_400_000  # ms; an older event changes traits, never counters, and never sends
 
 
@@ -87,7 +88,8 @@ def _at_hand(state: State, identifiers: Iterable[str]) -> bool:
     """Say whether all these identifiers' people are in memory and nothing leads further."""
     index, people = state.index, state.people
     for identifier in identifiers:
-        person = people.get(index.get(identifier) or "")
+        whom = index.get(identifier)
+        person = people.get(whom) if whom is not None else None
         if person is None or person.refused:
             return False
     return True
@@ -128,8 +130,9 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
     work = Work(state)
     for batch in batches:
         state.now = max(state.now, batch.time)
+        entry = batch.entry
         for nth, record in enumerate(batch.records, batch.first):
-            offset = Offset(batch.entry, nth)
+            offset = new(Offset, (entry, nth))
             match record:
                 case Event():
                     _event(work, record, offset)
@@ -175,15 +178,14 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     )
     if counts:
         runs.end_by_event(work, person, event)
-    cause = f"{event.source}/{event.leaf}/{event.message_id}" if occurs else None
-    if cause is not None:
+    if occurs:
         candidates = runs.entering(work, person, event)
         if edges:
-            candidates += runs.by_segments(work, person, edges, cause, event.accepted_us)
+            candidates += runs.by_segments(work, person, edges, _cause(event), event.accepted_us)
         if candidates:
             runs.take_steps(work, person, candidates)
     for other in others:
-        _moved(work, other, event, cause, offset)
+        _moved(work, other, event, offset, occurs=occurs)
     _touched(work, person, offset)
 
 
@@ -214,11 +216,15 @@ def _withdraw(work: Work, person: Person, event: Event) -> None:
             ]
 
 
-def _moved(work: Work, person: Person, event: Event, cause: str | None, offset: Offset) -> None:
+def _cause(event: Event) -> str:
+    return f"{event.source}/{event.leaf}/{event.message_id}"
+
+
+def _moved(work: Work, person: Person, event: Event, offset: Offset, *, occurs: bool) -> None:
     """Bring somebody up to date from whom an edge took something, or whom it gave something."""
     edges = memberships.after_event(work, person, event, everything=True)
-    if person.leaves and cause is not None:
-        candidates = runs.by_segments(work, person, edges, cause, event.accepted_us)
+    if person.leaves and occurs:
+        candidates = runs.by_segments(work, person, edges, _cause(event), event.accepted_us)
         runs.take_steps(work, person, candidates)
     _touched(work, person, offset)
 

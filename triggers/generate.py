@@ -15,9 +15,13 @@ from triggers import runtime, sequences
 _NAMES: dict[str, Any] = (
     {name: value for name, value in vars(runtime).items() if callable(value) and name[0] != "_"}
     | {f"add_{kind}": functions.add for kind, functions in KINDS.items()}
-    | {"add_by": cells.add_by, "happened": cells.happened, "NEVER": runtime.NEVER}
+    | {"add_by": cells.add_by, "Happened": cells.Happened, "NEVER": runtime.NEVER}
     | {name: getattr(sequences, name) for name in ("Sequence", "Step", "completed")}
 )
+
+
+# `new` makes a named tuple without the call in Python that its own constructor is.
+_BUILTINS = {"bool": bool, "len": len, "min": min, "str": str, "new": tuple.__new__}
 
 
 class Source:
@@ -40,7 +44,7 @@ class Source:
 
     def compiled(self, name: str) -> dict[str, Callable[..., Any]]:
         """Compile and return the functions by name."""
-        scope = {"__builtins__": {"bool": bool, "len": len, "min": min}, **_NAMES}
+        scope = {"__builtins__": _BUILTINS, **_NAMES}
         # The source is ours: a closed syntax tree, its texts written by repr.
         exec(compile(self.text(), f"<workspace {name}>", "exec"), scope)  # noqa: S102
         return scope
@@ -51,8 +55,9 @@ _AS_NUMBER = re.compile(rf"number_of\({_AS_IT_IS.pattern}\)")
 PERSON = ["c = p.view.cells", "t = p.view.traits", "m = p.member"]
 
 
-# What most events come to, without a call: `v` is the cell, {key}, {value}, {floor} and {keep} are
-# the slot's, and {add} is the call that does it in every case. Tests hold the two to the same.
+# What most events come to, without a call: `v` is the cell, {key}, {value}, {floor}, {keep} and
+# {by} are the slot's, and {add} is the call that does it in every case. Tests hold the two to
+# the same.
 _QUICK = {
     "total": ["c[{key}] = (v or 0) + 1"],
     "newest": ["if v is None or ms > v: c[{key}] = ms"],
@@ -71,6 +76,24 @@ _QUICK = {
         "else:",
         "    v.append({value})",
         "    if len(v) > {keep}: del v[: len(v) - {keep}]",
+    ],
+    "distinct": [
+        "w = {value}",
+        "if v is not None and ms >= {floor} and w.__class__ is str and w in v:",
+        "    if ms > v[w]: v[w] = ms",
+        "else:",
+        "    v = {add}",
+        "    if v is not None: c[{key}] = v",
+    ],
+    "times by": [
+        "w = {by}",
+        "w = v.get('' if w is None else str(w)) if v is not None else None",
+        "if w is None or ms < w[-1] or w[0] < {floor}:",
+        "    v = {add}",
+        "    if v is not None: c[{key}] = v",
+        "else:",
+        "    w.append(ms)",
+        "    if len(w) > {keep}: del w[: len(w) - {keep}]",
     ],
 }
 _WHOLE = ["v = {add}", "if v is not None: c[{key}] = v"]
@@ -95,15 +118,32 @@ def fold_lines(slot: Slot, *, quick: bool) -> list[str]:
         add = f"add_{slot.kind}(v, ms, id, {value}, {rest})"
     else:
         add = f"add_by(v, add_{slot.kind}, e.get({slot.by!r}), ms, id, {value}, {rest})"
-    template = _QUICK.get(slot.kind, _WHOLE) if quick and slot.by is None else _WHOLE
-    words = {"key": repr(slot.key), "value": value, "floor": floor, "keep": slot.keep, "add": add}
+    name = slot.kind if slot.by is None else f"{slot.kind} by"
+    template = _QUICK.get(name, _WHOLE) if quick else _WHOLE
+    words = {
+        "key": repr(slot.key),
+        "value": value,
+        "floor": floor,
+        "keep": slot.keep,
+        "by": f"e.get({slot.by!r})",
+        "add": add,
+    }
     return [f"v = c.get({slot.key!r})", *(line.format(**words) for line in template)]
 
 
 def _value(slot: Slot) -> str:
     if slot.kind == "events":
-        return f"happened(event, {slot.fields!r})"
+        return f"new(Happened, (ms, id, event.source, {_kept(slot.fields)}))"
     return f"e.get({slot.fields[0]!r})" if slot.fields else "None"
+
+
+def _kept(fields: tuple[str, ...] | None) -> str:
+    """Write the part of the properties that an event is remembered with."""
+    if fields is None:
+        return "e"
+    if len(fields) == 1:
+        return f"{{{fields[0]!r}: e[{fields[0]!r}]}} if {fields[0]!r} in e else {{}}"
+    return f"{{f: e[f] for f in {fields!r} if f in e}}" if fields else "{}"
 
 
 def sequence_name(nth: int) -> str:
@@ -134,7 +174,8 @@ def entering_body(
     for nth, last, condition in in_order:
         body += [
             f"lasts = c.get({last!r})",
-            "if lasts is not None and not lasts[-1] < place:",
+            "if lasts is not None and not lasts[-1] < place and "
+            f"(lasts[-1][:3] != place or sieve_{nth}(lasts[-1][3])):",
             f"    for last in completed({sequence_name(nth)}, c, place, now, sieve_{nth}):",
             "        e = last.properties",
             f"        if {condition}: out.append(({nth}, last))",

@@ -12,6 +12,9 @@ Edges = list[tuple[str, str]]  # ("entered" | "exited", segment)
 
 def after_event(work: Work, person: Person, event: Event, *, everything: bool) -> Edges:
     """Bring memberships up to date after an event; `everything` after people were joined or parted."""
+    workspace = work.state.workspace
+    if workspace is None or not workspace.segments:
+        return []
     if everything:
         return _evaluate(work, person, lambda _: True)
     with_traits = bool(event.traits or event.context)

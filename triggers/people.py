@@ -1,5 +1,7 @@
 """Resolve: which person an event belongs to, and what its identifiers join or part."""
 
+from collections.abc import Iterable
+
 from events.record import Event, Offset
 from profile_state.identity import Edge, edge, group, kind_of, person_id
 from profile_state.leaf import Leaf
@@ -46,16 +48,26 @@ def _as_before(person: Person, event: Event) -> bool:
     leaf = person.leaves.get(event.leaf)
     if leaf is None or (event.time < leaf.first and len(person.leaves) > 1):
         return False
-    return all(
-        any(_states(known, event, other) for known in person.edges) for other in event.ids[1:]
-    )
+    return len(event.ids) == 1 or not _stating(person.edges, event, event.ids[1:])
 
 
-def _states(known: Edge, event: Event, other: str) -> bool:
-    """Say whether an edge states already, and no later, what the event says of its leaf and another."""
-    ends = (event.leaf, other) if event.leaf <= other else (other, event.leaf)
-    stated = (known.a, known.b) == ends and known.trust == event.trust
-    return stated and (known.time, known.message_id) <= (event.time, event.message_id)
+def _stating(known: list[Edge], event: Event, others: Iterable[str]) -> list[str]:
+    """Return the other identifiers that the event ties to its leaf first, or earlier than known."""
+    leaf, trust, place = event.leaf, event.trust, (event.time, event.message_id)
+    new = []
+    for other in others:
+        a, b = (leaf, other) if leaf <= other else (other, leaf)
+        for stated in known:
+            if (
+                stated.b == b
+                and stated.a == a
+                and stated.trust == trust
+                and (stated.time, stated.message_id) <= place
+            ):
+                break
+        else:
+            new.append(other)
+    return new
 
 
 def _leaf(event: Event) -> Leaf:
@@ -72,11 +84,10 @@ def _joining(state: State, event: Event) -> list[str]:
 
 def _new_edges(person: Person | None, event: Event, ids: list[str]) -> list[Edge]:
     """Return the edges that the event adds; SDKs repeat known ones with every event."""
-    known = () if person is None else (*person.edges, *person.refused)
+    known = [] if person is None else person.edges + person.refused
     return [
         edge(event.time, event.message_id, event.leaf, other, event.trust)
-        for other in ids[1:]
-        if not any(_states(k, event, other) for k in known)
+        for other in _stating(known, event, ids[1:])
     ]
 
 
@@ -186,10 +197,9 @@ def _admit(work: Work, person: Person, offset: Offset) -> None:
         person.refresh(state.workspace.slots)
     state.people[person.id] = person
     work.dirty.add(person.id)
-    ways = [
-        *person.ids,
-        *(alias for key in person.leaves if (alias := person_id(key)) != person.id),
-    ]
+    ways = list(person.ids)
+    if len(person.leaves) > 1:
+        ways += [alias for key in person.leaves if (alias := person_id(key)) != person.id]
     for way in ways:
         if state.index.get(way) != person.id:
             state.index[way] = person.id

@@ -37,8 +37,7 @@ def end_by_event(work: Work, person: Person, event: Event) -> None:
     """End the waits that this event ends."""
     workspace = work.state.workspace
     ending = workspace.ending.get(event.name) if workspace is not None else None
-    waiting = any(leaf.runs for leaf in person.leaves.values())
-    if not ending or not waiting or workspace is None:
+    if not ending or not person.waits or workspace is None:
         return
     names = {workspace.triggers[nth].name: workspace.triggers[nth] for nth in ending}
     for _, run in list(person.runs()):
@@ -68,7 +67,7 @@ def _occurrence(
 ) -> Occurrence:
     if last is None or trigger.sequence is None:
         leaf = person.leaves[event.leaf]
-        return Occurrence(leaf, happened(event, None), event.accepted_us)
+        return Occurrence(leaf, happened(event), event.accepted_us)
     cell = trigger.sequence.steps[-1].cell
     leaf = next(lf for lf in person.leaves.values() if last in lf.cells.get(cell, ()))
     return Occurrence(leaf, last, event.accepted_us)
@@ -138,7 +137,7 @@ def _key(trigger: Trigger, properties: dict[str, Any]) -> str | None:
 
 
 def _active(person: Person, trigger: str, key: str) -> Run | None:
-    if not any(leaf.runs for leaf in person.leaves.values()):
+    if not person.waits:
         return None
     return next((r for _, r in person.runs() if r.trigger == trigger and r.key == key), None)
 

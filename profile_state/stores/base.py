@@ -4,7 +4,7 @@ Writes are sent in order and acknowledged later; `settled` says how many were. A
 another one has replaced changes nothing, whatever it sends.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -39,7 +39,7 @@ class Outputs(msgspec.Struct):
     activations: bytes | None = None  # one entry of the activation stream
     withdrawals: list[tuple[str, str, str, int]] = []  # leaf, purpose, channel, ms
     dead: list[tuple[Offset, bytes]] = []
-    seen: list[Seen] = []
+    seen: Sequence[tuple[Offset, bytes, bytes]] = ()  # as in Seen
     workspaces: list[tuple[str, bytes]] = []  # hash, packed files
 
 

@@ -80,7 +80,7 @@ class MemoryStore:
         if outputs.activations is not None:
             shelf.activations.append(outputs.activations)
         shelf.dead.update(outputs.dead)
-        shelf.seen += outputs.seen
+        shelf.seen += [Seen(*copy) for copy in outputs.seen]
         shelf.workspaces.update(outputs.workspaces)
 
     def write(self, chunk: Chunk) -> None:

@@ -8,7 +8,7 @@ gives the order of effects: outputs before the state that contains their cause.
 import struct
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -181,7 +181,7 @@ class RedisStore:
         if commands:
             self._send(commands)
 
-    def _seen_commands(self, seen: list[Seen]) -> list[Command]:
+    def _seen_commands(self, seen: Sequence[tuple[Offset, bytes, bytes]]) -> list[Command]:
         commands: list[Command] = []
         for row in _pack_seen(seen):
             commands.append(["RPUSH", self.key("seen"), row])
@@ -253,7 +253,7 @@ class RedisStore:
             self._connection = None
 
 
-def _pack_seen(seen: list[Seen]) -> list[bytes]:
+def _pack_seen(seen: Sequence[tuple[Offset, bytes, bytes]]) -> list[bytes]:
     """Pack first copies, one row an entry of the log."""
     rows: dict[int, list[bytes]] = {}
     for (entry, nth), key, digest in seen:

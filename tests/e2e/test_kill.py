@@ -22,6 +22,7 @@ from kairos.embedded.stack import Stack
 
 WORKSPACE = Path(__file__).parents[2] / "examples" / "shop"
 KILLS = 20
+USERS_PER_S = 200  # less than the receiving servers take, so that what is due is never behind
 PATIENCE_S = 60
 
 
@@ -40,7 +41,7 @@ class Load:
 
     def _run(self) -> None:
         n = 0
-        while not self._stop.is_set():
+        while not self._stop.wait(1 / USERS_PER_S):
             n += 1
             self._one(f"u{n}", signs_up=n % 5 == 0, copy=n % 7 == 0)
         self._client.close()

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profile_state.cells import KINDS, Slot
@@ -34,9 +34,11 @@ def folded(slot: Slot, happened: list[tuple[int, int, Any]], *, quick: bool) -> 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("window", [WINDOW, None])
+@pytest.mark.parametrize("by", [None, "price", "unsaid"])
+@settings(max_examples=40)
 @given(events)
 def test_quick_is_the_same(
-    kind: str, window: int | None, happened: list[tuple[int, int, Any]]
+    kind: str, window: int | None, by: str | None, happened: list[tuple[int, int, Any]]
 ) -> None:
-    slot = Slot("cell", kind, "seen", ("price",), "", None, window, 4)
+    slot = Slot("cell", kind, "seen", ("price",), "", by, window, 4)
     assert folded(slot, happened, quick=True) == folded(slot, happened, quick=False)

@@ -385,7 +385,7 @@ def complete_now(workspace: Workspace, person: Person, last: Event, now: int) ->
 
 cells = st.lists(
     st.builds(
-        lambda ms, n, own: happened(an_event("a", anon="d", time=ms, message_id=f"m{n}", **own), None),
+        lambda ms, n, own: happened(an_event("a", anon="d", time=ms, message_id=f"m{n}", **own)),
         st.integers(0, 5), st.integers(0, 3), properties,
     ), max_size=6,
 ).map(lambda some: merge_events([], some, 10))  # fmt: skip

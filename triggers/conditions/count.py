@@ -6,6 +6,7 @@ from triggers.code import Code, Scope, compiled, needed
 
 SIGNATURE = "count(EVENT [where ...] [, last WINDOW])"
 EXAMPLE = "count(product_viewed, last 7d) >= 3"
+_AT_LEAST = {">=": True, ">": True, "<": False, "<=": False}  # true or false with that many?
 _PYTHON = {"=": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 
@@ -26,5 +27,13 @@ def compare(call: ast.Call, op: str, right: ast.Node, scope: Scope) -> Code | No
     constant = compiled(right, scope)
     if op not in _PYTHON or not constant.number:
         return None
-    counted = code(call, scope, needed(op, right))
+    keep = needed(op, right)
+    counted = code(call, scope, keep)
+    always = isinstance(right, ast.Literal) and right.value == 0 and op in (">=", "<")
+    if call.window is not None and keep < MOST and op in _AT_LEAST and not always:
+        # Asked of the newest that decides it alone, since every event asks: no search, no call.
+        cell = scope.cell("times", call, window=call.window, keep=keep)
+        inside = f"(v := {cell}) is not None and len(v) >= {keep}"
+        inside = f"({inside} and v[-{keep}] >= now - {call.window})"
+        return Code(inside if _AT_LEAST[op] else f"(not {inside})", counted.horizons)
     return Code(f"({counted.value} {_PYTHON[op]} {constant.value})", counted.horizons)
