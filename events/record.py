@@ -65,6 +65,18 @@ class Version(msgspec.Struct, frozen=True, array_like=True, tag="version"):
     tzdata: str  # release of the time zone rules, such as "2026.6"
 
 
+class Join(msgspec.Struct, frozen=True, array_like=True, tag="join"):
+    """An operator's word: two identifiers belong to one person; or, as a cut, they do not."""
+
+    id: str  # of the statement; a repetition changes nothing
+    time: int  # ms; when it was said
+    one: str  # identifier, `type:value`
+    other: str
+    cut: bool
+    by: str  # who said so
+    reason: str
+
+
 class DeadLetter(msgspec.Struct, frozen=True, array_like=True, tag="dead"):
     """An accepted event that cannot be applied, kept whole until somebody replays it."""
 
@@ -81,7 +93,7 @@ class DeadLetter(msgspec.Struct, frozen=True, array_like=True, tag="dead"):
     import_id: str = ""
 
 
-Record = Event | Tick | Version | DeadLetter
+Record = Event | Tick | Version | Join | DeadLetter
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Record])

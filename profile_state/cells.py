@@ -349,6 +349,32 @@ def copied(cell: Any) -> Any:
     return Amounts(cell.entries[:]) if isinstance(cell, Amounts) else cell
 
 
+def current(slot: Slot, cell: Any, now: int) -> Any:
+    """Return what of a cell still counts at `now` (ms), in plain values; None for nothing.
+
+    A window is cut when something is folded in, so what a cell holds beyond it depends on when
+    that last happened; what is inside does not.
+
+    >>> current(Slot("times seen", "times", "seen", (), "", None, 1000, 10), [100, 900], 1500)
+    [900]
+    """
+    if slot.by is not None:
+        parts = {v: current(slot._replace(by=None), inner, now) for v, inner in cell.items()}
+        return {value: part for value, part in parts.items() if part is not None} or None
+    if slot.window is None:
+        return plain(cell) if isinstance(cell, Amounts) else cell
+    floor = now - slot.window
+    match slot.kind:
+        case "times":
+            return cell[bisect_left(cell, floor) :] or None
+        case "amounts":
+            return cell.entries[bisect_left(cell.entries, (floor,)) :] or None
+        case "distinct":
+            return {value: time for value, time in cell.items() if time >= floor} or None
+        case _:
+            return cell[bisect_left(cell, (floor,)) :] or None
+
+
 def plain(cell: Any) -> Any:
     """Return what is stored of a cell that is no plain value; `restored` takes it back.
 

@@ -7,12 +7,13 @@ left out.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
 
-from events.record import CLAIMED
+from events.record import CLAIMED, OPERATOR
 
 ANONYMOUS = "anonymous_id"
 USER = "user_id"
@@ -21,23 +22,36 @@ DEFAULT_LIMITS: Mapping[str, int] = {USER: 1, "email": 5, ANONYMOUS: 200, "phone
 
 
 class Edge(msgspec.Struct, frozen=True, array_like=True, order=True):
-    """A statement that two identifiers belong to one person."""
+    """A statement that two identifiers belong to one person, or, as a cut, that they do not."""
 
     time: int  # ms
     message_id: str
     a: str  # the smaller identifier of the two
     b: str
     trust: int
+    cut: bool = False  # an operator's alone
 
 
-def edge(time: int, message_id: str, one: str, other: str, trust: int) -> Edge:
+def edge(
+    time: int, message_id: str, one: str, other: str, trust: int, *, cut: bool = False
+) -> Edge:
     """Build an edge; the order of its two ends carries no meaning.
 
     >>> edge(5, "m1", "user_id:u1", "anonymous_id:a1", 0).a
     'anonymous_id:a1'
     """
     a, b = (one, other) if one <= other else (other, one)
-    return Edge(time, message_id, a, b, trust)
+    return Edge(time, message_id, a, b, trust, cut)
+
+
+def merge_id(one: str, other: str) -> str:
+    """Name what joins two identifiers, so that an operator can cut it.
+
+    >>> merge_id("user_id:u1", "anonymous_id:a1") == merge_id("anonymous_id:a1", "user_id:u1")
+    True
+    """
+    pair = "\n".join(sorted((one, other)))
+    return "m_" + hashlib.blake2b(pair.encode(), digest_size=6).hexdigest()
 
 
 def kind_of(identifier: str) -> str:
@@ -74,12 +88,17 @@ def group(
     Edges are applied in order of trust (highest first), time and message id. Left out is an
     edge that would give a person more identifiers of a type than `limits` allow, a claimed
     edge between two parts that are both identified, and every edge of a shared device: an
-    anonymous id whose most trusted edges name two user ids stands alone.
+    anonymous id whose most trusted edges name two user ids stands alone. An operator's cut
+    takes away every edge of its pair, earlier and later ones, until an operator joins the pair
+    again; and what an operator joins, no limit parts.
 
     Args:
         identifiers: all identifiers to group, such as `user_id:u1`; those of edges are added.
         edges: in any order, with any repetition.
         limits: the most identifiers of each type that one person may have.
+
+    Returns:
+        The groups; `refused` holds the cuts too, and what they took away.
 
     >>> both = [edge(1, "m1", "anonymous_id:a1", "user_id:u1", 0)]
     >>> [sorted(g) for g in group([], both).groups]
@@ -88,11 +107,14 @@ def group(
     >>> len(group([], shared).groups)
     3
     """
-    ordered = sorted(_oldest_of_each(edges), key=lambda e: (-e.trust, e.time, e.message_id, e))
+    standing, refused = _standing(edges)
+    ordered = sorted(standing, key=lambda e: (-e.trust, e.time, e.message_id, e))
     shared = _shared_devices(ordered)
     members: dict[str, set[str]] = {i: {i} for i in identifiers}
+    for e in refused:
+        members.setdefault(e.a, {e.a})
+        members.setdefault(e.b, {e.b})
     accepted: list[Edge] = []
-    refused: list[Edge] = []
     for e in ordered:
         left = members.setdefault(e.a, {e.a})
         right = members.setdefault(e.b, {e.b})
@@ -111,18 +133,36 @@ def group(
             refused.append(e)
     distinct = {id(g): g for g in members.values()}
     groups = sorted((frozenset(g) for g in distinct.values()), key=min)
-    return Grouping(groups, accepted, refused)
+    return Grouping(groups, accepted, sorted(refused))
 
 
-def _oldest_of_each(edges: Iterable[Edge]) -> list[Edge]:
-    """Keep one edge of each pair and trust, so that repetition carries no weight."""
+def _standing(edges: Iterable[Edge]) -> tuple[list[Edge], list[Edge]]:
+    """Part the edges into those that stand and those that an operator's word took away.
+
+    Of each pair and trust the oldest edge is kept, so that repetition carries no weight; of what
+    operators said, everything, since the order of cuts and joins decides.
+    """
     oldest: dict[tuple[str, str, int], Edge] = {}
+    words: dict[tuple[str, str], set[Edge]] = {}  # of operators, by pair
     for e in edges:
-        pair = (e.a, e.b, e.trust)
-        known = oldest.get(pair)
-        if known is None or e < known:
-            oldest[pair] = e
-    return list(oldest.values())
+        if e.trust == OPERATOR:
+            words.setdefault((e.a, e.b), set()).add(e)
+        elif (e.a, e.b, e.trust) not in oldest or e < oldest[e.a, e.b, e.trust]:
+            oldest[e.a, e.b, e.trust] = e
+    standing: list[Edge] = []
+    taken: list[Edge] = []
+    cut: set[tuple[str, str]] = set()
+    for pair, said in words.items():
+        ordered = sorted(said)
+        last_cut = max((nth for nth, e in enumerate(ordered) if e.cut), default=-1)
+        joins = ordered[last_cut + 1 :]
+        standing += joins[:1]
+        taken += ordered[: last_cut + 1] + joins[1:]
+        if not joins:
+            cut.add(pair)
+    for e in oldest.values():
+        (taken if (e.a, e.b) in cut else standing).append(e)
+    return standing, taken
 
 
 def _shared_devices(ordered: list[Edge]) -> set[str]:
@@ -137,13 +177,13 @@ def _shared_devices(ordered: list[Edge]) -> set[str]:
 
 
 def _allowed(e: Edge, left: set[str], right: set[str], limits: Mapping[str, int]) -> bool:
+    if e.trust == OPERATOR:
+        return True
     if e.trust == CLAIMED and _identified(left) and _identified(right):
         return False
-    counts: dict[str, int] = {}
-    for identifier in (*left, *right):
-        kind = kind_of(identifier)
-        counts[kind] = counts.get(kind, 0) + 1
-    return all(n <= limits.get(kind, n) for kind, n in counts.items())
+    mine, theirs = Counter(map(kind_of, left)), Counter(map(kind_of, right))
+    # Who exceeds a limit already, by an operator's word, may take in identifiers of other types.
+    return all(mine[k] + theirs[k] <= limits.get(k, mine[k] + theirs[k]) for k in mine & theirs)
 
 
 def _identified(part: set[str]) -> bool:

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from events import record
-from events.record import CLAIMED, VERIFIED, Event
+from events.record import CLAIMED, VERIFIED, Event, Join
 from events.sources.memory import MemoryLog
 from flows.engine import Engine
+from profile_state import hashes
 from profile_state.person import Person
 from profile_state.stores.memory import MemoryStore, Shelf
 from triggers import activation
@@ -156,6 +157,27 @@ class Shop:
     def wait(self, ms: int) -> None:
         """Let `ms` pass."""
         self.wait_until(self.now + ms)
+
+    def join(self, one: str, other: str, *, cut: bool = False, time: int | None = None) -> Join:
+        """An operator says that two identifiers are one person, or with `cut` that they are not."""
+        said = Join(
+            id=f"op{next(self._ids)}",
+            time=self.now if time is None else time,
+            one=one,
+            other=other,
+            cut=cut,
+            by="operator",
+            reason="",
+        )
+        self.say([said])
+        return said
+
+    @property
+    def facts(self) -> str:
+        """The facts hash."""
+        state = self.engine.state
+        slots = state.workspace.slots if state.workspace is not None else {}
+        return hashes.facts(state.people.values(), slots, state.now)
 
     def know(self, user: str, *, email: str | None = None, **traits: Any) -> None:
         """The shop's server identifies a user, with a verified address."""

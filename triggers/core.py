@@ -12,13 +12,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from events.record import DeadLetter, Event, Offset, Record, Tick, Version
+from events.record import DeadLetter, Event, Join, Offset, Record, Tick, Version
 from profile_state.consent import STATEMENTS, statements
 from profile_state.fold import fold, fold_statements
 from profile_state.person import Person
-from triggers import memberships, runs
+from triggers import memberships, people, runs
 from triggers.load import load
-from triggers.people import resolve
 from triggers.problems import WorkspaceError
 from triggers.state import State
 from triggers.work import Withdrawal, Work
@@ -77,6 +76,8 @@ def needs(state: State, batches: list[Batch]) -> Needs:
             if isinstance(record, Event):
                 if not _at_hand(state, record.ids):
                     _need(state, record.ids, wanted)
+            elif isinstance(record, Join):
+                _need(state, (record.one, record.other), wanted)
             elif isinstance(record, Tick):
                 now = max(state.now, batch.time)
                 due = state.dues.until(now, record.limit)
@@ -86,10 +87,10 @@ def needs(state: State, batches: list[Batch]) -> Needs:
 
 def _at_hand(state: State, identifiers: Iterable[str]) -> bool:
     """Say whether all these identifiers' people are in memory and nothing leads further."""
-    index, people = state.index, state.people
+    index, known = state.index, state.people
     for identifier in identifiers:
         whom = index.get(identifier)
-        person = people.get(whom) if whom is not None else None
+        person = known.get(whom) if whom is not None else None
         if person is None or person.refused:
             return False
     return True
@@ -140,6 +141,8 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
                     _tick(work, limit, offset)
                 case Version():
                     _version(work, record, addresses)
+                case Join():
+                    _join(work, record, offset)
                 case DeadLetter():
                     work.dead.append((offset, record))
             state.offset = offset
@@ -155,7 +158,7 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     if first is None:
         state.remember(event.key, event.digest, offset)
         work.seen.append((offset, event.key, event.digest))
-    person, others = resolve(work, event, offset)
+    person, others = people.resolve(work, event, offset)
     if person is None:
         return
     memberships.adopt(work, person)
@@ -185,7 +188,7 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
         if candidates:
             runs.take_steps(work, person, candidates)
     for other in others:
-        _moved(work, other, event, offset, occurs=occurs)
+        _moved(work, other, _cause(event) if occurs else None, event.accepted_us, offset)
     _touched(work, person, offset)
 
 
@@ -220,13 +223,23 @@ def _cause(event: Event) -> str:
     return f"{event.source}/{event.leaf}/{event.message_id}"
 
 
-def _moved(work: Work, person: Person, event: Event, offset: Offset, *, occurs: bool) -> None:
+def _moved(
+    work: Work, person: Person, cause: str | None, accepted_us: int | None, offset: Offset
+) -> None:
     """Bring somebody up to date from whom an edge took something, or whom it gave something."""
-    edges = memberships.after_event(work, person, event, everything=True)
-    if person.leaves and occurs:
-        candidates = runs.by_segments(work, person, edges, _cause(event), event.accepted_us)
+    edges = memberships.after_all(work, person)
+    if person.leaves and cause is not None:
+        candidates = runs.by_segments(work, person, edges, cause, accepted_us)
         runs.take_steps(work, person, candidates)
     _touched(work, person, offset)
+
+
+def _join(work: Work, join: Join, offset: Offset) -> None:
+    """Join or part two identifiers by an operator's word."""
+    changed = people.rejoin(work, join, offset)
+    for person in changed:
+        memberships.adopt(work, person)
+        _moved(work, person, f"join/{join.id}", None, offset)
 
 
 def _tick(work: Work, limit: int, offset: Offset) -> None:

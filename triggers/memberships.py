@@ -16,10 +16,15 @@ def after_event(work: Work, person: Person, event: Event, *, everything: bool) -
     if workspace is None or not workspace.segments:
         return []
     if everything:
-        return _evaluate(work, person, lambda _: True)
+        return after_all(work, person)
     with_traits = bool(event.traits or event.context)
     name = event.name
     return _evaluate(work, person, lambda s: name in s.events or (with_traits and s.traits))
+
+
+def after_all(work: Work, person: Person) -> Edges:
+    """Bring every membership up to date, after people were joined or parted."""
+    return _evaluate(work, person, lambda _: True)
 
 
 def after_time(work: Work, person: Person) -> Edges:

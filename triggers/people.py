@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from events.record import Event, Offset
+from events.record import OPERATOR, Event, Join, Offset
 from profile_state.identity import Edge, edge, group, kind_of, person_id
 from profile_state.leaf import Leaf
 from profile_state.person import NEVER, Person
@@ -37,10 +37,27 @@ def resolve(work: Work, event: Event, offset: Offset) -> tuple[Person | None, li
         return person, []
     if leaf is None:
         leaf = _leaf(event)
-    changed = _regroup(work, ids, edges, leaf, offset)
+    changed = _regroup(work, ids, edges, offset, leaf)
     person = state.find(event.leaf)
     assert person is not None, "regrouping places the event's leaf"
     return person, [p for p in changed if p is not person]
+
+
+def rejoin(work: Work, join: Join, offset: Offset) -> list[Person]:
+    """Take an operator's word on two identifiers.
+
+    Returns:
+        The people whom it changed; empty where it changed nobody, or is applied already.
+    """
+    state, ids = work.state, [join.one, join.other]
+    found = [person for i in ids if (person := state.find(i)) is not None]
+    if any(person.offset >= offset for person in found):
+        return []
+    said = edge(join.time, join.id, join.one, join.other, OPERATOR, cut=join.cut)
+    changed = _regroup(work, ids, [said], offset)
+    if changed:
+        work.count(changed[0].id, "cuts" if join.cut else "joins")
+    return changed
 
 
 def _as_before(person: Person, event: Event) -> bool:
@@ -104,13 +121,22 @@ def neighbourhood(state: State, identifiers: list[str]) -> dict[str, Person]:
 
 
 def _regroup(
-    work: Work, ids: list[str], edges: list[Edge], leaf: Leaf, offset: Offset
+    work: Work, ids: list[str], edges: list[Edge], offset: Offset, leaf: Leaf | None = None
 ) -> list[Person]:
-    """Apply all edges of the neighbourhood anew, and take the people that come out."""
+    """Apply all edges of the neighbourhood anew, and take the people that come out.
+
+    Args:
+        work: the step.
+        ids: identifiers; the first one is what the change is counted with.
+        edges: new ones.
+        offset: of the record.
+        leaf: the event's, which may be new.
+    """
     state = work.state
     before = neighbourhood(state, ids)
     leaves = {key: lf for p in before.values() for key, lf in p.leaves.items()}
-    leaves.setdefault(leaf.key, leaf)
+    if leaf is not None:
+        leaves.setdefault(leaf.key, leaf)
     all_ids = {i for p in before.values() for i in p.ids} | set(ids)
     all_edges = [e for p in before.values() for e in (*p.edges, *p.refused)] + edges
     limits = state.workspace.limits if state.workspace is not None else {}
@@ -125,7 +151,7 @@ def _regroup(
         known = before.get(person.id)
         if known is None or _differs(known, person):
             changed.append(person)
-    _replace(work, before, changed, after, leaf.key, offset)
+    _replace(work, before, changed, after, ids[0], offset)
     return changed
 
 
@@ -167,6 +193,11 @@ def _replace(
         work.dirty.discard(old.id)
     for person in changed:
         _admit(work, person, offset)
+        if len(after) > 1:
+            _lead(work, person.id, person.id)  # it may be the former id of whom this one left
+    for old in gone:
+        if not old.leaves:  # else its id is that of a leaf, and led on already
+            _lead(work, old.id, state.index[min(old.ids)] or old.id)
     work.together.append({p.id for p in changed} | {p.id for p in gone})
     causing = state.index[cause]
     assert causing is not None
@@ -184,8 +215,10 @@ def _count_differences(
                 work.count(causing, f"segment:{segment}", sign)
     known_refusals = {e for p in replaced for e in p.refused}
     refusals = {e for p in changed for e in p.refused} - known_refusals
-    if refusals:
-        work.count(causing, "merge_refused", len(refusals))
+    cut = {(e.a, e.b) for p in changed for e in p.refused if e.cut}
+    number = sum((e.a, e.b) not in cut for e in refusals)
+    if number:
+        work.count(causing, "merge_refused", number)
 
 
 def _admit(work: Work, person: Person, offset: Offset) -> None:
@@ -201,6 +234,11 @@ def _admit(work: Work, person: Person, offset: Offset) -> None:
     if len(person.leaves) > 1:
         ways += [alias for key in person.leaves if (alias := person_id(key)) != person.id]
     for way in ways:
-        if state.index.get(way) != person.id:
-            state.index[way] = person.id
-            work.index[way] = person.id
+        _lead(work, way, person.id)
+
+
+def _lead(work: Work, way: str, person: str) -> None:
+    """Let an identifier or a former id lead to a person."""
+    if work.state.index.get(way) != person:
+        work.state.index[way] = person
+        work.index[way] = person

@@ -1,7 +1,10 @@
 """workspace.yaml: time zone, purposes, channels and their caps."""
 
+import re
 from zoneinfo import available_timezones
 
+from events.names import slug
+from profile_state.identity import DEFAULT_LIMITS
 from triggers import rules
 from triggers.definitions import Cap, PurposeRule
 from triggers.loading.context import Context
@@ -11,6 +14,7 @@ from triggers.words import nearest
 from triggers.yaml import Document
 
 FILE = "workspace.yaml"
+_FLEETING = re.compile(r"(^|_)(session|request|page|visit|event|message|transaction|order)(_|$)")
 STANDARD_PURPOSES = {
     "marketing": Purpose(default="denied"),
     "transactional": Purpose(default="allowed", caps="off", quiet_hours="off"),
@@ -33,11 +37,33 @@ def workspace_file(context: Context) -> tuple[Document, WorkspaceFile]:
     if workspace.timezone not in zones:
         hint = nearest(workspace.timezone, zones)
         context.say(document, ("timezone",), f"unknown time zone {workspace.timezone!r}.{hint}")
+    _identifier_types(context, document, workspace)
     context.purposes = {
         name: PurposeRule(p.default == "allowed", p.caps == "on", p.quiet_hours == "on")
         for name, p in {**STANDARD_PURPOSES, **workspace.purposes}.items()
     }
     return document, workspace
+
+
+def _identifier_types(context: Context, document: Document, workspace: WorkspaceFile) -> None:
+    """Refuse types that nobody sends; an id of a session would join all who ever shared a device."""
+    for kind, limit in workspace.identity.items():
+        path = ("identity", kind)
+        if _FLEETING.search(slug(kind)):
+            context.say(
+                document,
+                path,
+                f"{kind!r} changes with each session, request or page and names no person; "
+                "leave it out, or send it as a property",
+            )
+        elif kind not in DEFAULT_LIMITS:
+            hint = nearest(kind, DEFAULT_LIMITS)
+            known = ", ".join(sorted(DEFAULT_LIMITS))
+            context.say(
+                document, path, f"unknown type of identifier {kind!r}.{hint} Known: {known}"
+            )
+        if limit.max < 1:
+            context.say(document, path, f"`max: 1` or more was expected, found {limit.max}")
 
 
 def channel_caps(
