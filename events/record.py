@@ -57,6 +57,16 @@ class Tick(msgspec.Struct, frozen=True, array_like=True, tag="tick"):
     limit: int
 
 
+class Sweep(msgspec.Struct, frozen=True, array_like=True, tag="sweep"):
+    """Bring everybody in a range of places up to date with the workspace in force.
+
+    A person's place follows from their id, see `profile_state.identity.place_of`.
+    """
+
+    first: int
+    last: int  # inclusive
+
+
 class Version(msgspec.Struct, frozen=True, array_like=True, tag="version"):
     """A workspace comes into force, with its whole content."""
 
@@ -93,7 +103,7 @@ class DeadLetter(msgspec.Struct, frozen=True, array_like=True, tag="dead"):
     import_id: str = ""
 
 
-Record = Event | Tick | Version | Join | DeadLetter
+Record = Event | Tick | Sweep | Version | Join | DeadLetter
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Record])

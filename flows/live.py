@@ -5,7 +5,8 @@ form at 65-77 k. No state lives in Bytewax, and its recovery store is off: the l
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from flows.engine import Engine
 from triggers.work import Work
 
 Batch = Sequence[Entry]
+PORTION = 256 * 1024  # bytes of entries in one batch: about 20 ms
 _PAST = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -51,18 +53,21 @@ class LogPartition(StatefulSourcePartition[Batch, None]):
     def __init__(self, engine: Engine, stop: threading.Event) -> None:
         self._engine = engine
         self._stop = stop
-        self._position = engine.position  # of the last entry handed on
+        self._position = engine.position  # of the last entry read
+        self._ahead: deque[Batch] = deque()  # read, not yet handed on
 
     def next_batch(self) -> Iterable[Batch]:
         """Read what has come, and do what time asks for while nothing comes."""
         if self._stop.is_set():
             raise StopIteration
-        entries = self._engine.read(self._position)
-        if not entries:
-            self._engine.pump()
-            return []
-        self._position = entries[-1].id  # what is handed on may not be processed yet
-        return [entries]
+        if not self._ahead:
+            entries = self._engine.read(self._position)
+            if not entries:
+                self._engine.pump()
+                return []
+            self._position = entries[-1].id  # what is handed on may not be processed yet
+            self._ahead.extend(portions(entries))
+        return [self._ahead.popleft()]
 
     def next_awake(self) -> datetime:
         """At once: the waiting is done inside the poll, where data ends it.
@@ -86,6 +91,23 @@ class Pump(StatelessSinkPartition[list[Work]]):
         """Send people to the ledger; outputs went ahead of them."""
         if items:
             self._engine.keep_up()
+
+
+def portions(entries: Batch) -> Iterator[Batch]:
+    """Cut a read into batches after which the engine may turn to its ledger.
+
+    An engine that is behind reads entries of 500 events each; without this it would be seconds
+    until the next person is written.
+
+    >>> [[e.id for e in p] for p in portions([Entry(n, 0, b"x" * PORTION) for n in range(2)])]
+    [[0], [1]]
+    """
+    start = size = 0
+    for nth, entry in enumerate(entries):
+        size += len(entry.payload)
+        if size >= PORTION or nth + 1 == len(entries):
+            yield entries[start : nth + 1]
+            start, size = nth + 1, 0
 
 
 class LedgerSink(DynamicSink[list[Work]]):

@@ -72,6 +72,18 @@ def person_id(leaf: str) -> str:
     return "p_" + hashlib.blake2b(leaf.encode(), digest_size=10).hexdigest()
 
 
+PLACES = 4096  # of equal parts, over which people spread evenly
+
+
+def place_of(person: str) -> int:
+    """Return a person's place, by which sweeps go through everybody part by part.
+
+    >>> place_of("p_88947be4fb3cb43bfbd6")
+    2185
+    """
+    return int(person[2:5], 16)
+
+
 class Grouping(NamedTuple):
     """What a set of edges makes of its identifiers."""
 

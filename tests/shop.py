@@ -158,6 +158,16 @@ class Shop:
         """Let `ms` pass."""
         self.wait_until(self.now + ms)
 
+    def edit(self, **files: str) -> None:
+        """The marketer changes files of the workspace, while everything goes on.
+
+        Args:
+            files: text by path, with `__` for `/`: `segments__warm="segment: warm ..."`.
+        """
+        self.files |= {f"{path.replace('__', '/')}.yaml": text for path, text in files.items()}
+        self.engine.adopt(self.files)
+        self.run()
+
     def join(self, one: str, other: str, *, cut: bool = False, time: int | None = None) -> Join:
         """An operator says that two identifiers are one person, or with `cut` that they are not."""
         said = Join(

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from events.record import DeadLetter, Event, Join, Offset, Record, Tick, Version
+from events.record import DeadLetter, Event, Join, Offset, Record, Sweep, Tick, Version
 from profile_state.consent import STATEMENTS, statements
 from profile_state.fold import fold, fold_statements
+from profile_state.identity import PLACES
 from profile_state.person import Person
 from triggers import memberships, people, runs
 from triggers.load import load
@@ -41,13 +42,14 @@ class Needs(NamedTuple):
 
     identifiers: set[str]  # whose person is not known yet
     people: set[str]  # ids of people in the ledger
+    sweeps: set[Sweep]  # whose people may be in the ledger
 
     def __bool__(self) -> bool:
-        return bool(self.identifiers or self.people)
+        return bool(self.identifiers or self.people or self.sweeps)
 
 
 def stretches(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
-    """Cut a run of batches before each tick, since whom a tick concerns follows from all before it.
+    """Cut a run of batches before each tick and sweep: whom it concerns follows from all before it.
 
     >>> cut = stretches([Batch(1, 5, []), Batch(2, 6, [Tick(9)]), Batch(3, 7, [])])
     >>> [[b.entry for b in stretch] for stretch in cut]
@@ -55,7 +57,7 @@ def stretches(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
     """
     stretch: list[Batch] = []
     for batch in batches:
-        if stretch and any(isinstance(r, Tick) for r in batch.records):
+        if stretch and any(isinstance(r, Tick | Sweep) for r in batch.records):
             yield stretch
             stretch = []
         stretch.append(batch)
@@ -68,9 +70,9 @@ def needs(state: State, batches: list[Batch]) -> Needs:
 
     Args:
         state: as it stands before the stretch.
-        batches: a stretch, with a tick at its start if anywhere.
+        batches: a stretch, with a tick or a sweep at its start if anywhere.
     """
-    wanted = Needs(set(), set())
+    wanted = Needs(set(), set(), set())
     for batch in batches:
         for record in batch.records:
             if isinstance(record, Event):
@@ -78,6 +80,11 @@ def needs(state: State, batches: list[Batch]) -> Needs:
                     _need(state, record.ids, wanted)
             elif isinstance(record, Join):
                 _need(state, (record.one, record.other), wanted)
+            elif isinstance(record, Sweep):
+                if record not in state.loaded:
+                    wanted.sweeps.add(record)
+                for person in state.within(record):
+                    _need(state, state.people[person].ids, wanted)
             elif isinstance(record, Tick):
                 now = max(state.now, batch.time)
                 due = state.dues.until(now, record.limit)
@@ -143,6 +150,8 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
                     _version(work, record, addresses)
                 case Join():
                     _join(work, record, offset)
+                case Sweep():
+                    _sweep(work, record, offset)
                 case DeadLetter():
                     work.dead.append((offset, record))
             state.offset = offset
@@ -258,6 +267,27 @@ def _tick(work: Work, limit: int, offset: Offset) -> None:
         _touched(work, person, offset)
 
 
+def _sweep(work: Work, sweep: Sweep, offset: Offset) -> None:
+    """Bring a part of the people up to date with the workspace in force; nothing occurs from it."""
+    state = work.state
+    for person_id in state.within(sweep):
+        person = state.people.get(person_id)
+        if person is None or person.offset >= offset:
+            continue  # an earlier one's new limits changed them too
+        if len(person.ids) > 1 or person.refused:
+            for changed in people.regroup(work, person, offset):
+                memberships.adopt(work, changed)
+                _moved(work, changed, None, None, offset)
+        person = state.people.get(person_id)
+        if person is not None and person.offset < offset and memberships.adopt(work, person):
+            _touched(work, person, offset)
+    state.loaded.discard(sweep)
+    rest = state.sweep
+    if rest is not None and sweep.first <= rest.first <= sweep.last:
+        left = Sweep(sweep.last + 1, rest.last)
+        state.sweep = left if left.first <= left.last else None
+
+
 def _touched(work: Work, person: Person, offset: Offset) -> None:
     person.offset = offset
     work.dirty.add(person.id)
@@ -271,6 +301,8 @@ def _version(work: Work, version: Version, addresses: Mapping[str, str | None]) 
     except WorkspaceError as error:
         work.explain("", "workspace", "refused", "invalid", str(error))
         return
+    if work.state.workspace is not None:
+        work.state.sweep = Sweep(0, PLACES - 1)
     work.state.workspace = workspace
     work.state.files = version.files
     work.workspaces.append((workspace.hash, version.files))

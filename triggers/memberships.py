@@ -33,11 +33,15 @@ def after_time(work: Work, person: Person) -> Edges:
     return _evaluate(work, person, lambda s: person.recheck.get(s.name, NEVER) <= now)
 
 
-def adopt(work: Work, person: Person) -> None:
-    """Follow the definitions in force: memberships change, but nothing occurs from it."""
+def adopt(work: Work, person: Person) -> bool:
+    """Follow the definitions in force: memberships change, but nothing occurs from it.
+
+    Returns:
+        Whether the person followed others before.
+    """
     workspace = work.state.workspace
     if workspace is None or person.version == workspace.hash:
-        return
+        return False
     person.version = workspace.hash
     person.refresh(workspace.slots)
     for gone in set(person.member) - set(workspace.members):
@@ -45,6 +49,7 @@ def adopt(work: Work, person: Person) -> None:
         work.count(person.id, f"segment:{gone}", -1)
     person.recheck = {name: at for name, at in person.recheck.items() if name in workspace.members}
     _evaluate(work, person, lambda _: True)
+    return True
 
 
 def _evaluate(work: Work, person: Person, concerned: Callable[[Segment], bool]) -> Edges:

@@ -60,6 +60,15 @@ def rejoin(work: Work, join: Join, offset: Offset) -> list[Person]:
     return changed
 
 
+def regroup(work: Work, person: Person, offset: Offset) -> list[Person]:
+    """Apply the limits in force to somebody and all whom refused edges connect to them.
+
+    Returns:
+        The people whom it changed.
+    """
+    return _regroup(work, sorted(person.ids), [], offset)
+
+
 def _as_before(person: Person, event: Event) -> bool:
     """Say whether the event states nothing about identity that the person does not hold already."""
     leaf = person.leaves.get(event.leaf)
@@ -188,7 +197,7 @@ def _replace(
                     person.member[segment] = min(since, person.member.get(segment, since))
                 person.version = person.version or old.version
     for old in gone:
-        del state.people[old.id]
+        state.dismiss(old.id)
         state.dues.set(old.id, NEVER)
         work.dirty.discard(old.id)
     for person in changed:
@@ -228,7 +237,7 @@ def _admit(work: Work, person: Person, offset: Offset) -> None:
     if state.workspace is not None:
         person.version = person.version or state.workspace.hash
         person.refresh(state.workspace.slots)
-    state.people[person.id] = person
+    state.admit(person)
     work.dirty.add(person.id)
     ways = list(person.ids)
     if len(person.leaves) > 1:

@@ -7,7 +7,8 @@ times, and the workspace in force. Everything here can be rebuilt by reading the
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 
-from events.record import START, Offset
+from events.record import START, Offset, Sweep
+from profile_state.identity import PLACES, place_of
 from profile_state.person import NEVER, Person
 from profile_state.stores.base import FIRST_COPIES
 from triggers.definitions import Workspace
@@ -59,7 +60,10 @@ class State:
         self.offset: Offset = START  # of the last record applied
         self.workspace: Workspace | None = None
         self.files: dict[str, str] = {}  # of the workspace in force
-        self.people: dict[str, Person] = {}  # by id
+        self.people: dict[str, Person] = {}  # by id; changed through `admit` and `dismiss` alone
+        self.places: list[set[str]] = [set() for _ in range(PLACES)]  # ids of people, by place
+        self.sweep: Sweep | None = None  # what is still to be swept for the workspace in force
+        self.loaded: set[Sweep] = set()  # sweeps whose people are in memory, ahead of their step
         self.index: dict[str, str | None] = {}  # identifier or former id -> person, None: nobody
         self.dues = Dues()
         self.first_seen: dict[bytes, tuple[bytes, Offset]] = {}  # event key -> (digest, offset)
@@ -68,6 +72,20 @@ class State:
         """Return the person that an identifier or former person id belongs to."""
         person = self.index.get(identifier)
         return None if person is None else self.people[person]
+
+    def admit(self, person: Person) -> None:
+        """Take a person into memory."""
+        self.people[person.id] = person
+        self.places[place_of(person.id)].add(person.id)
+
+    def dismiss(self, person: str) -> None:
+        """Let go of a person who is no more."""
+        del self.people[person]
+        self.places[place_of(person)].discard(person)
+
+    def within(self, sweep: Sweep) -> list[str]:
+        """Return the ids of the people in memory whom a sweep is for, in order."""
+        return sorted(p for place in self.places[sweep.first : sweep.last + 1] for p in place)
 
     def remember(self, key: bytes, digest: bytes, offset: Offset) -> None:
         """Remember an event's first copy, and let the oldest go where there are too many."""

@@ -101,8 +101,9 @@ def _make_room(engine: Engine, settings: Settings, stop: threading.Event) -> Non
 def _catch_up(engine: Engine, source: Log, settings: Settings) -> None:
     """Read the log to its end, then bring the workspace folder into force if it is new."""
     while engine.position < source.last(engine.partition):
-        engine.process(engine.read())
-        engine.pump()
+        for portion in live.portions(engine.read()):
+            engine.process(portion)
+            engine.keep_up()
     if settings.workspace is None:
         return
     try:

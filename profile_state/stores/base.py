@@ -57,6 +57,7 @@ class Mark(msgspec.Struct):
 
     offset: Offset
     files: dict[str, str]  # the workspace in force there
+    sweep: tuple[int, int] | None = None  # places that still follow the workspace before it
 
 
 class Recovered(NamedTuple):
@@ -87,6 +88,22 @@ class Store(Protocol):
 
     def load(self, identifiers: Iterable[str], people: Iterable[str]) -> Loaded:
         """Read people, in one batch.
+
+        Raises:
+            LedgerLostError: the ledger does not answer.
+        """
+        ...
+
+    def within(self, first: int, last: int) -> list[str]:
+        """Return the ids of the people in a range of places, both ends included.
+
+        Raises:
+            LedgerLostError: the ledger does not answer.
+        """
+        ...
+
+    def people(self) -> int:
+        """Return how many people there are.
 
         Raises:
             LedgerLostError: the ledger does not answer.

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from events.record import START
+from profile_state.identity import place_of
 from profile_state.person import NEVER
 from profile_state.stores.base import (
     Chunk,
@@ -65,6 +66,14 @@ class MemoryStore:
         shelf = self.shelf
         found = {p: shelf.people[p] for p in people if p in shelf.people}
         return Loaded({i: shelf.index.get(i) for i in identifiers}, found)
+
+    def within(self, first: int, last: int) -> list[str]:
+        """Look at everybody."""
+        return [person for person in self.shelf.people if first <= place_of(person) <= last]
+
+    def people(self) -> int:
+        """Count everybody."""
+        return len(self.shelf.people)
 
     def _owns(self) -> bool:
         self._sent += 1

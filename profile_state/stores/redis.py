@@ -20,6 +20,7 @@ from redis.retry import Retry
 
 from events.record import START, Offset
 from events.sources.valkey import stream_key
+from profile_state.identity import place_of
 from profile_state.person import NEVER
 from profile_state.stores.base import (
     FIRST_COPIES,
@@ -111,7 +112,9 @@ class RedisStore:
         if not found:
             return Mark(START, {})
         offset = Offset(int(found[b"entry"]), int(found[b"nth"]))
-        return Mark(offset, msgspec.msgpack.decode(found[b"files"], type=dict[str, str]))
+        first, last = int(found[b"first"]), int(found[b"last"])
+        files = msgspec.msgpack.decode(found[b"files"], type=dict[str, str])
+        return Mark(offset, files, (first, last) if first >= 0 else None)
 
     def _recovered(self) -> Recovered:
         mark = self._mark()
@@ -140,6 +143,21 @@ class RedisStore:
             {name: None if lead is None else lead.decode() for name, lead in leads.items()},
             {person: value for person, value in values.items() if value is not None},
         )
+
+    def within(self, first: int, last: int) -> list[str]:
+        """Read a part of the set of everybody, whose scores are places."""
+        try:
+            found = self._client.zrangebyscore(self.key("people"), first, last)
+        except redis.RedisError as error:
+            raise LedgerLostError(f"the ledger does not answer: {error}") from error
+        return [person.decode() for person in cast("list[bytes]", found)]
+
+    def people(self) -> int:
+        """Count the set of everybody."""
+        try:
+            return int(self._client.zcard(self.key("people")))
+        except redis.RedisError as error:
+            raise LedgerLostError(f"the ledger does not answer: {error}") from error
 
     def _values(self, kind: str, names: list[str]) -> dict[str, bytes | None]:
         if not names:
@@ -197,6 +215,7 @@ class RedisStore:
         commands: list[Command] = []
         if chunk.removed:
             commands.append(["DEL", *(f"person:{self._tag}:{p}" for p in chunk.removed)])
+            commands.append(["ZREM", self.key("people"), *chunk.removed])
         if chunk.people:
             values: Command = ["MSET"]
             for person, value, _ in chunk.people:
@@ -213,6 +232,11 @@ class RedisStore:
             for identifier, person in chunk.index:
                 pairs += [f"id:{self._tag}:{identifier}", person]
             commands.append(pairs)
+            # Whoever is new has an identifier that leads to them now.
+            places: Command = ["ZADD", self.key("people")]
+            for person in dict.fromkeys(person for _, person in chunk.index):
+                places += [place_of(person), person]
+            commands.append(places)
         commands += [["HINCRBY", self.key("counts"), name, by] for name, by in chunk.counts.items()]
         self._send(commands)
 
@@ -220,7 +244,9 @@ class RedisStore:
         """Send the mark."""
         files = msgspec.msgpack.encode(mark.files)
         entry, nth = mark.offset
-        self._send([["HSET", self.key("mark"), "entry", entry, "nth", nth, "files", files]])
+        first, last = mark.sweep or (-1, -1)
+        words: Command = ["entry", entry, "nth", nth, "files", files, "first", first, "last", last]
+        self._send([["HSET", self.key("mark"), *words]])
 
     @property
     def sent(self) -> int:

@@ -94,6 +94,34 @@ def test_the_mark_and_the_first_copies_survive_their_writer(store: Open) -> None
     assert recovered.seen == [*copies, Seen(Offset(8, 0), b"m" * 16, b"f" * 8)]
 
 
+def test_people_are_found_by_their_places_until_they_are_no_more(store: Open) -> None:
+    ledger = store()
+    ledger.own()
+    ids = ["p_000aa", "p_001bb", "p_fffcc"]
+    ledger.write(
+        Chunk(people=[(p, b"x", NEVER) for p in ids], index=[(f"user_id:{p}", p) for p in ids])
+    )
+    ledger.write(Chunk(people=[("p_001bb", b"y", NEVER)]))
+    ledger.settled(5)
+    assert ledger.people() == 3
+    assert ledger.within(0, 0) == ["p_000aa"]
+    assert sorted(ledger.within(1, 4095)) == ["p_001bb", "p_fffcc"]
+    ledger.write(Chunk(removed=["p_fffcc"]))
+    ledger.settled(5)
+    assert (ledger.people(), ledger.within(2, 4095)) == (2, [])
+
+
+def test_the_mark_says_what_is_still_to_be_swept(store: Open) -> None:
+    ledger = store()
+    ledger.own()
+    for sweep in ((12, 4095), None):
+        ledger.mark(Mark(Offset(7, 3), {}, sweep))
+        ledger.settled(5)
+        assert store().own().mark.sweep == sweep
+        ledger = store()
+        ledger.own()
+
+
 def test_i10_a_writer_that_was_replaced_changes_nothing(store: Open) -> None:
     old = store()
     old.own()

@@ -113,8 +113,11 @@ def history(seed: int, size: int = 250) -> list[tuple[int, list[Event]]]:
 def run_through(seed: int) -> tuple[MemoryLog, Shelf]:
     """Run a history once without a crash, ticks and all; return its log and ledger."""
     shop = Shop(FILES, start=at("9:00"))
-    for instant, events in history(seed):
+    entries = history(seed)
+    for nth, (instant, events) in enumerate(entries):
         shop.wait_until(instant)
+        if nth == len(entries) // 2:
+            shop.edit(segments__warm=FILES["segments/warm.yaml"].replace(">= 3", ">= 2"))
         shop.say(events)
     shop.wait(2 * DAY)
     shop.engine.drain()
