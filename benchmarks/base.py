@@ -4,12 +4,18 @@
 
 returns the figures of one run by name, numbers wherever there is something to compare, such as
 `{"events_per_s": 41000.0, "cpu_us_per_event": 21.5}`. `kairos bench` runs it several times and
-reports medians with their spread.
+reports medians with their spread. As each run ends it prints what the benchmark's `told` says of
+it, so that what was measured is there whatever comes after.
 """
 
 from pathlib import Path
+from typing import Any, Protocol
 
 import msgspec
+
+
+class AskedError(ValueError):
+    """An option is wrong; the message says which, what was expected, what was found."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,3 +26,21 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     rate: int = 10_000  # latency: events a second
     seconds: float = 300.0  # latency and idle: how long it is measured
     profile: Path | None = None  # throughput: write where the time goes, and measure nothing
+
+
+class Benchmark(Protocol):
+    """A module of this folder that `kairos bench` runs."""
+
+    def once(self, options: Options) -> dict[str, Any]:
+        """Run once, and return the figures.
+
+        Raises:
+            BenchError: the run is worth nothing.
+            StackError: the stack does not start.
+            ServerError: the same, of one of its servers.
+        """
+        ...
+
+    def told(self, found: dict[str, Any]) -> str:
+        """Say in one line what a run came to."""
+        ...

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from benchmarks.base import AskedError
 from benchmarks.report import Report
 
 # The figures of each benchmark that are worth comparing, and whether more is better.
@@ -11,6 +12,12 @@ FIGURES: Mapping[str, Mapping[str, bool]] = {
     "throughput": {"events_per_s": True, "cpu_us_per_event": False},
     "latency": {"p50_ms": False, "p99_ms": False, "p999_ms": False, "hiccup_p99_ms": False},
     "idle": {"cpu_percent": False, "rss_mb": False},
+}
+# The options that make another question of it.
+QUESTION: Mapping[str, tuple[str, ...]] = {
+    "throughput": ("events",),
+    "latency": ("rate", "seconds"),
+    "idle": (),
 }
 MACHINES_OWN = frozenset({"hiccup_p99_ms"})  # shown, and never a reason to fail
 
@@ -33,15 +40,17 @@ def comparable(before: Report, what: str, asked: Mapping[str, float]) -> None:
         asked: what it is asked for, such as a rate.
 
     Raises:
-        ValueError: it does not, with the difference.
+        AskedError: it does not, with the difference.
     """
     if before.what != what:
-        raise ValueError(f"the saved report is of {before.what}, and this is {what}")
+        raise AskedError(f"the saved report is of {before.what}, and this is {what}")
+    if missing := sorted(FIGURES[what].keys() - before.figures.keys()):
+        raise AskedError(f"the saved report lacks {', '.join(missing)}")
     for name, value in asked.items():
-        if name in before.figures and before.figures[name] != value:
-            raise ValueError(
+        if before.figures.get(name, value) != value:
+            raise AskedError(
                 f"the saved report is of --{name} {before.figures[name]:g}, and this is --{name} "
-                f"{value:g}; ask for the same, or save another"
+                f"{value:g}"
             )
 
 

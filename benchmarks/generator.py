@@ -24,6 +24,7 @@ BATCH = 50  # events
 POOL = 200_000  # events that are made ahead; then the next round begins
 CONNECTIONS = 32
 PATIENCE_S = 30.0
+OK = 200
 GAVE_UP = 0  # the status of a batch that got no answer
 _SENT_AT = b'],"sentAt":"' + TIME + b'"}'
 
@@ -53,6 +54,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     """What came of one batch."""
 
     scheduled_us: int
+    sent_us: int  # when a connection began to write it
     answered_us: int
     status: int  # of HTTP, GAVE_UP where there was none
     events: int
@@ -137,9 +139,10 @@ class Sender(threading.Thread):
         """Send until there is nothing more."""
         while (batch := self._todo.get()) is not None:
             scheduled_us, body = batch
+            sent_us = time.time_ns() // 1000
             status = self._send(body)
-            now_us = time.time_ns() // 1000
-            self._answers.append(Answer(scheduled_us, now_us, status, BATCH))
+            answered_us = time.time_ns() // 1000
+            self._answers.append(Answer(scheduled_us, sent_us, answered_us, status, BATCH))
         self._connection.close()
 
     def _send(self, body: bytes) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from kairos.embedded.servers import binary
+from kairos.embedded.servers import ServerError, binary
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -28,7 +28,11 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 def this_machine() -> Machine:
-    """Look."""
+    """Look.
+
+    Raises:
+        ServerError: it has no Valkey that can run.
+    """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Machine(
         cpu=_cpu(),
@@ -48,6 +52,8 @@ def _cpu() -> str:
 
 
 def _valkey() -> str:
-    said = subprocess.run([binary(), "--version"], capture_output=True, text=True, check=True)
+    said = subprocess.run([binary(), "--version"], capture_output=True, text=True, check=False)
+    if said.returncode:
+        raise ServerError(f"{binary()} --version failed: {said.stderr.strip()}")
     words = [word for word in said.stdout.split() if word.startswith("v=")]
     return words[0].removeprefix("v=") if words else said.stdout.strip()

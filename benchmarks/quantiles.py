@@ -17,20 +17,22 @@ class Quantiles(msgspec.Struct, frozen=True):
     p50: float
     p99: float
     p999: float
+    max: float
     curve: list[float]  # at the shares of CURVE
 
 
 def quantiles(ms: Sequence[float]) -> Quantiles:
     """Compute them; zeros where nothing was measured.
 
-    >>> quantiles([1.0, 2.0, 3.0]).p50
-    2.0
+    >>> found = quantiles([1.0, 2.0, 3.0])
+    >>> found.p50, found.max
+    (2.0, 3.0)
     """
     if not len(ms):
-        return Quantiles(0, 0.0, 0.0, 0.0, [0.0] * len(CURVE))
+        return Quantiles(0, 0.0, 0.0, 0.0, 0.0, [0.0] * len(CURVE))
     found = [round(float(q), 3) for q in np.quantile(np.asarray(ms), CURVE)]
     at = dict(zip(CURVE, found, strict=True))
-    return Quantiles(len(ms), at[0.5], at[0.99], at[0.999], found)
+    return Quantiles(len(ms), at[0.5], at[0.99], at[0.999], round(max(ms), 3), found)
 
 
 def hiccups(done: Callable[[], bool]) -> list[float]:

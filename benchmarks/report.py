@@ -60,10 +60,21 @@ def runs_of(done: Report) -> str:
     return "1 run" if len(done.runs) == 1 else f"{len(done.runs)} runs"
 
 
+def shown(value: float) -> str:
+    """Write a figure: two decimals, or three digits where it is below 1.
+
+    >>> shown(18675.158), shown(0.022335), shown(0)
+    ('18,675.16', '0.0223', '0.00')
+    """
+    return f"{value:.3g}" if 0 < abs(value) < 1 else f"{value:,.2f}"
+
+
 def described(done: Report) -> str:
     """Write a report for people."""
     lines = [f"{done.what}, {runs_of(done)}; median (minimum to maximum)"]
     for name, value in done.figures.items():
         spread = done.spread[name]
-        lines.append(f"  {name:<20} {value:>12,.2f}   ({spread.min:,.2f} to {spread.max:,.2f})")
+        lines.append(
+            f"  {name:<20} {shown(value):>12}   ({shown(spread.min)} to {shown(spread.max)})"
+        )
     return "\n".join([*lines, f"  on {done.machine}, Kairos {done.version}"])

@@ -3,22 +3,37 @@
 import re
 from pathlib import Path
 
-from benchmarks.bed import BenchError
-from benchmarks.report import Report, runs_of
+from benchmarks.base import AskedError
+from benchmarks.report import Report, runs_of, shown
+
+
+def sectioned(page: Path, what: str) -> str:
+    """Return the text of a page that has a benchmark's section.
+
+    Raises:
+        AskedError: it has none, or cannot be read.
+    """
+    begin, end = _marks(what)
+    try:
+        text = page.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AskedError(f"--results {page}: a page was expected, found: {error}") from error
+    if begin not in text or end not in text.partition(begin)[2]:
+        raise AskedError(
+            f"--results {page}: a section between {begin} and {end} was expected, found none; "
+            "write these two lines where it shall stand"
+        )
+    return text
 
 
 def write(done: Report, page: Path) -> None:
     """Replace a benchmark's section of a page.
 
     Raises:
-        BenchError: the page has no such section.
+        AskedError: the page has no such section.
     """
-    text = page.read_text(encoding="utf-8")
+    text = sectioned(page, done.what)
     begin, end = _marks(done.what)
-    if begin not in text or end not in text:
-        raise BenchError(
-            f"{page}: no section for this benchmark; it stands between {begin} and {end}"
-        )
     between = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
     page.write_text(between.sub(lambda _: section(done), text), encoding="utf-8")
 
@@ -31,8 +46,9 @@ def section(done: Report) -> str:
     """Write a benchmark's section."""
     begin, end = _marks(done.what)
     rows = [
-        f"| `{name}` | {value:,.2f} | {done.spread[name].min:,.2f} | {done.spread[name].max:,.2f} |"
+        f"| `{name}` | {shown(value)} | {shown(spread.min)} | {shown(spread.max)} |"
         for name, value in done.figures.items()
+        for spread in (done.spread[name],)
     ]
     return "\n".join(
         (

@@ -1,33 +1,38 @@
 """`kairos bench`: how fast is it on this machine, and is that worse than before?"""
 
-from collections.abc import Callable
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from benchmarks import idle, latency, throughput
-from benchmarks.base import Options
-from benchmarks.bed import BenchError
-from benchmarks.compare import beside, comparable, compared, too_bad
+from benchmarks import asked, idle, latency, plots, throughput
+from benchmarks.base import AskedError, Benchmark, Options
+from benchmarks.bed import BenchError, in_words
+from benchmarks.compare import beside, compared, too_bad
 from benchmarks.exposition import prometheus
-from benchmarks.machine import this_machine
-from benchmarks.plots import plot
+from benchmarks.machine import Machine, this_machine
 from benchmarks.report import Report, described, report
-from benchmarks.results import write
+from benchmarks.results import sectioned, write
 from kairos import __version__
 from kairos.embedded.servers import ServerError
 from kairos.embedded.stack import StackError
 from kairos.say import as_json, failed
 
 What = Literal["throughput", "latency", "idle"]
-BENCHMARKS: dict[What, Callable[[Options], dict[str, Any]]] = {
-    "throughput": throughput.once,
-    "latency": latency.once,
-    "idle": idle.once,
-}
-SECONDS: dict[str, float] = {"latency": 300.0, "idle": 60.0}
+BENCHMARKS: dict[What, Benchmark] = {"throughput": throughput, "latency": latency, "idle": idle}
+SECONDS: dict[What, float] = {"latency": 300.0, "idle": 60.0}
+INTERRUPTED = 130  # exit code: by Ctrl-C, as shells have it
+
+
+class Targets(msgspec.Struct, frozen=True):
+    """The files that a report goes to."""
+
+    save: Path | None
+    plot: Path | None
+    prometheus: Path | None
+    results: Path | None
 
 
 def command(
@@ -48,6 +53,8 @@ def command(
     profile: Path | None = None,
 ) -> int:
     """Measure the engine on this machine, several times, with the one load there is.
+
+    The figures of each run go to standard error as it ends.
 
     Exit code 1: a figure is worse than the saved one by more than the tolerance, or a run is
     worth nothing, as when the engine's facts are not the oracle's.
@@ -84,57 +91,77 @@ def command(
     profile
         For throughput: a file for where the time goes; one run, in this process.
     """
-    if problem := _wrong(what, runs, seconds, rate, events, tolerance, profile):
-        return failed("bench", problem, json=json)
+    options = Options(
+        seed=seed,
+        events=events,
+        rate=rate,
+        seconds=SECONDS.get(what, 0.0) if seconds is None else seconds,
+        profile=profile,
+    )
+    targets = Targets(save=save, plot=plot, prometheus=prometheus, results=results)
+    found: list[dict[str, Any]] = []
     try:
-        before = None if compare is None else _saved(compare, what, rate, events)
-        options = Options(
-            seed=seed,
-            events=events,
-            rate=rate,
-            seconds=seconds or SECONDS.get(what, 0.0),
-            profile=profile,
-        )
+        _check_numbers(what, options, runs, seconds, tolerance)
+        before = None if compare is None else asked.baseline(compare, what, options)
+        _check_targets(what, targets, profile)
+        machine = this_machine()
         if profile is not None:
             return _profiled(options, json=json)
-        found = [BENCHMARKS[what](options) for _ in range(runs)]
-        at = datetime.now(UTC).isoformat(timespec="seconds")
-        done = report(what, found, this_machine(), __version__, at)
-        _keep(done, save, plot, prometheus, results)
+        for nth in range(1, runs + 1):
+            found.append(_run(what, options))
+            print(f"run {nth} of {runs}: {BENCHMARKS[what].told(found[-1])}", file=sys.stderr)
+        done = _reported(what, found, machine)
+        print(described(done))
+        _keep(done, targets)
     except BenchError as error:
         failed("bench", error, json=json)
         return 1
-    except (StackError, ServerError, OSError, ValueError) as error:
+    except (AskedError, StackError, ServerError, OSError) as error:
         return failed("bench", error, json=json)
+    except KeyboardInterrupt:
+        return _interrupted(what, found, runs, json=json)
     return _say(done, before, tolerance, json=json)
 
 
-def _wrong(
-    what: str,
-    runs: int,
-    seconds: float | None,
-    rate: int,
-    events: int,
-    tolerance: float,
-    profile: Path | None,
-) -> str:
-    if (
-        runs < 1
-        or events < 1
-        or rate <= 0
-        or tolerance <= 0
-        or (seconds is not None and seconds <= 0)
+def _check_numbers(
+    what: What, options: Options, runs: int, seconds: float | None, tolerance: float
+) -> None:
+    for option, value in (
+        ("--runs", runs),
+        ("--rate", options.rate),
+        ("--events", options.events),
+        ("--tolerance", tolerance),
     ):
-        return "--runs, --seconds, --rate, --events and --tolerance take numbers above 0"
-    if profile is not None and what != "throughput":
-        return "--profile goes with throughput"
-    if what == "throughput" and seconds is not None:
-        return "throughput ends when its --events are drained; --seconds goes with latency and idle"
-    return ""
+        asked.above_zero(option, value)
+    if options.profile is not None and what != "throughput":
+        raise AskedError(f"--profile goes with throughput, found {what}")
+    if seconds is None:
+        return
+    asked.above_zero("--seconds", seconds)
+    if what == "throughput":
+        raise AskedError(
+            f"--seconds {seconds:g} goes with latency and idle, found throughput; that ends when "
+            "its --events are drained"
+        )
+
+
+def _check_targets(what: What, targets: Targets, profile: Path | None) -> None:
+    if targets.results is not None:
+        sectioned(targets.results, what)
+    if targets.plot is not None:
+        plots.empty()
+    for option, path in {**msgspec.structs.asdict(targets), "profile": profile}.items():
+        if path is not None:
+            asked.writable(f"--{option}", path)
+
+
+def _run(what: What, options: Options) -> dict[str, Any]:
+    with in_words():
+        return BENCHMARKS[what].once(options)
 
 
 def _profiled(options: Options, *, json: bool) -> int:
-    found = throughput.once(options)
+    found = _run("throughput", options)
     if json:
         as_json(found)
     else:
@@ -142,33 +169,33 @@ def _profiled(options: Options, *, json: bool) -> int:
     return 0
 
 
-def _saved(path: Path, what: str, rate: int, events: int) -> Report:
-    before = msgspec.json.decode(path.read_bytes(), type=Report)
-    comparable(before, what, {"rate": rate, "events": events})
-    return before
+def _reported(what: What, found: list[dict[str, Any]], machine: Machine) -> Report:
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    return report(what, found, machine, __version__, at)
 
 
-def _keep(
-    done: Report,
-    save: Path | None,
-    picture: Path | None,
-    exposition: Path | None,
-    results: Path | None,
-) -> None:
-    if save is not None:
-        save.write_bytes(msgspec.json.format(msgspec.json.encode(done), indent=2))
-    if exposition is not None:
-        exposition.write_text(prometheus(done), encoding="utf-8")
-    if results is not None:
-        write(done, results)
-    if picture is not None:
-        plot(done, picture)
+def _keep(done: Report, targets: Targets) -> None:
+    if targets.save is not None:
+        targets.save.write_bytes(msgspec.json.format(msgspec.json.encode(done), indent=2))
+    if targets.prometheus is not None:
+        targets.prometheus.write_text(prometheus(done), encoding="utf-8")
+    if targets.results is not None:
+        write(done, targets.results)
+    if targets.plot is not None:
+        plots.plot(done, targets.plot)
+
+
+def _interrupted(what: What, found: list[dict[str, Any]], runs: int, *, json: bool) -> int:
+    if found:
+        print(described(_reported(what, found, this_machine())), file=sys.stderr)
+    told = f"interrupted after {len(found)} of {runs} runs; files are written after the last alone"
+    failed("bench", told, json=json)
+    return INTERRUPTED
 
 
 def _say(done: Report, before: Report | None, tolerance: float, *, json: bool) -> int:
     ratios = [] if before is None else list(compared(done, before))
     worse = too_bad(ratios, tolerance)
-    print(described(done))
     for ratio in ratios:
         print(beside(ratio))
     if json:

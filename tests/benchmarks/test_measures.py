@@ -13,6 +13,7 @@ def test_throughput_ends_with_the_oracles_facts() -> None:
     assert found.activations > 10
     assert found.events_per_s == pytest.approx(5_000 / found.seconds)
     assert found.cpu_us_per_event > 0
+    assert found.share_sent == found.activations / 5_000
 
 
 def test_latency_accounts_for_every_event_that_was_accepted() -> None:
@@ -23,13 +24,22 @@ def test_latency_accounts_for_every_event_that_was_accepted() -> None:
     assert found.dead == 0
     assert found.measured > 0
     assert found.from_200_p50_ms + found.p50_ms > 0
-    assert found.p50_ms <= found.p99_ms <= found.p999_ms
+    assert found.p50_ms <= found.p99_ms <= found.p999_ms <= found.max_ms
+    assert 0 < found.ack_p50_ms <= found.ack_p99_ms <= found.ack_max_ms
     assert found.hiccup_p50_ms > 0
+    assert found.lost == 0
+    assert found.activations >= found.measured
+    assert found.drained_s > 0
+    assert found.pending_max > 0
+    assert 0 < found.cpu_live < 2
+    assert 0 < found.cpu_generator < 2
+    assert 0 < found.cpu_bench < 2
 
 
-def test_idle_counts_every_process() -> None:
+def test_idle_counts_every_process_and_what_supervises_them() -> None:
     found = idle.measure(seconds=2)
-    assert set(found.rss_mb_of) == {"log", "ledger", "live", "workers", "collector"}
+    assert set(found.rss_mb_of) == {"up", "log", "ledger", "live", "workers", "collector"}
+    assert found.processes == 6
     assert found.memory in ("pss", "rss")
     assert found.rss_mb == pytest.approx(sum(found.rss_mb_of.values()), abs=0.5)
     assert found.rss_mb > 50

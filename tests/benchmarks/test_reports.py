@@ -2,24 +2,22 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
-import orjson
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks import results
-from benchmarks.bed import BenchError
+from benchmarks import plots, results
+from benchmarks.base import AskedError
 from benchmarks.compare import FIGURES, comparable, compared, too_bad
 from benchmarks.exposition import prometheus
 from benchmarks.idle import Idle
 from benchmarks.latency import Latency
 from benchmarks.machine import Machine, this_machine
-from benchmarks.plots import plot
 from benchmarks.quantiles import CURVE, hiccups, quantiles
-from benchmarks.report import Report, report
+from benchmarks.report import Report, described, report
 from benchmarks.throughput import Throughput
-from kairos.commands.bench import command
 
 MACHINE = Machine('a "fast" one', 2, 25.0, "Linux 6", "3.11", "9.1")
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -36,16 +34,18 @@ def throughput(per_s: float, events: int = 1000) -> Report:
     return report("throughput", [run], MACHINE, "0.1", "2026-11-25T00:00:00Z")
 
 
-def latency() -> Report:
+def latency(*p99: float) -> Report:
     curve = [float(n + 1) for n in range(len(CURVE))]
     run = {
         "rate": 100.0,
         "p50_ms": 2.0,
+        "max_ms": 90.0,
         "measured": 500,
         "curve_ms": curve,
         "hiccup_curve_ms": curve,
     }
-    return report("latency", [run], MACHINE, "0.1", "2026-11-25T00:00:00Z")
+    runs = [{**run, "p99_ms": ms} for ms in p99]
+    return report("latency", runs, MACHINE, "0.1", "2026-11-25T00:00:00Z")
 
 
 def test_the_median_counts_and_the_extremes_stand_beside_it() -> None:
@@ -76,11 +76,13 @@ def test_less_throughput_is_worse_and_so_is_more_memory() -> None:
 
 
 def test_a_report_of_another_question_is_refused() -> None:
-    with pytest.raises(ValueError, match="of throughput, and this is idle"):
+    with pytest.raises(AskedError, match="of throughput, and this is idle"):
         comparable(throughput(1), "idle", {})
-    with pytest.raises(ValueError, match="--events 1000, and this is --events 9"):
-        comparable(throughput(1), "throughput", {"events": 9, "rate": 5})
-    comparable(throughput(1), "throughput", {"events": 1000, "rate": 5})
+    with pytest.raises(AskedError, match="--events 1000, and this is --events 9"):
+        comparable(throughput(1), "throughput", {"events": 9})
+    with pytest.raises(AskedError, match="lacks hiccup_p99_ms, p999_ms"):
+        comparable(latency(1), "latency", {})
+    comparable(throughput(1), "throughput", {"events": 1000})
 
 
 def test_prometheus_reads_its_text() -> None:
@@ -90,34 +92,67 @@ def test_prometheus_reads_its_text() -> None:
     assert samples[0].labels["cpu"] == MACHINE.cpu
 
 
-@pytest.mark.parametrize("done", [idle(100, 150), throughput(5), latency()], ids=lambda d: d.what)
-def test_every_report_can_be_drawn(done: Report, tmp_path: Path) -> None:
-    plot(done, tmp_path / "it.png")
-    assert (tmp_path / "it.png").read_bytes().startswith(PNG)
+@pytest.mark.parametrize(
+    "done", [idle(100, 150), throughput(5), latency(9), latency(9, 30)], ids=lambda d: d.what
+)
+def test_every_report_can_be_drawn_whatever_its_file_is_called(
+    done: Report, tmp_path: Path
+) -> None:
+    plots.plot(done, tmp_path / "it.picture")
+    assert (tmp_path / "it.picture").read_bytes().startswith(PNG)
+
+
+def test_a_picture_has_every_run_and_the_median() -> None:
+    axes: Any = plots.empty().subplots()
+    plots._bars(axes, idle(100, 900, 200), "rss_mb", "memory, MB")
+    assert [bar.get_height() for bar in axes.patches] == [100, 900, 200]
+    assert list(axes.lines[0].get_ydata()) == [200, 200]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("run", "memory, MB")
+
+    axes = plots.empty().subplots()
+    plots._points(axes, latency(9, 30, 12))
+    drawn = [list(line.get_ydata()) for line in axes.lines]
+    assert [9, 30, 12] in drawn
+    assert [12, 12] in drawn
 
 
 def test_every_benchmark_has_its_section_of_the_page(tmp_path: Path) -> None:
     page = tmp_path / "RESULTS.md"
     page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
-    for done in (idle(100, 300), throughput(5000), latency()):
+    for done in (idle(100, 300), throughput(5000), latency(5, 7)):
         results.write(done, page)
         results.write(done, page)
     text = page.read_text(encoding="utf-8")
+    assert text.count("| figure | median | minimum | maximum |") == 3
     assert "Not measured yet" not in text
     assert text.count("| `rss_mb` | 200.00 | 100.00 | 300.00 |") == 1
 
 
+def test_a_bad_run_is_in_the_table_and_in_words() -> None:
+    done = latency(9, 8, 7, 2500, 6)
+    assert "| `p99_ms` | 8.00 | 6.00 | 2,500.00 |" in results.section(done)
+    assert "5 runs" in results.section(done)
+    assert "(6.00 to 2,500.00)" in described(done)
+
+
+def test_a_small_share_keeps_its_digits() -> None:
+    done = report("throughput", [{"share_sent": 0.022335}], MACHINE, "0.1", "")
+    assert "| `share_sent` | 0.0223 | 0.0223 | 0.0223 |" in results.section(done)
+
+
 def test_a_page_without_the_section_is_left_alone(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("# Something else\n", encoding="utf-8")
-    with pytest.raises(BenchError, match="<!-- idle -->"):
-        results.write(idle(1), page)
-    assert page.read_text(encoding="utf-8") == "# Something else\n"
+    for text in ("# Something else\n", "<!-- end of idle -->\n<!-- idle -->\n"):
+        page.write_text(text, encoding="utf-8")
+        with pytest.raises(AskedError, match="<!-- idle -->"):
+            results.write(idle(1), page)
+        assert page.read_text(encoding="utf-8") == text
 
 
 def test_quantiles_are_in_order_and_none_are_zeros() -> None:
     found = quantiles([float(n) for n in range(1001)])
     assert (found.count, found.p50, found.p99, found.p999) == (1001, 500, 990, 999)
+    assert found.max == 1000
     assert quantiles([]).count == 0
 
 
@@ -131,48 +166,6 @@ def test_this_machine_says_what_it_is() -> None:
     assert found.cores >= 1
     assert found.valkey[0].isdigit()
     assert found.python == ".".join(map(str, sys.version_info[:3]))
-
-
-class TestCommand:
-    def last_line(self, capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
-        line: dict[str, object] = orjson.loads(capsys.readouterr().out.splitlines()[-1])
-        return line
-
-    def test_it_measures_saves_and_compares(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        saved, picture, text = tmp_path / "r.json", tmp_path / "r.png", tmp_path / "r.prom"
-        code = command(
-            "idle", runs=1, seconds=1, json=True, save=saved, plot=picture, prometheus=text
-        )
-        said = self.last_line(capsys)
-        assert code == 0
-        assert {"cpu_percent", "rss_mb", "machine", "version", "seconds", "runs", "spread"} <= set(
-            said
-        )
-        assert picture.read_bytes().startswith(PNG)
-        assert "kairos_bench_idle_rss_mb" in text.read_text(encoding="utf-8")
-
-        before = msgspec.json.decode(saved.read_bytes(), type=Report)
-        tiny = msgspec.structs.replace(before, figures={**before.figures, "rss_mb": 1.0})
-        saved.write_bytes(msgspec.json.encode(tiny))
-        assert command("idle", runs=1, seconds=1, json=True, compare=saved) == 1
-        assert "rss_mb" in str(self.last_line(capsys)["worse"])
-
-    @pytest.mark.parametrize(
-        ("options", "wrong"),
-        [
-            ({"what": "idle", "runs": 0}, "--runs"),
-            ({"what": "idle", "profile": Path("p")}, "--profile"),
-            ({"what": "throughput", "seconds": 3}, "--seconds"),
-            ({"what": "idle", "compare": Path("nowhere.json")}, "nowhere.json"),
-        ],
-    )
-    def test_wrong_usage_says_what(
-        self, options: dict[str, object], wrong: str, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        assert command(**options) == 2  # type: ignore[arg-type]
-        assert wrong in capsys.readouterr().err
 
 
 def test_no_figure_is_hidden_by_a_word_about_the_report() -> None:
