@@ -103,7 +103,15 @@ class DeadLetter(msgspec.Struct, frozen=True, array_like=True, tag="dead"):
     import_id: str = ""
 
 
-Record = Event | Tick | Sweep | Version | Join | DeadLetter
+class Settled(msgspec.Struct, frozen=True, array_like=True, tag="settled"):
+    """A dead letter is done with: replayed by a record beside this one, or given up by somebody."""
+
+    entry: int  # of the letter
+    nth: int
+    by: str  # who said so
+
+
+Record = Event | Tick | Sweep | Version | Join | DeadLetter | Settled
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Record])

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from events.record import DeadLetter, Event, Join, Offset, Record, Sweep, Tick, Version
+from events.record import DeadLetter, Event, Join, Offset, Record, Settled, Sweep, Tick, Version
 from profile_state.consent import STATEMENTS, statements
 from profile_state.fold import fold, fold_statements
 from profile_state.identity import PLACES
@@ -154,6 +154,8 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
                     _sweep(work, record, offset)
                 case DeadLetter():
                     work.dead.append((offset, record))
+                case Settled(entry, place):
+                    work.settled.append(Offset(entry, place))
             state.offset = offset
     return work
 

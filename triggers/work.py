@@ -35,6 +35,7 @@ class Work(msgspec.Struct):
     activations: list[Activation] = []
     withdrawals: list[Withdrawal] = []
     dead: list[tuple[Offset, DeadLetter]] = []
+    settled: list[Offset] = []  # dead letters that are done with
     seen: list[tuple[Offset, bytes, bytes]] = []  # first copies: (offset, key, digest)
     workspaces: list[tuple[str, dict[str, str]]] = []  # (hash, files) that came into force
     explanations: list[Explanation] = []

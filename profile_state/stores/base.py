@@ -4,7 +4,7 @@ Writes are sent in order and acknowledged later; `settled` says how many were. A
 another one has replaced changes nothing, whatever it sends.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -39,6 +39,7 @@ class Outputs(msgspec.Struct):
     activations: bytes | None = None  # one entry of the activation stream
     withdrawals: list[tuple[str, str, str, int]] = []  # leaf, purpose, channel, ms
     dead: list[tuple[Offset, bytes]] = []
+    settled: list[Offset] = []  # of dead letters that are done with
     seen: Sequence[tuple[Offset, bytes, bytes]] = ()  # as in Seen
     workspaces: list[tuple[str, bytes]] = []  # hash, packed files
 
@@ -96,6 +97,14 @@ class Store(Protocol):
 
     def within(self, first: int, last: int) -> list[str]:
         """Return the ids of the people in a range of places, both ends included.
+
+        Raises:
+            LedgerLostError: the ledger does not answer.
+        """
+        ...
+
+    def dead(self) -> Iterator[tuple[Offset, bytes]]:
+        """Yield the dead letters, packed, oldest first.
 
         Raises:
             LedgerLostError: the ledger does not answer.

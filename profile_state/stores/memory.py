@@ -1,9 +1,9 @@
 """A ledger in memory: for tests, simulations, and reading a log without keeping anything."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from events.record import START
+from events.record import START, Offset
 from profile_state.identity import place_of
 from profile_state.person import NEVER
 from profile_state.stores.base import (
@@ -71,6 +71,10 @@ class MemoryStore:
         """Look at everybody."""
         return [person for person in self.shelf.people if first <= place_of(person) <= last]
 
+    def dead(self) -> Iterator[tuple[Offset, bytes]]:
+        """Yield the dead letters."""
+        yield from sorted((Offset(*place), body) for place, body in self.shelf.dead.items())
+
     def people(self) -> int:
         """Count everybody."""
         return len(self.shelf.people)
@@ -89,6 +93,8 @@ class MemoryStore:
         if outputs.activations is not None:
             shelf.activations.append(outputs.activations)
         shelf.dead.update(outputs.dead)
+        for offset in outputs.settled:
+            shelf.dead.pop(offset, None)
         shelf.seen += [Seen(*copy) for copy in outputs.seen]
         shelf.workspaces.update(outputs.workspaces)
 

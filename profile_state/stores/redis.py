@@ -8,7 +8,7 @@ gives the order of effects: outputs before the state that contains their cause.
 import struct
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -152,6 +152,19 @@ class RedisStore:
             raise LedgerLostError(f"the ledger does not answer: {error}") from error
         return [person.decode() for person in cast("list[bytes]", found)]
 
+    def dead(self) -> Iterator[tuple[Offset, bytes]]:
+        """Read the places first, then the letters one by one: there may be many, each of 32 KB."""
+        name = self.key("dead")
+        try:
+            fields = cast("list[bytes]", self._client.hkeys(name))
+            for place in sorted(tuple(map(int, field.split(b"."))) for field in fields):
+                offset = Offset(*place)
+                body = cast("bytes | None", self._client.hget(name, f"{offset.entry}.{offset.nth}"))
+                if body is not None:
+                    yield offset, body
+        except redis.RedisError as error:
+            raise LedgerLostError(f"the ledger does not answer: {error}") from error
+
     def people(self) -> int:
         """Count the set of everybody."""
         try:
@@ -195,6 +208,9 @@ class RedisStore:
             ["HSET", self.key("dead"), f"{offset.entry}.{offset.nth}", body]
             for offset, body in outputs.dead
         ]
+        if outputs.settled:
+            fields = [f"{offset.entry}.{offset.nth}" for offset in outputs.settled]
+            commands.append(["HDEL", self.key("dead"), *fields])
         commands += self._seen_commands(outputs.seen)
         if commands:
             self._send(commands)

@@ -122,6 +122,15 @@ def test_the_mark_says_what_is_still_to_be_swept(store: Open) -> None:
         ledger.own()
 
 
+def test_a_dead_letter_that_is_done_with_is_gone(store: Open) -> None:
+    ledger = store()
+    ledger.own()
+    ledger.put(Outputs(dead=[(Offset(1, 2), b"one"), (Offset(1, 3), b"two")]))
+    ledger.put(Outputs(settled=[Offset(1, 2), Offset(9, 9)]))
+    ledger.settled(5)
+    assert list(ledger.dead()) == [(Offset(1, 3), b"two")]
+
+
 def test_i10_a_writer_that_was_replaced_changes_nothing(store: Open) -> None:
     old = store()
     old.own()
