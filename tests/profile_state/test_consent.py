@@ -1,0 +1,81 @@
+"""Consent over every order, against the rule in its own words, applied to everything ever said."""
+
+from typing import Any, NamedTuple
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from profile_state.consent import EVERY, consent
+from tests.shop import Shop, an_event
+
+LEAVES = ("user_id:ana", "anonymous_id:d1", "anonymous_id:d2")
+
+
+class Said(NamedTuple):
+    leaf: str
+    time: int
+    granted: bool
+    channel: str
+
+
+class Tied(NamedTuple):
+    device: str
+    time: int
+
+
+said = st.builds(
+    Said,
+    st.sampled_from(LEAVES),
+    st.integers(1, 9),
+    st.booleans(),
+    st.sampled_from(("email", "sms", EVERY)),
+)
+tied = st.builds(Tied, st.sampled_from(("d1", "d2")), st.integers(1, 9))
+
+
+def joined_by(ties: list[Tied], one: str, other: str, time: int) -> bool:
+    """Whether edges of that time or before join two of Ana's leaves: hers is in the middle."""
+    known = {f"anonymous_id:{tie.device}" for tie in ties if tie.time <= time} | {"user_id:ana"}
+    return one == other or {one, other} <= known
+
+
+def allowed(statements: list[Said], ties: list[Tied], channel: str) -> bool | None:
+    """A grant at t cancels an earlier denial on another leaf if an edge of time <= t joined the two."""
+    mine = {f"anonymous_id:{tie.device}" for tie in ties} | {"user_id:ana"}
+    about = [s for s in statements if s.channel in (channel, EVERY) and s.leaf in mine]
+    for denial in about:
+        if not denial.granted and not any(
+            s.granted and s.time > denial.time and joined_by(ties, s.leaf, denial.leaf, s.time)
+            for s in about
+        ):
+            return False
+    return True if about else None
+
+
+def as_event(nth: int, one: Said | Tied, start: int) -> Any:
+    common: dict[str, Any] = {"time": start + one.time, "message_id": f"m{nth}"}
+    if isinstance(one, Tied):
+        return an_event("identify", user="ana", anon=one.device, **common)
+    kind, _, value = one.leaf.partition(":")
+    who = {"user" if kind == "user_id" else "anon": value}
+    channel: dict[str, Any] = {} if one.channel == EVERY else {"channel": one.channel}
+    own: dict[str, Any] = {"purpose": "marketing", "granted": one.granted, **channel}
+    return an_event("consent_updated", **who, **common, **own)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.one_of(said, said, tied), max_size=9), st.randoms(use_true_random=False))
+def test_a_person_allows_what_the_rule_says_in_any_order(
+    happened: list[Said | Tied], draw: Any
+) -> None:
+    shop = Shop()
+    events = [as_event(nth, one, shop.now - 60_000) for nth, one in enumerate(happened)]
+    events.append(an_event("page_viewed", user="ana", time=shop.now, message_id="last"))
+    draw.shuffle(events)
+    shop.say(events)
+    person = shop.person("user_id:ana")
+    statements = [one for one in happened if isinstance(one, Said)]
+    ties = [one for one in happened if isinstance(one, Tied)]
+    for channel in ("email", "sms", "push"):
+        found = consent(person.leaves.values(), person.edges, "marketing", channel)
+        assert found == allowed(statements, ties, channel), channel
