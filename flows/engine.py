@@ -12,9 +12,12 @@ import structlog
 from events import record
 from events.record import Sweep, Tick, Version
 from events.sources.base import Entry, Log
-from profile_state.cells import Slot
+from flows.loading import bring_in
+from profile_state.copies.base import packed
+from profile_state.copies.disk import Disk
+from profile_state.copies.mover import Mover
 from profile_state.identity import PLACES
-from profile_state.person import NEVER, unpack
+from profile_state.person import NEVER
 from profile_state.stores.base import Mark, Outputs, Store
 from profile_state.write_behind import WriteBehind
 from triggers import activation, core
@@ -27,6 +30,7 @@ PUMP_EVERY_S = 0.005  # under load; measured at 10,000 events/s: p99 24 -> 18 ms
 TICK_LIMIT = 1_000  # people a tick fires; a storm is several ticks
 SWEEP_EVERY_S = 0.05  # under load; without, one follows the other
 SWEPT = 100  # people, about, whom one sweep brings up to date: a few ms
+ROOM = 512 * 1024 * 1024  # bytes of memory for first copies
 READ = 128  # entries in one read
 SOON_S, LATER_S = 0.002, 0.1  # how long a read may wait, with and without work left to do
 
@@ -43,6 +47,8 @@ class Engine:
         clock: ms since 1970; only asks whether something is due, and never reaches the core.
         monotonic: seconds, for pauses.
         partition: of the log.
+        older: where first copies go that memory has no room for; None keeps all in memory.
+        room: bytes of memory for first copies.
     """
 
     def __init__(
@@ -54,6 +60,8 @@ class Engine:
         clock: Callable[[], int],
         monotonic: Callable[[], float],
         partition: int = 0,
+        older: Disk | None = None,
+        room: int = ROOM,
     ) -> None:
         self._log = source
         self._store = store
@@ -61,6 +69,8 @@ class Engine:
         self._clock = clock
         self._monotonic = monotonic
         self.partition = partition
+        self._older = older
+        self._mover = Mover(store, older, room) if older is not None else None
         self.state = State(partition)
         self.behind = WriteBehind(store, self.state.people, self.state.index)
         self.position = -1  # id of the last entry processed
@@ -84,8 +94,11 @@ class Engine:
         if mark.sweep is not None:
             self.state.sweep = Sweep(*mark.sweep)
         self.state.dues = Dues(recovered.dues)
-        for offset, key, digest in recovered.seen:
-            self.state.remember(key, digest, offset)
+        for copy in recovered.seen:
+            self.state.first_seen.setdefault(copy.key, packed(copy.offset, copy.digest))
+        if self._mover is not None:
+            self._mover.restart()
+            self.state.older = bool(self._older)
         self.behind = WriteBehind(self._store, self.state.people, self.state.index)
         self.behind.start(mark)
         self.position = mark.offset.entry  # steps end with entries, and so do marks
@@ -129,7 +142,7 @@ class Engine:
         batches = [core.Batch(e.id, e.time, record.decode(e.payload)) for e in entries]
         done = []
         for stretch in self._stretches(batches):
-            self._load(stretch)
+            bring_in(self.state, self._store, stretch, self._older)
             work = core.step(self.state, stretch, self._addresses)
             self._store.put(_outputs(work))
             self.behind.take(
@@ -155,33 +168,6 @@ class Engine:
     def _stretches(self, batches: list[core.Batch]) -> Iterator[list[core.Batch]]:
         return core.stretches(batches)
 
-    def _load(self, stretch: list[core.Batch]) -> None:
-        state = self.state
-        while wanted := core.needs(state, stretch):
-            loaded = self._store.load(wanted.identifiers, wanted.people)
-            state.index.update(loaded.leads)
-            slots = state.workspace.slots if state.workspace is not None else {}
-            for value in loaded.people.values():
-                state.admit(unpack(value, slots))
-            for sweep in wanted.sweeps:
-                self._load_for(sweep, slots)
-            lost = wanted.people - loaded.people.keys()
-            if lost:
-                raise LookupError(
-                    f"{len(lost)} people are in the ledger's index, but not in the ledger: {sorted(lost)[:3]}"
-                )
-
-    def _load_for(self, sweep: Sweep, slots: Mapping[str, Slot]) -> None:
-        """Load the people of a sweep, except those who are no more and only wait to be removed."""
-        state = self.state
-        cold = [p for p in self._store.within(sweep.first, sweep.last) if p not in state.people]
-        for value in self._store.load((), cold).people.values():
-            person = unpack(value, slots)
-            if all(state.index.get(i, person.id) == person.id for i in person.ids):
-                state.index.update(dict.fromkeys(person.ids, person.id))
-                state.admit(person)
-        state.loaded.add(sweep)
-
     def pump(self, *, busy: bool = False) -> None:
         """Do what the time asks for: write behind, a tick where somebody is due, a sweep.
 
@@ -194,6 +180,8 @@ class Engine:
         self._pumped_s = now_s
         self.behind.pump(now_s, shares=max(1, shares))
         self._next_sweep(now_s, busy=busy)
+        if self._mover is not None and self._mover.step(self.state.first_seen, self.state.now):
+            self.state.older = True
         if now_s - self._ticked_s < TICK_EVERY_S or self.position < self._tick:
             return
         if self.state.dues.next() <= self._clock():

@@ -15,6 +15,10 @@ Deliveries = dict[str, dict[str, int]]  # channel -> outcome -> how many
 OPEN = ("pending", "intent")  # states of a delivery that are not final
 
 
+# What becomes of an event that is no dead letter; one that is too old changed traits alone.
+ACCOUNTED = ("applied", "duplicate", "too_old")
+
+
 class FiguresError(Exception):
     """The figures cannot be read now; the message says why."""
 
@@ -42,7 +46,7 @@ class Figures(msgspec.Struct, frozen=True):
     @property
     def settled(self) -> int:
         """Events of which it is known what became of them."""
-        return self.counts.get("applied", 0) + self.counts.get("duplicate", 0) + self.dead
+        return sum(self.counts.get(name, 0) for name in ACCOUNTED) + self.dead
 
     @property
     def decided(self) -> int:

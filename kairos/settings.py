@@ -57,6 +57,8 @@ class Settings(msgspec.Struct, frozen=True):
     collector: Collector = Collector()
     workspace: Path | None = None  # the folder; None keeps what the log holds
     deliveries: Path = Path("deliveries")  # the folder of the delivery ledgers
+    copies: Path = Path("copies")  # the folder of the first copies that memory has no room for
+    copies_mb: int = 512  # of memory for first copies
     channels: dict[str, dict[str, str]] = {}  # options of the channels that are configured
     status: Path | None = None  # the folder into which processes say how they are
     server_key: str | None = None  # a server write key, for commands that send events
@@ -84,6 +86,8 @@ class Settings(msgspec.Struct, frozen=True):
             ),
             workspace=Path(workspace) if workspace else None,
             deliveries=Path(read.text("DELIVERIES") or default.deliveries),
+            copies=Path(read.text("COPIES") or default.copies),
+            copies_mb=read.number("COPIES_MB", default.copies_mb),
             channels=_channels(read),
             status=Path(status) if status else None,
             server_key=read.text("SERVER_KEY"),
@@ -103,6 +107,8 @@ class Settings(msgspec.Struct, frozen=True):
             "PORT": str(self.collector.port),
             "KEYS": str(self.collector.keys),
             "DELIVERIES": str(self.deliveries),
+            "COPIES": str(self.copies),
+            "COPIES_MB": str(self.copies_mb),
         }
         for name, options in self.channels.items():
             env |= {f"{name}_{option}".upper(): value for option, value in options.items()}

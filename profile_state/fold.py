@@ -22,7 +22,6 @@ def fold(leaf: Leaf, event: Event, fold_cells: FoldCells | None, now: int) -> No
             definition remembers it.
         now: ms, the log's clock; what has left every window is let go.
     """
-    leaf.total += 1
     leaf.first = min(leaf.first, event.time)
     leaf.last = max(leaf.last, event.time)
     fold_statements(leaf, event)

@@ -3,6 +3,7 @@
 import hashlib
 from datetime import datetime
 from itertools import count
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from events.record import CLAIMED, VERIFIED, Event, Join
 from events.sources.memory import MemoryLog
 from flows.engine import Engine
 from profile_state import hashes
+from profile_state.copies.disk import Disk
 from profile_state.person import Person
 from profile_state.stores.memory import MemoryStore, Shelf
 from triggers import activation
@@ -94,11 +96,23 @@ class Shop:
         *,
         start: int | None = None,
         workspace: str = WORKSPACE,
+        copies: Path | None = None,
+        room: int = 0,
     ) -> None:
+        """Open it.
+
+        Args:
+            files: of the workspace, beside workspace.yaml.
+            start: ms; Monday at 10:00 where nothing is said.
+            workspace: workspace.yaml.
+            copies: a folder for first copies; None keeps them in memory.
+            room: bytes of memory for first copies where there is a folder.
+        """
         self.now = start if start is not None else at("10:00")
         self.files = {"workspace.yaml": workspace, **(files or {})}
         self.log = MemoryLog(clock=lambda: self.now)
         self.shelf = Shelf()
+        self.copies, self.room = copies, room
         self._ids = count(1)
         self.explanations: list[tuple[int, str, str, str]] = []  # now, trigger, outcome, reason
         self.open()
@@ -113,6 +127,8 @@ class Shop:
             ADDRESSES,
             clock=lambda: self.now,
             monotonic=lambda: self.now / 1000,
+            older=None if self.copies is None else Disk(self.copies),
+            room=self.room,
         )
         self.engine.recover()
 

@@ -14,6 +14,7 @@ import msgspec
 
 from events.record import DeadLetter, Event, Join, Offset, Record, Settled, Sweep, Tick, Version
 from profile_state.consent import STATEMENTS, statements
+from profile_state.copies.base import digest_of, packed, place_of
 from profile_state.fold import fold, fold_statements
 from profile_state.identity import PLACES
 from profile_state.person import Person
@@ -43,9 +44,10 @@ class Needs(NamedTuple):
     identifiers: set[str]  # whose person is not known yet
     people: set[str]  # ids of people in the ledger
     sweeps: set[Sweep]  # whose people may be in the ledger
+    copies: set[bytes]  # event keys whose first copy may have left memory
 
     def __bool__(self) -> bool:
-        return bool(self.identifiers or self.people or self.sweeps)
+        return any(self)
 
 
 def stretches(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
@@ -72,12 +74,15 @@ def needs(state: State, batches: list[Batch]) -> Needs:
         state: as it stands before the stretch.
         batches: a stretch, with a tick or a sweep at its start if anywhere.
     """
-    wanted = Needs(set(), set(), set())
+    wanted = Needs(set(), set(), set(), set())
     for batch in batches:
         for record in batch.records:
             if isinstance(record, Event):
                 if not _at_hand(state, record.ids):
                     _need(state, record.ids, wanted)
+                key = record.key
+                if state.older and key not in state.first_seen and key not in state.asked:
+                    wanted.copies.add(key)
             elif isinstance(record, Join):
                 _need(state, (record.one, record.other), wanted)
             elif isinstance(record, Sweep):
@@ -157,36 +162,40 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
                 case Settled(entry, place):
                     work.settled.append(Offset(entry, place))
             state.offset = offset
+    state.asked = {}
     return work
 
 
 def _event(work: Work, event: Event, offset: Offset) -> None:
     state = work.state
-    first = state.first_seen.get(event.key)
-    if first is not None and first[1] < offset:
-        _copy(work, event, offset, same=first[0] == event.digest)
+    first = state.first_copy(event.key)
+    if first is not None and place_of(first) < offset:
+        _copy(work, event, offset, same=digest_of(first) == event.digest)
         return
-    if first is None:
-        state.remember(event.key, event.digest, offset)
-        work.seen.append((offset, event.key, event.digest))
+    too_old = not event.import_id and event.time <= state.now - OLDEST
+    if first is None and not too_old:
+        state.first_seen[event.key] = packed(offset, event.digest)
+        work.seen.append((offset, event.key, event.digest, state.now, event.import_id))
     person, others = people.resolve(work, event, offset)
     if person is None:
         return
     memberships.adopt(work, person)
     human = MACHINE not in event.flags
-    counts = human and (event.import_id != "" or event.time > state.now - OLDEST)
+    counts = human and not too_old
     occurs = counts and not event.import_id  # nothing occurs from history
     workspace = state.workspace
     folding = workspace.fold.get(event.name) if workspace is not None and counts else None
     leaf = person.leaves[event.leaf]
     fold(leaf, event, folding, state.now)
+    if not too_old:  # nobody remembers whether it is a copy, so it must not matter
+        leaf.total += 1
     if len(person.leaves) > 1:
         fold_statements(person.view, event)
         if folding is not None:
             folding(person.view.cells, event, state.now)
     if event.name in STATEMENTS:
         _withdraw(work, person, event)
-    work.count(person.id, "applied")
+    work.count(person.id, "too_old" if too_old else "applied")
     edges = memberships.after_event(
         work, person, event, everything=bool(others) or person.offset == offset
     )

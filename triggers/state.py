@@ -10,7 +10,6 @@ from heapq import heapify, heappop, heappush
 from events.record import START, Offset, Sweep
 from profile_state.identity import PLACES, place_of
 from profile_state.person import NEVER, Person
-from profile_state.stores.base import FIRST_COPIES
 from triggers.definitions import Workspace
 
 
@@ -66,7 +65,9 @@ class State:
         self.loaded: set[Sweep] = set()  # sweeps whose people are in memory, ahead of their step
         self.index: dict[str, str | None] = {}  # identifier or former id -> person, None: nobody
         self.dues = Dues()
-        self.first_seen: dict[bytes, tuple[bytes, Offset]] = {}  # event key -> (digest, offset)
+        self.first_seen: dict[bytes, int] = {}  # event key -> first copy, see `copies.base.packed`
+        self.older = False  # whether first copies that left memory are kept elsewhere
+        self.asked: dict[bytes, int | None] = {}  # of the keys at hand, what is known there
 
     def find(self, identifier: str) -> Person | None:
         """Return the person that an identifier or former person id belongs to."""
@@ -87,8 +88,7 @@ class State:
         """Return the ids of the people in memory whom a sweep is for, in order."""
         return sorted(p for place in self.places[sweep.first : sweep.last + 1] for p in place)
 
-    def remember(self, key: bytes, digest: bytes, offset: Offset) -> None:
-        """Remember an event's first copy, and let the oldest go where there are too many."""
-        self.first_seen[key] = (digest, offset)
-        if len(self.first_seen) > FIRST_COPIES:
-            del self.first_seen[next(iter(self.first_seen))]
+    def first_copy(self, key: bytes) -> int | None:
+        """Return an event's first copy, None where there was none."""
+        first = self.first_seen.get(key)
+        return self.asked.get(key) if first is None and self.asked else first

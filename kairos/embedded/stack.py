@@ -1,6 +1,6 @@
 """The embedded stack: two Valkeys, live flow, collector and worker, kept alive until stopped.
 
-DATA/   log/ ledger/ deliveries/ keys.json      everything that lasts
+DATA/   log/ ledger/ deliveries/ copies/ keys.json    everything that lasts
 TEMP/   log.sock ledger.sock status/            short paths; gone with the process
 """
 
@@ -116,6 +116,7 @@ class Stack:
             collector=Collector(host, self.listening.getsockname()[1], data / "keys.json"),
             workspace=workspace,
             deliveries=data / "deliveries",
+            copies=data / "copies",
             channels=channels or {},
             status=status,
         )

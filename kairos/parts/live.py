@@ -16,6 +16,7 @@ from flows.workspace_folder import read_folder
 from kairos.discovery import found_in
 from kairos.parts.base import Reporter, log_lines, stop_on_signals
 from kairos.settings import Settings, SettingsError
+from profile_state.copies.disk import Disk
 from profile_state.stores.base import FencedError, LedgerLostError
 from profile_state.stores.redis import RedisStore
 from triggers.problems import WorkspaceError
@@ -44,7 +45,16 @@ def main(settings: Settings) -> int:
     store = RedisStore(settings.ledger)
     addresses = {name: channel.ADDRESS for name, channel in found_in("channels").items()}
     kind = ReplayedEngine if settings.log.replayed else Engine
-    engine = kind(source, store, addresses, clock=now_ms, monotonic=time.monotonic)
+    older = Disk(settings.copies / "p0")
+    engine = kind(
+        source,
+        store,
+        addresses,
+        clock=now_ms,
+        monotonic=time.monotonic,
+        older=older,
+        room=settings.copies_mb * 1024 * 1024,
+    )
     reporter: Reporter | None = None
     room = threading.Thread(target=_make_room, args=(engine, settings, stop), daemon=True)
     room.start()
@@ -73,6 +83,7 @@ def main(settings: Settings) -> int:
             reporter.__exit__(None, None, None)
         store.close()
         source.close()
+        older.close()
     return 0
 
 

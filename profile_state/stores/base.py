@@ -10,8 +10,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from events.record import Offset
-
-FIRST_COPIES = 4_000_000  # events remembered against duplicates, in memory and in the ledger
+from profile_state.copies.base import Seen
 
 
 class FencedError(Exception):
@@ -25,14 +24,6 @@ class LedgerLostError(Exception):
     """
 
 
-class Seen(NamedTuple):
-    """The first copy of an event."""
-
-    offset: Offset
-    key: bytes  # 16 bytes
-    digest: bytes  # 8 bytes
-
-
 class Outputs(msgspec.Struct):
     """What a step sends out, before any state that contains its cause."""
 
@@ -40,7 +31,8 @@ class Outputs(msgspec.Struct):
     withdrawals: list[tuple[str, str, str, int]] = []  # leaf, purpose, channel, ms
     dead: list[tuple[Offset, bytes]] = []
     settled: list[Offset] = []  # of dead letters that are done with
-    seen: Sequence[tuple[Offset, bytes, bytes]] = ()  # as in Seen
+    seen: Sequence[tuple[Offset, bytes, bytes, int, str]] = ()  # first copies, as in Seen
+    moved: int = 0  # rows of the oldest first copies that are kept elsewhere now
     workspaces: list[tuple[str, bytes]] = []  # hash, packed files
 
 
@@ -97,6 +89,18 @@ class Store(Protocol):
 
     def within(self, first: int, last: int) -> list[str]:
         """Return the ids of the people in a range of places, both ends included.
+
+        Raises:
+            LedgerLostError: the ledger does not answer.
+        """
+        ...
+
+    def oldest_copies(self, after: int, rows: int) -> list[list[Seen]]:
+        """Return rows of first copies, the oldest first, each as one entry of the log wrote it.
+
+        Args:
+            after: how many of the oldest rows to pass over.
+            rows: how many to return at most.
 
         Raises:
             LedgerLostError: the ledger does not answer.

@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 from events.record import START, Offset
+from profile_state.copies.base import Seen
 from profile_state.identity import place_of
 from profile_state.person import NEVER
 from profile_state.stores.base import (
@@ -13,7 +15,6 @@ from profile_state.stores.base import (
     Mark,
     Outputs,
     Recovered,
-    Seen,
 )
 
 
@@ -26,7 +27,7 @@ class Shelf:
         self.index: dict[str, str] = {}
         self.dues: dict[str, int] = {}
         self.counts: Counter[str] = Counter()
-        self.seen: list[Seen] = []
+        self.seen: list[list[Seen]] = []  # a row for each entry of the log
         self.activations: list[bytes] = []
         self.withdrawals: dict[tuple[str, str, str], int] = {}
         self.dead: dict[tuple[int, int], bytes] = {}
@@ -59,7 +60,7 @@ class MemoryStore:
         self._epoch = self.shelf.epoch
         self._sent = 0
         dues = [(due, person) for person, due in self.shelf.dues.items()]
-        return Recovered(self.shelf.mark, dues, list(self.shelf.seen))
+        return Recovered(self.shelf.mark, dues, [copy for row in self.shelf.seen for copy in row])
 
     def load(self, identifiers: Iterable[str], people: Iterable[str]) -> Loaded:
         """Read people."""
@@ -70,6 +71,10 @@ class MemoryStore:
     def within(self, first: int, last: int) -> list[str]:
         """Look at everybody."""
         return [person for person in self.shelf.people if first <= place_of(person) <= last]
+
+    def oldest_copies(self, after: int, rows: int) -> list[list[Seen]]:
+        """Return rows of first copies."""
+        return self.shelf.seen[after : after + rows]
 
     def dead(self) -> Iterator[tuple[Offset, bytes]]:
         """Yield the dead letters."""
@@ -95,7 +100,9 @@ class MemoryStore:
         shelf.dead.update(outputs.dead)
         for offset in outputs.settled:
             shelf.dead.pop(offset, None)
-        shelf.seen += [Seen(*copy) for copy in outputs.seen]
+        copies = [Seen(*copy) for copy in outputs.seen]
+        shelf.seen += [list(row) for _, row in groupby(copies, lambda copy: copy.offset.entry)]
+        del shelf.seen[: outputs.moved]
         shelf.workspaces.update(outputs.workspaces)
 
     def write(self, chunk: Chunk) -> None:

@@ -7,7 +7,6 @@ gives the order of effects: outputs before the state that contains their cause.
 
 import struct
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -20,10 +19,10 @@ from redis.retry import Retry
 
 from events.record import START, Offset
 from events.sources.valkey import stream_key
+from profile_state.copies.base import Seen
 from profile_state.identity import place_of
 from profile_state.person import NEVER
 from profile_state.stores.base import (
-    FIRST_COPIES,
     Chunk,
     FencedError,
     LedgerLostError,
@@ -31,12 +30,11 @@ from profile_state.stores.base import (
     Mark,
     Outputs,
     Recovered,
-    Seen,
 )
 
 WITHDRAWN_MS = 90 * 86_400_000  # as long as an activation may still be sent
 _ROW = struct.Struct(">I16s8s")  # place in the entry, key, digest
-_HEAD = struct.Struct(">q")  # entry
+_HEAD = struct.Struct(">qqB")  # entry, when the log took it, bytes of the import's id
 
 Command = list[bytes | str | int]
 
@@ -62,8 +60,6 @@ class RedisStore:
         self._token = ""
         self._sent = 0
         self._settled = 0
-        self._rows: deque[int] = deque()  # how many first copies each packed row holds
-        self._held = 0
 
     def __repr__(self) -> str:
         return f"RedisStore(partition={self._tag}, sent={self._sent}, settled={self._settled})"
@@ -122,13 +118,8 @@ class RedisStore:
             "list[tuple[bytes, float]]",
             self._client.zrange(self.key("due"), 0, -1, withscores=True),
         )
-        seen: list[Seen] = []
-        self._rows.clear()
-        for row in cast("list[bytes]", self._client.lrange(self.key("seen"), 0, -1)):
-            copies = _unpack_seen(row)
-            self._rows.append(len(copies))
-            seen += copies
-        self._held = len(seen)
+        rows = cast("list[bytes]", self._client.lrange(self.key("seen"), 0, -1))
+        seen = [copy for row in rows for copy in _unpack_seen(row)]
         return Recovered(mark, [(int(due), person.decode()) for person, due in dues], seen)
 
     def load(self, identifiers: Iterable[str], people: Iterable[str]) -> Loaded:
@@ -151,6 +142,14 @@ class RedisStore:
         except redis.RedisError as error:
             raise LedgerLostError(f"the ledger does not answer: {error}") from error
         return [person.decode() for person in cast("list[bytes]", found)]
+
+    def oldest_copies(self, after: int, rows: int) -> list[list[Seen]]:
+        """Read the head of the list of packed rows."""
+        try:
+            found = self._client.lrange(self.key("seen"), after, after + rows - 1)
+        except redis.RedisError as error:
+            raise LedgerLostError(f"the ledger does not answer: {error}") from error
+        return [_unpack_seen(row) for row in cast("list[bytes]", found)]
 
     def dead(self) -> Iterator[tuple[Offset, bytes]]:
         """Read the places first, then the letters one by one: there may be many, each of 32 KB."""
@@ -211,20 +210,11 @@ class RedisStore:
         if outputs.settled:
             fields = [f"{offset.entry}.{offset.nth}" for offset in outputs.settled]
             commands.append(["HDEL", self.key("dead"), *fields])
-        commands += self._seen_commands(outputs.seen)
+        commands += [["RPUSH", self.key("seen"), row] for row in _pack_seen(outputs.seen)]
+        if outputs.moved:
+            commands.append(["LPOP", self.key("seen"), outputs.moved])
         if commands:
             self._send(commands)
-
-    def _seen_commands(self, seen: Sequence[tuple[Offset, bytes, bytes]]) -> list[Command]:
-        commands: list[Command] = []
-        for row in _pack_seen(seen):
-            commands.append(["RPUSH", self.key("seen"), row])
-            self._rows.append((len(row) - _HEAD.size) // _ROW.size)
-            self._held += self._rows[-1]
-        while self._held > FIRST_COPIES:
-            commands.append(["LPOP", self.key("seen")])
-            self._held -= self._rows.popleft()
-        return commands
 
     def write(self, chunk: Chunk) -> None:
         """Send a chunk in one call."""
@@ -295,17 +285,23 @@ class RedisStore:
             self._connection = None
 
 
-def _pack_seen(seen: Sequence[tuple[Offset, bytes, bytes]]) -> list[bytes]:
-    """Pack first copies, one row an entry of the log."""
-    rows: dict[int, list[bytes]] = {}
-    for (entry, nth), key, digest in seen:
-        rows.setdefault(entry, [_HEAD.pack(entry)]).append(_ROW.pack(nth, key, digest))
+def _pack_seen(seen: Sequence[tuple[Offset, bytes, bytes, int, str]]) -> list[bytes]:
+    """Pack first copies, one row for each entry of the log and import."""
+    rows: dict[tuple[int, str], list[bytes]] = {}
+    for (entry, nth), key, digest, taken, import_id in seen:
+        row = rows.get((entry, import_id))
+        if row is None:
+            name = import_id.encode()
+            row = rows[entry, import_id] = [_HEAD.pack(entry, taken, len(name)), name]
+        row.append(_ROW.pack(nth, key, digest))
     return [b"".join(parts) for parts in rows.values()]
 
 
 def _unpack_seen(row: bytes) -> list[Seen]:
-    (entry,) = _HEAD.unpack_from(row)
+    entry, time, length = _HEAD.unpack_from(row)
+    start = _HEAD.size + length
+    import_id = row[_HEAD.size : start].decode()
     return [
-        Seen(Offset(entry, nth), key, digest)
-        for nth, key, digest in _ROW.iter_unpack(row[_HEAD.size :])
+        Seen(Offset(entry, nth), key, digest, time, import_id)
+        for nth, key, digest in _ROW.iter_unpack(row[start:])
     ]

@@ -1,0 +1,1 @@
+"""First copies of events, by which later ones are known: the newest in memory, the rest on disk."""
