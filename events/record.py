@@ -87,6 +87,16 @@ class Join(msgspec.Struct, frozen=True, array_like=True, tag="join"):
     reason: str
 
 
+class Erase(msgspec.Struct, frozen=True, array_like=True, tag="erase"):
+    """A person is erased: everything about whoever this identifier belongs to."""
+
+    identifier: str
+    key: bytes  # 16; of the hash that stays of each identifier
+    time: int  # ms; when it was said
+    by: str  # who said so
+    reason: str
+
+
 class DeadLetter(msgspec.Struct, frozen=True, array_like=True, tag="dead"):
     """An accepted event that cannot be applied, kept whole until somebody replays it."""
 
@@ -111,7 +121,7 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, tag="settled"):
     by: str  # who said so
 
 
-Record = Event | Tick | Sweep | Version | Join | DeadLetter | Settled
+Record = Event | Tick | Sweep | Version | Join | Erase | DeadLetter | Settled
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Record])

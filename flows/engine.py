@@ -93,6 +93,7 @@ class Engine:
             self.state.files = mark.files
         if mark.sweep is not None:
             self.state.sweep = Sweep(*mark.sweep)
+        self.state.erasure_keys = tuple(recovered.erasure_keys)
         self.state.dues = Dues(recovered.dues)
         for copy in recovered.seen:
             self.state.first_seen.setdefault(copy.key, packed(copy.offset, copy.digest))
@@ -222,6 +223,7 @@ def _outputs(work: Work) -> Outputs:
         withdrawals=[(w.leaf, w.purpose, w.channel, w.time) for w in work.withdrawals],
         dead=[(offset, msgspec.msgpack.encode(letter)) for offset, letter in work.dead],
         settled=work.settled,
+        erasure_keys=work.erasure_keys,
         seen=work.seen,
         workspaces=[(version, msgspec.msgpack.encode(files)) for version, files in work.workspaces],
     )

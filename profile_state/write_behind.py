@@ -152,7 +152,9 @@ class WriteBehind:
             chunk.people.append((person, value, known.due))
         for identifier in self._moved.pop(person, ()):
             leads = self._index.get(identifier)
-            if leads is not None:
+            if leads is None:
+                chunk.forgotten.append(identifier)
+            else:
                 chunk.index.append((identifier, leads))
         for name, by in self._counts.pop(person, {}).items():
             chunk.counts[name] = chunk.counts.get(name, 0) + by

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from events import record
-from events.record import CLAIMED, VERIFIED, Event, Join
+from events.record import CLAIMED, VERIFIED, Erase, Event, Join
 from events.sources.memory import MemoryLog
 from flows.engine import Engine
 from profile_state import hashes
@@ -195,6 +195,12 @@ class Shop:
             by="operator",
             reason="",
         )
+        self.say([said])
+        return said
+
+    def erase(self, identifier: str, key: bytes = b"k" * 16) -> Erase:
+        """A privacy officer erases a person."""
+        said = Erase(identifier, key, self.now, "officer", "")
         self.say([said])
         return said
 

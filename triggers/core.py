@@ -12,13 +12,24 @@ from typing import NamedTuple
 
 import msgspec
 
-from events.record import DeadLetter, Event, Join, Offset, Record, Settled, Sweep, Tick, Version
+from events.record import (
+    DeadLetter,
+    Erase,
+    Event,
+    Join,
+    Offset,
+    Record,
+    Settled,
+    Sweep,
+    Tick,
+    Version,
+)
 from profile_state.consent import STATEMENTS, statements
 from profile_state.copies.base import digest_of, packed, place_of
 from profile_state.fold import fold, fold_statements
 from profile_state.identity import PLACES
 from profile_state.person import Person
-from triggers import memberships, people, runs
+from triggers import erasure, memberships, people, runs
 from triggers.load import load
 from triggers.problems import WorkspaceError
 from triggers.state import State
@@ -85,6 +96,10 @@ def needs(state: State, batches: list[Batch]) -> Needs:
                     wanted.copies.add(key)
             elif isinstance(record, Join):
                 _need(state, (record.one, record.other), wanted)
+            elif isinstance(record, Erase):
+                keys = {*state.erasure_keys, record.key}
+                tombs = [erasure.tombstone(record.identifier, key) for key in keys]
+                _need(state, (record.identifier, *tombs), wanted)
             elif isinstance(record, Sweep):
                 if record not in state.loaded:
                     wanted.sweeps.add(record)
@@ -121,6 +136,8 @@ def _need(state: State, identifiers: Iterable[str], wanted: Needs) -> None:
             continue
         person = state.index[identifier]
         if person is None:
+            if state.erasure_keys and not identifier.startswith("e_"):
+                ahead += erasure.tombstones(state, identifier)
             continue
         known = state.people.get(person)
         if known is None:
@@ -157,6 +174,8 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
                     _join(work, record, offset)
                 case Sweep():
                     _sweep(work, record, offset)
+                case Erase():
+                    _erase(work, record, offset)
                 case DeadLetter():
                     work.dead.append((offset, record))
                 case Settled(entry, place):
@@ -168,6 +187,11 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
 
 def _event(work: Work, event: Event, offset: Offset) -> None:
     state = work.state
+    if state.erasure_keys:
+        left = erasure.without_erased(work, event, offset)
+        if left is None:
+            return
+        event = left
     first = state.first_copy(event.key)
     if first is not None and place_of(first) < offset:
         _copy(work, event, offset, same=digest_of(first) == event.digest)
@@ -256,8 +280,9 @@ def _moved(
 
 def _join(work: Work, join: Join, offset: Offset) -> None:
     """Join or part two identifiers by an operator's word."""
-    changed = people.rejoin(work, join, offset)
-    for person in changed:
+    if erasure.names_erased(work, (join.one, join.other), offset):
+        return
+    for person in people.rejoin(work, join, offset):
         memberships.adopt(work, person)
         _moved(work, person, f"join/{join.id}", None, offset)
 
@@ -278,13 +303,19 @@ def _tick(work: Work, limit: int, offset: Offset) -> None:
         _touched(work, person, offset)
 
 
+def _erase(work: Work, said: Erase, offset: Offset) -> None:
+    for person in erasure.erase(work, said, offset):
+        memberships.adopt(work, person)
+        _moved(work, person, None, None, offset)
+
+
 def _sweep(work: Work, sweep: Sweep, offset: Offset) -> None:
     """Bring a part of the people up to date with the workspace in force; nothing occurs from it."""
     state = work.state
     for person_id in state.within(sweep):
         person = state.people.get(person_id)
-        if person is None or person.offset >= offset:
-            continue  # an earlier one's new limits changed them too
+        if person is None or not person.ids or person.offset >= offset:
+            continue  # a tombstone, or an earlier one's new limits changed them too
         if len(person.ids) > 1 or person.refused:
             for changed in people.regroup(work, person, offset):
                 memberships.adopt(work, changed)

@@ -60,6 +60,53 @@ def rejoin(work: Work, join: Join, offset: Offset) -> list[Person]:
     return changed
 
 
+def admit_tombstone(work: Work, name: str, offset: Offset) -> Person:
+    """Take the tombstone of an erased identifier into the state."""
+    tomb = Person(name, set(), {})
+    tomb.offset = offset
+    work.state.admit(tomb)
+    work.dirty.add(name)
+    _lead(work, name, name)
+    return tomb
+
+
+def forget(work: Work, identifier: str, tombs: list[Person], offset: Offset) -> list[Person]:
+    """Take out whom an identifier belongs to, with every edge and way that leads to them.
+
+    Args:
+        work: the step.
+        identifier: which may be nobody's.
+        tombs: what stays of all identifiers of the person.
+        offset: of the record.
+
+    Returns:
+        Other people whom it changed.
+    """
+    state = work.state
+    before = neighbourhood(state, [identifier])
+    person = state.find(identifier)
+    identifiers = {identifier} if person is None else {identifier, *person.ids}
+    ways = set(identifiers)
+    if person is not None:
+        ways |= {person.id, *(person_id(key) for key in person.leaves)}
+    for way in ways:
+        state.index[way] = None
+        work.index[way] = tombs[0].id  # written with it
+    rest = [p for p in before.values() if p is not person]
+    edges = [e for p in before.values() for e in (*p.edges, *p.refused)]
+    changed = _settle(
+        work,
+        before,
+        ids={i for p in rest for i in p.ids},
+        edges=[e for e in edges if e.a not in identifiers and e.b not in identifiers],
+        leaves={key: leaf for p in rest for key, leaf in p.leaves.items()},
+        cause=tombs[0].id,
+        offset=offset,
+    )
+    work.together.append({tomb.id for tomb in tombs} | {p.id for p in before.values()})
+    return changed
+
+
 def regroup(work: Work, person: Person, offset: Offset) -> list[Person]:
     """Apply the limits in force to somebody and all whom refused edges connect to them.
 
@@ -141,15 +188,34 @@ def _regroup(
         offset: of the record.
         leaf: the event's, which may be new.
     """
-    state = work.state
-    before = neighbourhood(state, ids)
+    before = neighbourhood(work.state, ids)
     leaves = {key: lf for p in before.values() for key, lf in p.leaves.items()}
     if leaf is not None:
         leaves.setdefault(leaf.key, leaf)
-    all_ids = {i for p in before.values() for i in p.ids} | set(ids)
-    all_edges = [e for p in before.values() for e in (*p.edges, *p.refused)] + edges
-    limits = state.workspace.limits if state.workspace is not None else {}
-    grouping = group(all_ids, all_edges, limits)
+    return _settle(
+        work,
+        before,
+        ids={i for p in before.values() for i in p.ids} | set(ids),
+        edges=[e for p in before.values() for e in (*p.edges, *p.refused)] + edges,
+        leaves=leaves,
+        cause=ids[0],
+        offset=offset,
+    )
+
+
+def _settle(
+    work: Work,
+    before: dict[str, Person],
+    *,
+    ids: set[str],
+    edges: list[Edge],
+    leaves: dict[str, Leaf],
+    cause: str,
+    offset: Offset,
+) -> list[Person]:
+    """Put the people that edges make of identifiers in the place of those who were before."""
+    workspace = work.state.workspace
+    grouping = group(ids, edges, workspace.limits if workspace is not None else {})
     changed: list[Person] = []
     after: set[str] = set()
     for identifiers in grouping.groups:
@@ -160,7 +226,7 @@ def _regroup(
         known = before.get(person.id)
         if known is None or _differs(known, person):
             changed.append(person)
-    _replace(work, before, changed, after, ids[0], offset)
+    _replace(work, before, changed, after, cause, offset)
     return changed
 
 
@@ -205,8 +271,9 @@ def _replace(
         if len(after) > 1:
             _lead(work, person.id, person.id)  # it may be the former id of whom this one left
     for old in gone:
-        if not old.leaves:  # else its id is that of a leaf, and led on already
-            _lead(work, old.id, state.index[min(old.ids)] or old.id)
+        heir = None if old.leaves else state.index[min(old.ids)]  # a leaf's id leads on already
+        if heir is not None:
+            _lead(work, old.id, heir)
     work.together.append({p.id for p in changed} | {p.id for p in gone})
     causing = state.index[cause]
     assert causing is not None

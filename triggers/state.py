@@ -65,6 +65,7 @@ class State:
         self.loaded: set[Sweep] = set()  # sweeps whose people are in memory, ahead of their step
         self.index: dict[str, str | None] = {}  # identifier or former id -> person, None: nobody
         self.dues = Dues()
+        self.erasure_keys: tuple[bytes, ...] = ()  # of tombstones; empty where nobody was erased
         self.first_seen: dict[bytes, int] = {}  # event key -> first copy, see `copies.base.packed`
         self.older = False  # whether first copies that left memory are kept elsewhere
         self.asked: dict[bytes, int | None] = {}  # of the keys at hand, what is known there

@@ -37,6 +37,7 @@ class Work(msgspec.Struct):
     dead: list[tuple[Offset, DeadLetter]] = []
     settled: list[Offset] = []  # dead letters that are done with
     seen: list[tuple[Offset, bytes, bytes, int, str]] = []  # first copies, as in `copies.base.Seen`
+    erasure_keys: list[bytes] = []  # of erasures: known before their tombstones are
     workspaces: list[tuple[str, dict[str, str]]] = []  # (hash, files) that came into force
     explanations: list[Explanation] = []
     dirty: set[str] = msgspec.field(default_factory=set)  # people to write

@@ -51,7 +51,7 @@ class InMemoryWithdrawals:
 
 
 class RedisWithdrawals:
-    """The set in the ledger's Valkey: two keys a message, one MGET a batch."""
+    """The set in the ledger's Valkey: three keys a message, one MGET a batch."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -68,10 +68,10 @@ class RedisWithdrawals:
         return _withdrawn(activations, [None if v is None else int(v) for v in values])
 
 
-def keys(activation: Activation) -> tuple[str, str]:
-    """Return the keys whose withdrawal concerns an activation: its channel, and every channel."""
+def keys(activation: Activation) -> tuple[str, str, str]:
+    """Return the keys that concern an activation: its channel, every channel, and the person erased."""
     prefix = f"withdrawn:{activation.leaf}:{activation.purpose}"
-    return f"{prefix}:{activation.channel}", f"{prefix}:*"
+    return f"{prefix}:{activation.channel}", f"{prefix}:*", f"withdrawn:{activation.person}:*:*"
 
 
 async def turned_away(
@@ -100,9 +100,9 @@ async def turned_away(
 
 
 def _withdrawn(activations: Sequence[Activation], instants: Sequence[int | None]) -> set[str]:
-    pairs = zip(instants[::2], instants[1::2], strict=True)
+    threes = zip(*[iter(instants)] * 3, strict=True)
     return {
         a.id
-        for a, pair in zip(activations, pairs, strict=True)
-        if any(at is not None and a.decided <= at for at in pair)
+        for a, three in zip(activations, threes, strict=True)
+        if any(at is not None and a.decided <= at for at in three)
     }

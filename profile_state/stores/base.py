@@ -33,6 +33,7 @@ class Outputs(msgspec.Struct):
     settled: list[Offset] = []  # of dead letters that are done with
     seen: Sequence[tuple[Offset, bytes, bytes, int, str]] = ()  # first copies, as in Seen
     moved: int = 0  # rows of the oldest first copies that are kept elsewhere now
+    erasure_keys: list[bytes] = []  # of tombstones
     workspaces: list[tuple[str, bytes]] = []  # hash, packed files
 
 
@@ -42,6 +43,7 @@ class Chunk(msgspec.Struct):
     people: list[tuple[str, bytes, int]] = []  # id, packed person, due ms (NEVER: not due)
     removed: list[str] = []  # person ids that are no more
     index: list[tuple[str, str]] = []  # identifier or former id -> person id
+    forgotten: list[str] = []  # identifiers and former ids that lead to nobody any more
     counts: dict[str, int] = {}  # increments of what is counted across people
 
 
@@ -59,6 +61,7 @@ class Recovered(NamedTuple):
     mark: Mark
     dues: list[tuple[int, str]]  # (due ms, person)
     seen: list[Seen]  # oldest first; may reach beyond the mark
+    erasure_keys: list[bytes]  # the same
 
 
 class Loaded(NamedTuple):

@@ -30,6 +30,7 @@ class Shelf:
         self.seen: list[list[Seen]] = []  # a row for each entry of the log
         self.activations: list[bytes] = []
         self.withdrawals: dict[tuple[str, str, str], int] = {}
+        self.erasure_keys: set[bytes] = set()
         self.dead: dict[tuple[int, int], bytes] = {}
         self.workspaces: dict[str, bytes] = {}
         self.mark = Mark(START, {})
@@ -60,7 +61,12 @@ class MemoryStore:
         self._epoch = self.shelf.epoch
         self._sent = 0
         dues = [(due, person) for person, due in self.shelf.dues.items()]
-        return Recovered(self.shelf.mark, dues, [copy for row in self.shelf.seen for copy in row])
+        return Recovered(
+            self.shelf.mark,
+            dues,
+            [c for row in self.shelf.seen for c in row],
+            sorted(self.shelf.erasure_keys),
+        )
 
     def load(self, identifiers: Iterable[str], people: Iterable[str]) -> Loaded:
         """Read people."""
@@ -103,6 +109,7 @@ class MemoryStore:
         copies = [Seen(*copy) for copy in outputs.seen]
         shelf.seen += [list(row) for _, row in groupby(copies, lambda copy: copy.offset.entry)]
         del shelf.seen[: outputs.moved]
+        shelf.erasure_keys.update(outputs.erasure_keys)
         shelf.workspaces.update(outputs.workspaces)
 
     def write(self, chunk: Chunk) -> None:
@@ -120,6 +127,8 @@ class MemoryStore:
             else:
                 shelf.dues.pop(person, None)
         shelf.index.update(chunk.index)
+        for way in chunk.forgotten:
+            shelf.index.pop(way, None)
         shelf.counts.update(chunk.counts)
 
     def mark(self, mark: Mark) -> None:

@@ -120,7 +120,9 @@ class RedisStore:
         )
         rows = cast("list[bytes]", self._client.lrange(self.key("seen"), 0, -1))
         seen = [copy for row in rows for copy in _unpack_seen(row)]
-        return Recovered(mark, [(int(due), person.decode()) for person, due in dues], seen)
+        keys = cast("set[bytes]", self._client.smembers(self.key("erasure_keys")))
+        due = [(int(due), person.decode()) for person, due in dues]
+        return Recovered(mark, due, seen, sorted(keys))
 
     def load(self, identifiers: Iterable[str], people: Iterable[str]) -> Loaded:
         """Read people, in one batch."""
@@ -201,6 +203,8 @@ class RedisStore:
         commands += [
             ["SET", f"workspace:{version}", files] for version, files in outputs.workspaces
         ]
+        if outputs.erasure_keys:
+            commands.append(["SADD", self.key("erasure_keys"), *outputs.erasure_keys])
         if outputs.activations is not None:
             commands.append(["XADD", self._activations, "*", "r", outputs.activations])
         commands += [
@@ -243,6 +247,8 @@ class RedisStore:
             for person in dict.fromkeys(person for _, person in chunk.index):
                 places += [place_of(person), person]
             commands.append(places)
+        if chunk.forgotten:
+            commands.append(["DEL", *(f"id:{self._tag}:{way}" for way in chunk.forgotten)])
         commands += [["HINCRBY", self.key("counts"), name, by] for name, by in chunk.counts.items()]
         self._send(commands)
 
