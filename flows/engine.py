@@ -12,6 +12,7 @@ import structlog
 from events import record
 from events.record import Sweep, Tick, Version
 from events.sources.base import Entry, Log
+from flows.hot import Hot
 from flows.loading import bring_in
 from profile_state.copies.base import packed
 from profile_state.copies.disk import Disk
@@ -74,6 +75,7 @@ class Engine:
         self.state = State(partition)
         self.behind = WriteBehind(store, self.state.people, self.state.index)
         self.position = -1  # id of the last entry processed
+        self.hot = Hot()
         self.events = 0  # records processed since the start
         self._ticked_s = self._pumped_s = self._swept_s = 0.0
         self._tick = self._sweep = -1  # id of the last one appended
@@ -154,7 +156,9 @@ class Engine:
                 self._mark(),
             )
             self.position = stretch[-1].entry
-            self.events += sum(len(batch.records) for batch in stretch)
+            records = sum(len(batch.records) for batch in stretch)
+            self.events += records
+            self.hot.batch(work.counts, records, self._monotonic())
             done.append(work)
         return done
 

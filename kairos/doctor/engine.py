@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
+import orjson
 import redis
 
 from channels.delivery.ledger import SlotUnusableError, summary
@@ -19,7 +21,8 @@ from profile_state.stores.base import LedgerLostError
 from profile_state.stores.redis import RedisStore
 
 FULL = 0.8  # of a server's memory
-LATE_MS = 5_000  # the ledger follows the log by a second or two
+LATE_MS = 10_000  # the ledger follows the log by a few seconds
+HOT = 0.05  # of all events
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
@@ -34,6 +37,8 @@ def findings(settings: Settings) -> Iterator[Finding]:
     if all(one.state != "wrong" for one in ledger):
         yield _lag(settings)
         yield from _left_over(settings)
+    if settings.status is not None:
+        yield from _busiest(settings.status / "live.json")
 
 
 def _collector(url: str) -> Finding:
@@ -96,6 +101,19 @@ def _lag(settings: Settings) -> Finding:
     if behind > LATE_MS:
         return wrong("live flow", said, "is `kairos run live` running? see live.log")
     return ok("live flow", said)
+
+
+def _busiest(status: Path) -> Iterator[Finding]:
+    """Name a person who makes a large part of all events: a robot, or an id that many share."""
+    try:
+        said = orjson.loads(status.read_bytes())
+    except (OSError, ValueError):
+        return  # the live flow's own finding says that it is not there
+    if said.get("busiest_share", 0) > HOT:
+        found = f"{said['busiest']} makes {said['busiest_share']:.0%} of all events"
+        yield warning(
+            "hot person", found, "look at it with `kairos profile`: a robot, a shared id?"
+        )
 
 
 def _left_over(settings: Settings) -> Iterator[Finding]:

@@ -139,5 +139,7 @@ def _facts(engine: Engine) -> dict[str, object]:
         "people_in_memory": len(state.people),
         "pending": engine.behind.pending,
         "timers": len(state.dues),
+        "busiest": engine.hot.busiest,
+        "busiest_share": round(engine.hot.share, 4),
         "workspace": state.workspace.hash if state.workspace is not None else None,
     }

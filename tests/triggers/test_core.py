@@ -1,10 +1,12 @@
 """The core through the real engine, on a clock that the test moves."""
 
+from datetime import UTC, datetime
 from itertools import permutations
 
 import msgspec
 
-from events.record import VERIFIED
+from events.parse import Arrival, parse
+from events.record import VERIFIED, Event
 from tests.shop import DAY, HOUR, MINUTE, SECOND, Shop, an_event, at
 
 TEMPLATES = {
@@ -429,6 +431,21 @@ def test_a14_any_order_of_page_signup_and_login_gives_one_person() -> None:
         leaves = tuple((k, lf.first, lf.last, lf.total) for k, lf in sorted(person.leaves.items()))
         found.add((person.id, leaves, tuple(person.edges), shop.count("people")))
     assert len(found) == 1
+
+
+def test_b3_a_clock_in_the_future_moves_no_window() -> None:
+    shop = shop_with(segments=(WARM,))
+    ahead = datetime.fromtimestamp((shop.now + 3 * DAY) / 1000, UTC).isoformat()
+    arrival = Arrival(source="web", trust=VERIFIED, accepted_us=shop.now * 1000)
+    for n in range(3):
+        body = {"type": "track", "event": "Product Viewed", "userId": "u1", "messageId": f"m{n}"}
+        found = parse(msgspec.json.encode({**body, "timestamp": ahead}), arrival)
+        assert isinstance(found, Event)
+        assert (found.time, found.flags) == (shop.now, ("clock_future",))
+        shop.say([found])
+    assert "warm" in shop.person("user_id:u1").member
+    shop.wait(7 * DAY + SECOND)
+    assert "warm" not in shop.person("user_id:u1").member
 
 
 def test_e9_two_triggers_at_one_instant_and_a_cap_of_one_send_the_more_important() -> None:
