@@ -48,7 +48,7 @@ def _sum(people: Iterable[Person], part: Callable[[Person], Any]) -> str:
 
 def _facts(person: Person, slots: Mapping[str, Slot], now: int) -> Any:
     leaves = [_leaf_facts(leaf, slots, now) for _, leaf in sorted(person.leaves.items())]
-    return sorted(person.ids), leaves, person.edges, person.refused
+    return person.id, sorted(person.ids), leaves, person.edges, person.refused
 
 
 def _leaf_facts(leaf: Leaf, slots: Mapping[str, Slot], now: int) -> Any:
@@ -73,6 +73,7 @@ def _decisions(person: Person) -> Any:
             leaf.key,
             sorted(leaf.runs, key=lambda run: (run.trigger, run.key, run.entry)),
             leaf.entries,
+            leaf.completed,
             leaf.sent,
         )
         for _, leaf in sorted(person.leaves.items())

@@ -49,3 +49,4 @@ class Leaf(msgspec.Struct, array_like=True):
     runs: list[Run] = []
     entries: dict[str, list[int]] = {}  # "trigger|key" -> log times of entries, oldest first
     sent: list[Sent] = []
+    completed: dict[str, list[tuple[int, str, str]]] = {}  # trigger -> places of last steps

@@ -26,10 +26,11 @@ def resolve(work: Work, event: Event, offset: Offset) -> tuple[Person | None, li
     ids = _joining(state, event)
     edges = _new_edges(person, event, ids)
     leaf = person.leaves.get(event.leaf) if person is not None else None
-    if person is not None and leaf is not None and not edges:
-        if event.time >= leaf.first or len(person.leaves) == 1:
+    if person is not None and leaf is not None:
+        earlier = event.time < leaf.first
+        leaf.first = min(leaf.first, event.time)  # the person is named by their first leaf
+        if not edges and (not earlier or len(person.leaves) == 1):
             return person, []
-        leaf.first = event.time  # the person's id is that of the first leaf, which may change now
     if person is None and len(ids) == 1:
         person = Person(person_id(event.leaf), {event.leaf}, {event.leaf: _leaf(event)})
         _admit(work, person, offset)

@@ -11,6 +11,7 @@ from triggers.activation import Activation, activation_id
 from triggers.arbitrate import Hold, Refuse, Send, Subject, arbitrate, valid_until
 from triggers.definitions import SendStep, Trigger, Workspace
 from triggers.memberships import Edges
+from triggers.sequences import AHEAD
 from triggers.work import Work
 
 KEPT = 10  # messages of a leaf that are remembered also where no cap counts them
@@ -56,10 +57,34 @@ def entering(work: Work, person: Person, event: Event) -> list[Candidate]:
     candidates = []
     for nth, last in decide(person, event, work.state.now):
         trigger = workspace.triggers[nth]
+        if last is not None and _completed_before(person, trigger, last):
+            work.explain(person.id, trigger.name, "ignored", "again")
+            continue
         found = _enter(work, person, trigger, event, last)
         if found is not None:
             candidates.append(found)
     return candidates
+
+
+def _completed_before(person: Person, trigger: Trigger, last: Happened) -> bool:
+    """Say whether a sequence has occurred with this last step before, and remember that it has.
+
+    It can be complete anew: an event of `without` that came late parted it, and a first step that
+    came later still put it together again.
+    """
+    place = last[:3]
+    leaf = _leaf_of(person, trigger, last)
+    known = leaf.completed.get(trigger.name, [])
+    if place in known:
+        return True
+    leaf.completed[trigger.name] = sorted([*known, place])[-AHEAD:]  # no other is looked at
+    return False
+
+
+def _leaf_of(person: Person, trigger: Trigger, last: Happened) -> Leaf:
+    assert trigger.sequence is not None
+    cell = trigger.sequence.steps[-1].cell
+    return next(lf for lf in person.leaves.values() if last in lf.cells.get(cell, ()))
 
 
 def _occurrence(
@@ -68,9 +93,7 @@ def _occurrence(
     if last is None or trigger.sequence is None:
         leaf = person.leaves[event.leaf]
         return Occurrence(leaf, happened(event), event.accepted_us)
-    cell = trigger.sequence.steps[-1].cell
-    leaf = next(lf for lf in person.leaves.values() if last in lf.cells.get(cell, ()))
-    return Occurrence(leaf, last, event.accepted_us)
+    return Occurrence(_leaf_of(person, trigger, last), last, event.accepted_us)
 
 
 def _enter(

@@ -1,10 +1,14 @@
 """Who is who, through the real engine: joining, refusing, cutting, and old ids."""
 
+from collections.abc import Callable
+from functools import partial
+from itertools import permutations
 from typing import Any
 
 import pytest
 
 from events.record import VERIFIED
+from profile_state.identity import person_id
 from tests.shop import DAY, MINUTE, WORKSPACE, Shop
 from triggers.problems import WorkspaceError
 
@@ -183,3 +187,18 @@ deliver: {purpose: product, quiet_hours: off}
     assert not shop.person("user_id:ana").member
     assert not shop.person("anonymous_id:d1").member
     assert shop.count("segment:warm") == 0
+
+
+def test_a_person_is_named_by_the_first_leaf_whatever_came_first() -> None:
+    start, names = Shop().now, set()
+    for order in permutations(range(3)):
+        shop = Shop()
+        steps: list[Callable[[], object]] = [
+            partial(shop.do, "page_viewed", user="u1", time=start - 10, message_id="a"),
+            partial(shop.do, "page_viewed", anon="d1", time=start - 20, message_id="b"),
+            partial(shop.do, "identify", user="u1", anon="d1", time=start - 30, message_id="c"),
+        ]
+        for nth in order:
+            steps[nth]()
+        names.add((shop.person("user_id:u1").id, shop.facts))
+    assert names == {(person_id("user_id:u1"), shop.facts)}

@@ -400,3 +400,28 @@ def test_cells_join_in_any_order_and_any_number_of_times(
     assert merge_events(a, a, keep) == a
     left = merge_events(merge_events(a, b, keep), c, keep)
     assert left == merge_events(a, merge_events(b, c, keep), keep)
+
+
+def test_a_sequence_that_is_parted_late_and_whole_again_occurs_once() -> None:
+    shop = Shop({"triggers/undecided.yaml": AGAIN})
+    noon = shop.now
+    for name, minutes in (
+        ("product_viewed", -60),
+        ("cart_updated", -50),
+        ("product_viewed", -10),  # whole
+        ("order_completed", -55),  # late: parted
+        ("product_viewed", -54),  # late: whole again
+        ("cart_updated", -53),
+    ):
+        shop.do(name, anon="d1", time=noon + minutes * MINUTE)
+    assert len(shop.sent) == shop.count("entered:undecided") == 1
+    assert "ignored:again" in shop.refusals("undecided")
+
+
+AGAIN = """
+trigger: undecided
+when: {sequence: [product_viewed, cart_updated, product_viewed], without: order_completed, within: 12h}
+reentry: always
+do: [{send: {channels: [webhook]}}]
+deliver: {purpose: product, quiet_hours: off}
+"""
