@@ -18,6 +18,7 @@ from events.record import CLAIMED, OPERATOR
 ANONYMOUS = "anonymous_id"
 USER = "user_id"
 
+SPARE = 8  # refused edges of one identifier to one type that are remembered
 DEFAULT_LIMITS: Mapping[str, int] = {USER: 1, "email": 5, ANONYMOUS: 200, "phone": 3}
 
 
@@ -119,7 +120,7 @@ def group(
     >>> len(group([], shared).groups)
     3
     """
-    standing, refused = _standing(edges)
+    standing, refused = _standing(edges, limits)
     ordered = sorted(standing, key=lambda e: (-e.trust, e.time, e.message_id, e))
     shared = _shared_devices(ordered)
     members: dict[str, set[str]] = {i: {i} for i in identifiers}
@@ -148,7 +149,50 @@ def group(
     return Grouping(groups, accepted, sorted(refused))
 
 
-def _standing(edges: Iterable[Edge]) -> tuple[list[Edge], list[Edge]]:
+def _bounded(edges: list[Edge], limits: Mapping[str, int]) -> list[Edge]:
+    """Leave out what an identifier is tied to beyond all limits, the youngest edges first.
+
+    A shared computer meets thousands of users, and a test address is in thousands of accounts. All
+    but the first few are refused, whatever comes, and would lead everybody to everybody. Of each
+    identifier's edges to one type and of one trust the oldest stay: as many as the limit lets in
+    and SPARE more, which matter when an operator cuts some of them.
+    """
+    if len(edges) <= SPARE:
+        return edges
+    tied: dict[tuple[str, str, int], list[Edge]] = {}
+    for e in edges:
+        tied.setdefault((e.a, kind_of(e.b), e.trust), []).append(e)
+        tied.setdefault((e.b, kind_of(e.a), e.trust), []).append(e)
+    beyond = {
+        e
+        for (_, kind, _), found in tied.items()
+        if len(found) > limits.get(kind, 1) + SPARE
+        for e in sorted(found)[limits.get(kind, 1) + SPARE :]
+    }
+    return [e for e in edges if e not in beyond]
+
+
+def crowded(edges: Iterable[Edge], new: Edge, end: str, limits: Mapping[str, int]) -> bool:
+    """Say whether `group` would leave a new edge out again for what its one end is tied to.
+
+    Args:
+        edges: accepted and refused ones of the person who has that end.
+        new: an edge.
+        end: one of its two identifiers.
+        limits: the most identifiers of each type that one person may have.
+    """
+    kind = kind_of(new.b if end == new.a else new.a)
+    older = sum(
+        1
+        for e in edges
+        if e.trust == new.trust
+        and e < new
+        and ((e.a == end and kind_of(e.b) == kind) or (e.b == end and kind_of(e.a) == kind))
+    )
+    return older >= limits.get(kind, 1) + SPARE
+
+
+def _standing(edges: Iterable[Edge], limits: Mapping[str, int]) -> tuple[list[Edge], list[Edge]]:
     """Part the edges into those that stand and those that an operator's word took away.
 
     Of each pair and trust the oldest edge is kept, so that repetition carries no weight; of what
@@ -172,7 +216,7 @@ def _standing(edges: Iterable[Edge]) -> tuple[list[Edge], list[Edge]]:
         taken += ordered[: last_cut + 1] + joins[1:]
         if not joins:
             cut.add(pair)
-    for e in oldest.values():
+    for e in _bounded(list(oldest.values()), limits):
         (taken if (e.a, e.b) in cut else standing).append(e)
     return standing, taken
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from events.record import OPERATOR, Event, Join, Offset
-from profile_state.identity import Edge, edge, group, kind_of, person_id
+from profile_state.identity import Edge, crowded, edge, group, kind_of, person_id
 from profile_state.leaf import Leaf
 from profile_state.person import NEVER, Person
 from triggers.state import State
@@ -24,7 +24,7 @@ def resolve(work: Work, event: Event, offset: Offset) -> tuple[Person | None, li
     if person is not None and _as_before(person, event):
         return person, []
     ids = _joining(state, event)
-    edges = _new_edges(person, event, ids)
+    edges = _new_edges(state, person, event, ids)
     leaf = person.leaves.get(event.leaf) if person is not None else None
     if person is not None and leaf is not None:
         earlier = event.time < leaf.first
@@ -156,13 +156,17 @@ def _joining(state: State, event: Event) -> list[str]:
     return [i for i in event.ids if i == event.leaf or kind_of(i) in merging]
 
 
-def _new_edges(person: Person | None, event: Event, ids: list[str]) -> list[Edge]:
+def _new_edges(state: State, person: Person | None, event: Event, ids: list[str]) -> list[Edge]:
     """Return the edges that the event adds; SDKs repeat known ones with every event."""
     known = [] if person is None else person.edges + person.refused
-    return [
-        edge(event.time, event.message_id, event.leaf, other, event.trust)
-        for other in _stating(known, event, ids[1:])
-    ]
+    limits = state.workspace.limits if state.workspace is not None else {}
+    found = []
+    for other in _stating(known, event, ids[1:]):
+        new = edge(event.time, event.message_id, event.leaf, other, event.trust)
+        beside = state.find(other)
+        if beside is None or not crowded(beside.edges + beside.refused, new, other, limits):
+            found.append(new)
+    return found
 
 
 def neighbourhood(state: State, identifiers: list[str]) -> dict[str, Person]:

@@ -1,5 +1,6 @@
 """Who is who, through the real engine: joining, refusing, cutting, and old ids."""
 
+import random
 from collections.abc import Callable
 from functools import partial
 from itertools import permutations
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from events.record import VERIFIED
-from profile_state.identity import person_id
+from profile_state.identity import DEFAULT_LIMITS, SPARE, Edge, edge, group, person_id
 from tests.shop import DAY, MINUTE, WORKSPACE, Shop
 from triggers.problems import WorkspaceError
 
@@ -202,3 +203,42 @@ def test_a_person_is_named_by_the_first_leaf_whatever_came_first() -> None:
             steps[nth]()
         names.add((shop.person("user_id:u1").id, shop.facts))
     assert names == {(person_id("user_id:u1"), shop.facts)}
+
+
+def test_a_computer_that_thousands_share_leads_nobody_to_everybody() -> None:
+    shop = Shop()
+    for n in range(300):
+        shop.wait(MINUTE)
+        shop.do("page_viewed", user=f"u{n}", anon="library")
+    library = shop.person("anonymous_id:library")
+    assert library.ids == {"anonymous_id:library"}
+    assert len(library.refused) == DEFAULT_LIMITS["user_id"] + SPARE
+    assert shop.person("user_id:u0").refused == library.refused[:1]
+    assert shop.person("user_id:u299").refused == []
+    shop.do("page_viewed", user="u299", anon="library")
+    assert shop.person("user_id:u299").leaves["user_id:u299"].total == 2
+    assert shop.count("people") == 300
+    for n in range(SPARE):
+        shop.join(f"user_id:u{n}", "anonymous_id:library", cut=True)
+    assert shop.person("user_id:u8") is shop.person("anonymous_id:library")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_i2_a_crowd_comes_out_the_same_in_any_order(seed: int) -> None:
+    draw = random.Random(seed)
+    edges = [
+        edge(
+            draw.randrange(50), f"m{n}", f"user_id:u{draw.randrange(30)}", other, draw.randrange(2)
+        )
+        for n in range(60)
+        for other in (f"anonymous_id:d{draw.randrange(2)}", "email:test@test.example")
+    ]
+    found = set()
+    for _ in range(30):
+        draw.shuffle(edges)
+        known: list[Edge] = []
+        for new in edges:  # one after the other, as events come
+            out = group([], [*known, new])
+            known = [*out.accepted, *out.refused]
+        found.add((tuple(out.groups), tuple(out.accepted), tuple(out.refused)))
+    assert len(found) == 1
