@@ -4,15 +4,6 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from email_validator import EmailNotValidError, validate_email
-from phonenumbers import (
-    NumberParseException,
-    PhoneNumberFormat,
-    format_number,
-    is_possible_number,
-    parse,
-)
-
 from events.rejected import RefusedError
 from events.values import SAFE_INTEGER
 
@@ -26,7 +17,6 @@ BLOCKED = frozenset(
 )
 _ZEROS = re.compile(r"[0\-.]*")  # "0", "0000" and the zero UUID
 _CACHED = 32_768  # people whose ids cost nothing the second time
-_LONGEST_EMAIL, _LONGEST_PHONE = 320, 64  # characters; nothing longer may fill the caches
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -77,41 +67,3 @@ def _judged(value: str) -> tuple[str, int, bool]:
     control = _CONTROL.search(text) is not None
     blocked = text.lower() in BLOCKED or _ZEROS.fullmatch(text) is not None
     return "" if blocked else text, len(text.encode()), control
-
-
-def email_address(value: str) -> str:
-    """Return the one spelling of an e-mail address, `""` where it is none.
-
-    Both halves in lower case: no mailbox provider tells them apart, and people type both.
-
-    >>> email_address(" Ana@Shop.Example "), email_address("ana@"), email_address("n/a")
-    ('ana@shop.example', '', '')
-    """
-    return _email_address(value) if len(value) <= _LONGEST_EMAIL else ""
-
-
-@lru_cache(maxsize=_CACHED)
-def _email_address(value: str) -> str:
-    try:
-        found = validate_email(value.strip(), check_deliverability=False, test_environment=True)
-    except EmailNotValidError:
-        return ""
-    return found.normalized.lower()
-
-
-def phone_number(value: str) -> str:
-    """Return a number in E.164, `""` where it is none or says no country.
-
-    >>> phone_number("+49 (170) 123-4567"), phone_number("0170 1234567")
-    ('+491701234567', '')
-    """
-    return _phone_number(value) if len(value) <= _LONGEST_PHONE else ""
-
-
-@lru_cache(maxsize=_CACHED)
-def _phone_number(value: str) -> str:
-    try:
-        number = parse(value, None)
-    except NumberParseException:
-        return ""
-    return format_number(number, PhoneNumberFormat.E164) if is_possible_number(number) else ""

@@ -24,9 +24,10 @@ from typing import Any
 
 import msgspec
 
+from events.addresses.base import kinds
 from events.clock import event_time, parse_instant
 from events.context import as_context, select
-from events.identifiers import email_address, identifier, phone_number
+from events.identifiers import identifier
 from events.limits import Limits
 from events.names import slug
 from events.read import read, readable
@@ -40,6 +41,7 @@ KINDS = frozenset({"track", "identify", "page", "screen", "group", "alias"})
 _PAGES = {"page": "page_viewed", "screen": "screen_viewed"}
 _TYPED_ID = re.compile(r"(user_id|anonymous_id):(.*)", re.DOTALL)
 
+_ADDRESSES = kinds()
 _sent = lru_cache(maxsize=64)(parse_instant)  # a batch says it once for all its events
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
@@ -205,7 +207,7 @@ def _traits(raw: RawEvent, own: RawContext, check: Check) -> dict[str, Any]:
 def _addresses(traits: dict[str, Any]) -> dict[str, str]:
     """Bring the addresses among the traits into normal form; what is none stays a mere trait."""
     found: dict[str, str] = {}
-    for name, normal in (("email", email_address), ("phone", phone_number)):
+    for name, normal in _ADDRESSES.items():
         text = traits.get(name)
         address = normal(text) if type(text) is str else None
         if address:
@@ -249,7 +251,7 @@ def _identifiers(
 
     if arrival.trust > CLAIMED and (kind == "identify" or not found):
         claimed = traits.get("email") if kind == "identify" else _email_of(own, properties, kind)
-        address = email_address(claimed) if type(claimed) is str else ""
+        address = _ADDRESSES["email"](claimed) if type(claimed) is str else ""
         if address:
             found.append("email:" + address)
 

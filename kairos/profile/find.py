@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from events.identifiers import email_address, phone_number
+from events.addresses.base import kinds
 
 KINDS = ("user_id", "anonymous_id", "email", "phone")
 
@@ -21,13 +21,12 @@ def candidates(text: str) -> list[str]:
     """
     kind, _, value = text.partition(":")
     if value and kind in KINDS:
-        normal = {"email": email_address, "phone": phone_number}.get(kind)
+        normal = kinds().get(kind)
         return [f"{kind}:{(normal(value) if normal else '') or value}"]
     if text.startswith("p_") and len(text) == 22:
         return [text]
     found = [f"user_id:{text}", f"anonymous_id:{text}"]
-    found += [f"email:{address}"] if (address := email_address(text)) else []
-    found += [f"phone:{number}"] if (number := phone_number(text)) else []
+    found += [f"{kind}:{a}" for kind, normal in kinds().items() if (a := normal(text))]
     return found
 
 
