@@ -178,8 +178,8 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
                     _erase(work, record, offset)
                 case DeadLetter():
                     work.dead.append((offset, record))
-                case Settled(entry, place):
-                    work.settled.append(Offset(entry, place))
+                case Settled():
+                    work.settled.append(Offset(record.entry, record.nth))
             state.offset = offset
     state.asked = {}
     return work

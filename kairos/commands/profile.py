@@ -1,6 +1,5 @@
 """`kairos profile ID`: everything that Kairos knows about one person."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import orjson
 from channels.delivery.ledger import SlotUnusableError
 from events.sources.base import LogUnavailableError
 from kairos.profile.find import AmbiguousError
+from kairos.profile.links import line_of, moment
 from kairos.profile.read import Profile, read
 from kairos.say import as_json, failed
 from kairos.settings import SettingsError
@@ -18,7 +18,7 @@ from profile_state.stores.base import LedgerLostError
 
 
 def command(id: str, *, data: Path | None = None, events: int = 20, json: bool = False) -> int:  # noqa: A002 - the word on the command line
-    """Show a person: identifiers, traits, counters, segments, runs, recent events, messages.
+    """Show a person: identifiers and what joins them, traits, counters, segments, runs, messages.
 
     Parameters
     ----------
@@ -53,12 +53,13 @@ def command(id: str, *, data: Path | None = None, events: int = 20, json: bool =
 
 
 def _lines(found: Profile) -> list[str]:
-    lines = [f"{found.id}, as of {_at(found.as_of)}"]
+    lines = [f"{found.id}, as of {moment(found.as_of)}"]
     if found.behind:
         lines.append("the engine is behind: the log has more than this shows")
-    lines.append(f"{found.events:,} events, {_at(found.first)} to {_at(found.last)}")
+    lines.append(f"{found.events:,} events, {moment(found.first)} to {moment(found.last)}")
     lines += _part("identifiers", found.identifiers)
-    lines += _part("not joined, a limit or a shared device stands between", found.refused)
+    lines += _part("joined by", [line_of(link) for link in found.joined])
+    lines += _part("not joined", [line_of(link) for link in found.refused])
     lines += _part("traits", [f"{n:<24} {_value(t['value'])}" for n, t in found.traits.items()])
     addresses = [f"{n:<24} {t['value']}" for n, t in found.addresses.items()]
     lines += _part("addresses, vouched for", addresses)
@@ -69,23 +70,19 @@ def _lines(found: Profile) -> list[str]:
     lines += _part(
         "messages",
         [
-            f"{_at(m.at)}  {m.channel:<9} {m.trigger:<24} {m.outcome or 'on its way'} {m.detail}".rstrip()
+            f"{moment(m.at)}  {m.channel:<9} {m.trigger:<24} {m.outcome or 'on its way'} {m.detail}".rstrip()
             for m in reversed(found.messages)
         ],
     )
-    recent = [f"{_at(e['at'])}  {e['name']:<20} {_value(e['properties'])}" for e in found.recent]
+    recent = [f"{moment(e['at'])}  {e['name']:<20} {_value(e['properties'])}" for e in found.recent]
     lines += _part("recent events", recent)
     if found.looked_back_to is not None and not found.recent:
-        lines.append(f"  none in the log since {_at(found.looked_back_to)}")
+        lines.append(f"  none in the log since {moment(found.looked_back_to)}")
     return lines
 
 
 def _part(heading: str, rows: list[str]) -> list[str]:
     return ["", heading, *(f"  {row}" for row in rows)] if rows else []
-
-
-def _at(ms: int) -> str:
-    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
 def _value(value: Any) -> str:
@@ -98,7 +95,7 @@ def _counter(said: Any) -> str:
         return str(said)
     times = ("newest", "at")
     parts = (
-        f"{name} {_at(value) if name in times and isinstance(value, int) else _value(value)}"
+        f"{name} {moment(value) if name in times and isinstance(value, int) else _value(value)}"
         for name, value in said.items()
         if value is not None
     )
@@ -108,15 +105,15 @@ def _counter(said: Any) -> str:
 def _consent(one: dict[str, Any]) -> str:
     channel = "every channel" if one["channel"] == "*" else one["channel"]
     verb = "allowed" if one["granted"] else "denied"
-    return f"{_at(one['at'])}  {verb} {one['purpose']} on {channel} ({one['leaf']})"
+    return f"{moment(one['at'])}  {verb} {one['purpose']} on {channel} ({one['leaf']})"
 
 
 def _segment(name: str, said: dict[str, int | None]) -> str:
     since, until = said["since"], said["until"]
-    leaves = f", until {_at(until)} if nothing happens" if until is not None else ""
-    return f"{name:<24} since {_at(since or 0)}{leaves}"
+    leaves = f", until {moment(until)} if nothing happens" if until is not None else ""
+    return f"{name:<24} since {moment(since or 0)}{leaves}"
 
 
 def _run(run: dict[str, Any]) -> str:
     key = f" {run['key']}" if run["key"] else ""
-    return f"{run['trigger']}{key}, waits for {run['waits']} until {_at(run['due'])}"
+    return f"{run['trigger']}{key}, waits for {run['waits']} until {moment(run['due'])}"

@@ -1,10 +1,5 @@
-"""Read one person: the ledger's state, the log's recent events, and what became of messages.
+"""Read one person: the ledger's state, the log's recent events, and what became of messages."""
 
-The engine writes behind by a second or two. So a reader first waits until the ledger has
-everything that the log had when it was asked.
-"""
-
-import time
 from collections.abc import Container, Iterator
 from typing import Any
 
@@ -13,18 +8,14 @@ import msgspec
 from channels.delivery.ledger import Row, rows_of
 from events.record import Event, decode
 from events.sources.base import Log
-from flows.open import open_log
-from kairos.discovery import found_in
-from kairos.profile.find import candidates, the_one
+from kairos.profile.beside import beside
+from kairos.profile.links import Link, accepted, refused
 from kairos.settings import Settings
 from profile_state.leaf import Run, Sent
-from profile_state.person import Person, unpack
+from profile_state.person import Person
 from profile_state.shown import shown
-from profile_state.stores.redis import RedisStore
-from triggers.definitions import Workspace
-from triggers.load import load
+from triggers.state import State
 
-PATIENCE_S = 3.0  # until a profile is shown as it is, with a word about what is missing
 STRIDE = 256  # entries read at a time while looking back
 LOOK_BACK = 20_000  # entries; how far recent events are looked for
 
@@ -46,7 +37,8 @@ class Profile(msgspec.Struct, frozen=True):
 
     id: str
     identifiers: list[str]
-    refused: list[str]  # identifiers that other statements would have joined
+    joined: list[Link]  # what joins the identifiers
+    refused: list[Link]  # what would join them with others, or did, and why it does not
     first: int
     last: int
     events: int  # how many were applied, ever
@@ -79,40 +71,17 @@ def read(settings: Settings, asked: str, events: int) -> Profile | None:
         LedgerLostError: the ledger does not answer.
         LogUnavailableError: the log does not answer.
     """
-    log = open_log(settings.log)
-    store = RedisStore(settings.ledger)
-    try:
-        behind = not _caught_up(log, store)
-        # The index knows a person's former ids; the present one is where they are.
-        lead = the_one(store.load(candidates(asked), ()).leads) or asked
-        value = store.load((), [lead]).people.get(lead)
-        if value is None:
+    with beside(settings) as engine:
+        behind = not engine.caught_up()
+        known = engine.person(asked)
+        if known is None:
             return None
-        mark = store.peek()
-        addresses = {name: c.ADDRESS for name, c in found_in("channels").items()}
-        workspace = load(mark.files, addresses) if mark.files else None
-        person = unpack(value, workspace.slots if workspace is not None else {})
+        state = engine.around(known.ids)
+        person = state.find(min(known.ids)) or known
         delivered = rows_of(settings.deliveries, [s.activation for s in person.sent()])
-        recent, back_to = _recent(log, person, events)
-        now = _time_of(log, mark.offset.entry)
-    finally:
-        store.close()
-        log.close()
-    return _profile(person, workspace, delivered, recent, back_to, now, behind=behind)
-
-
-def _caught_up(log: Log, store: RedisStore) -> bool:
-    newest, until = log.last(0), time.monotonic() + PATIENCE_S
-    while store.peek().offset.entry < newest:
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def _time_of(log: Log, entry: int) -> int:
-    found = log.back(0, entry + 1, 1)
-    return found[0].time if found else 0
+        recent, back_to = _recent(engine.log, person, events)
+        now = engine.time_of(state.offset.entry)
+    return _profile(person, state, delivered, recent, back_to, now, behind=behind)
 
 
 def _recent(log: Log, person: Person, wanted: int) -> tuple[list[dict[str, Any]], int | None]:
@@ -149,7 +118,7 @@ def _events(payload: bytes, appended: int, leaves: Container[str]) -> Iterator[d
 
 def _profile(
     person: Person,
-    workspace: Workspace | None,
+    state: State,
     delivered: dict[str, Row],
     recent: list[dict[str, Any]],
     back_to: int | None,
@@ -158,12 +127,13 @@ def _profile(
     behind: bool,
 ) -> Profile:
     leaves = person.leaves.values()
-    slots = workspace.slots if workspace is not None else {}
+    slots = state.workspace.slots if state.workspace is not None else {}
     view = person.view
     return Profile(
         id=person.id,
         identifiers=sorted(person.ids),
-        refused=sorted({end for e in person.refused for end in (e.a, e.b)} - person.ids),
+        joined=accepted(person),
+        refused=refused(state, person),
         first=person.first,
         last=max((leaf.last for leaf in leaves), default=0),
         events=sum(leaf.total for leaf in leaves),
@@ -175,7 +145,7 @@ def _profile(
             name: {"since": since, "until": person.recheck.get(name)}
             for name, since in sorted(person.member.items())
         },
-        runs=[_run(run) for _, run in person.runs()],
+        runs=[run_of(run) for _, run in person.runs()],
         entries=_entries(person),
         messages=[_message(sent, delivered.get(sent.activation)) for sent in person.sent()],
         recent=recent,
@@ -203,7 +173,8 @@ def _consents(person: Person) -> list[dict[str, Any]]:
     return sorted(said, key=lambda one: (one["at"], one["leaf"], one["purpose"], one["channel"]))
 
 
-def _run(run: Run) -> dict[str, Any]:
+def run_of(run: Run) -> dict[str, Any]:
+    """Show a run that waits."""
     return {
         "trigger": run.trigger,
         "key": run.key,

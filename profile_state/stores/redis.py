@@ -120,9 +120,8 @@ class RedisStore:
         )
         rows = cast("list[bytes]", self._client.lrange(self.key("seen"), 0, -1))
         seen = [copy for row in rows for copy in _unpack_seen(row)]
-        keys = cast("set[bytes]", self._client.smembers(self.key("erasure_keys")))
         due = [(int(due), person.decode()) for person, due in dues]
-        return Recovered(mark, due, seen, sorted(keys))
+        return Recovered(mark, due, seen, self.erasure_keys())
 
     def load(self, identifiers: Iterable[str], people: Iterable[str]) -> Loaded:
         """Read people, in one batch."""
@@ -152,6 +151,17 @@ class RedisStore:
         except redis.RedisError as error:
             raise LedgerLostError(f"the ledger does not answer: {error}") from error
         return [_unpack_seen(row) for row in cast("list[bytes]", found)]
+
+    def erasure_keys(self) -> list[bytes]:
+        """Return the keys of tombstones, for whoever adds one: a second key would be one more to try.
+
+        Raises:
+            LedgerLostError: the ledger does not answer.
+        """
+        try:
+            return sorted(cast("set[bytes]", self._client.smembers(self.key("erasure_keys"))))
+        except redis.RedisError as error:
+            raise LedgerLostError(f"the ledger does not answer: {error}") from error
 
     def dead(self) -> Iterator[tuple[Offset, bytes]]:
         """Read the places first, then the letters one by one: there may be many, each of 32 KB."""

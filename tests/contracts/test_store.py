@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from events.record import START, Offset
+from profile_state.copies.base import Seen
 from profile_state.person import NEVER
-from profile_state.stores.base import Chunk, FencedError, Mark, Outputs, Seen, Store
+from profile_state.stores.base import Chunk, FencedError, Mark, Outputs, Store
 from profile_state.stores.memory import MemoryStore, Shelf
 from profile_state.stores.redis import RedisStore
 

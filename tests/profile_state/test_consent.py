@@ -57,7 +57,7 @@ def as_event(nth: int, one: Said | Tied, start: int) -> Any:
     if isinstance(one, Tied):
         return an_event("identify", user="ana", anon=one.device, **common)
     kind, _, value = one.leaf.partition(":")
-    who = {"user" if kind == "user_id" else "anon": value}
+    who: dict[str, Any] = {"user" if kind == "user_id" else "anon": value}
     channel: dict[str, Any] = {} if one.channel == EVERY else {"channel": one.channel}
     own: dict[str, Any] = {"purpose": "marketing", "granted": one.granted, **channel}
     return an_event("consent_updated", **who, **common, **own)

@@ -6,7 +6,7 @@ from itertools import permutations
 import msgspec
 
 from events.parse import Arrival, parse
-from events.record import VERIFIED, Event
+from events.record import VERIFIED, Event, Settled
 from tests.shop import DAY, HOUR, MINUTE, SECOND, Shop, an_event, at
 
 TEMPLATES = {
@@ -554,3 +554,15 @@ deliver: {purpose: product}
     shop.do("page_viewed", user="u1")
     assert shop.person("user_id:u1").member == {}
     assert shop.sent == []
+
+
+def test_a_dead_letter_is_settled_and_what_comes_beside_it_counts() -> None:
+    shop = shop_with()
+    shop.do("page_viewed", user="u1", message_id="m")
+    shop.do("page_viewed", user="u1", message_id="m", colour="red")
+    (place,) = shop.shelf.dead
+    again = an_event("page_viewed", user="u1", time=shop.now, message_id="m2")
+    shop.say([Settled(*place, "me"), again])
+    assert shop.shelf.dead == {}
+    assert shop.person("user_id:u1").leaves["user_id:u1"].total == 2
+    assert shop.engine.state.offset.entry == shop.log.last(0)
