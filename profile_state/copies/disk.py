@@ -5,76 +5,21 @@ carries its offset, so reading the log again after a crash finds the same answer
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
+from profile_state.copies.base import DAY_MS, KEPT_MS, Seen
 
-from events.record import Offset
-from profile_state.copies.base import DAY_MS, KEPT_MS, Seen, packed
-from profile_state.copies.filter import Filter, halves
+if TYPE_CHECKING:
+    from profile_state.copies.file import File
 
 SUFFIX = ".sqlite"
-_ROOM = 1 << 18  # keys of a filter; a file has as many filters as it needs
-_ASKED = 500  # keys in one question
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS copies (
-    key BLOB PRIMARY KEY, digest BLOB NOT NULL, entry INTEGER NOT NULL, nth INTEGER NOT NULL
-) WITHOUT ROWID
-"""
 
 
 class CopiesUnusableError(Exception):
     """A file of first copies cannot be read or written; without it copies would count again."""
-
-
-class _File:
-    """One file, and what is surely not in it."""
-
-    def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
-        # A commit survives a crash of the process at once; one of the machine from `sync` on.
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute(_SCHEMA)
-        self._filters = [Filter(_ROOM)]
-        keys = [key for (key,) in self._db.execute("SELECT key FROM copies")]
-        for start in range(0, len(keys), _ROOM):
-            self._know(keys[start : start + _ROOM])
-
-    def _know(self, keys: Sequence[bytes]) -> None:
-        if self._filters[-1].held + len(keys) > _ROOM:
-            self._filters.append(Filter(_ROOM))
-        self._filters[-1].add(halves(keys))
-
-    def add(self, copies: Sequence[Seen]) -> None:
-        rows = sorted((c.key, c.digest, c.offset.entry, c.offset.nth) for c in copies)
-        self._db.execute("BEGIN")
-        self._db.executemany("INSERT OR IGNORE INTO copies VALUES (?, ?, ?, ?)", rows)
-        self._db.execute("COMMIT")
-        self._know([row[0] for row in rows])
-
-    def find(self, keys: Sequence[bytes]) -> dict[bytes, int]:
-        asked = halves(keys)
-        perhaps = np.zeros(len(keys), dtype=np.bool_)
-        for known in self._filters:
-            perhaps |= known.perhaps(asked)
-        ahead = [keys[nth] for nth in np.flatnonzero(perhaps).tolist()]
-        found: dict[bytes, int] = {}
-        for start in range(0, len(ahead), _ASKED):
-            part = ahead[start : start + _ASKED]
-            marks = ",".join("?" * len(part))
-            query = f"SELECT key, digest, entry, nth FROM copies WHERE key IN ({marks})"  # noqa: S608 - marks alone
-            for key, digest, entry, nth in self._db.execute(query, part):
-                found[key] = packed(Offset(entry, nth), digest)
-        return found
-
-    def sync(self) -> None:
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def close(self) -> None:
-        self._db.close()
 
 
 class Disk:
@@ -82,6 +27,7 @@ class Disk:
 
     >>> from tempfile import TemporaryDirectory
     >>> from events.record import Offset
+    >>> from profile_state.copies.base import packed
     >>> folder = TemporaryDirectory()
     >>> disk = Disk(Path(folder.name))
     >>> disk.add([Seen(Offset(7, 3), b"k" * 16, b"d" * 8, time=5)])
@@ -97,7 +43,7 @@ class Disk:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             paths = sorted(folder.glob(f"*{SUFFIX}"))
-            self._files = {path.stem: _File(path) for path in paths}
+            self._files = {path.stem: _opened(path) for path in paths}
         except (sqlite3.Error, OSError) as error:
             raise self._unusable(error) from error
 
@@ -123,7 +69,7 @@ class Disk:
         try:
             for name, part in parts.items():
                 if name not in self._files:
-                    self._files[name] = _File(self._folder / f"{name}{SUFFIX}")
+                    self._files[name] = _opened(self._folder / f"{name}{SUFFIX}")
                 self._files[name].add(part)
         except sqlite3.Error as error:
             raise self._unusable(error) from error
@@ -175,6 +121,13 @@ class Disk:
         for file in self._files.values():
             file.close()
         self._files = {}
+
+
+def _opened(path: Path) -> "File":
+    # Most installations never have a file, and numpy costs each start 0.15 s and 25 MB.
+    from profile_state.copies.file import File  # noqa: PLC0415
+
+    return File(path)
 
 
 def _name(copy: Seen) -> str:

@@ -34,7 +34,7 @@ def opened(
 
 def crash(ledger: Ledger) -> None:
     """Leave everything as a dead process leaves it: no last saving, the lock given back."""
-    ledger._pool.shutdown()
+    ledger._threads.shutdown()
     ledger._cursors._db.close()
     for slot in ledger._slots.values():
         slot._db.close()
