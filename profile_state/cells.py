@@ -223,6 +223,27 @@ def merge_last(
     return a if (a[0], a[1]) >= (b[0], b[1]) else b
 
 
+def add_first(
+    cell: tuple[int, str, Any] | None,
+    time: int,
+    message_id: str,
+    value: Any,
+    _floor: int,
+    _keep: int,
+) -> tuple[int, str, Any] | None:
+    """Keep the earliest value by (time, message id)."""
+    if value is None or (cell is not None and (time, message_id) >= (cell[0], cell[1])):
+        return cell
+    return (time, message_id, value)
+
+
+def merge_first(
+    a: tuple[int, str, Any], b: tuple[int, str, Any], _keep: int
+) -> tuple[int, str, Any]:
+    """Keep the earlier value."""
+    return a if (a[0], a[1]) <= (b[0], b[1]) else b
+
+
 def add_distinct(
     cell: dict[str, int] | None, time: int, _id: str, value: Any, floor: int, keep: int
 ) -> dict[str, int] | None:
@@ -323,6 +344,7 @@ KINDS: dict[str, Kind] = {
     "sum": Kind(add_sum, merge_total),
     "amounts": Kind(add_amount, merge_amounts),
     "last": Kind(add_last, merge_last),
+    "first": Kind(add_first, merge_first),
     "distinct": Kind(add_distinct, merge_distinct),
     "events": Kind(add_events, merge_events),
 }
@@ -419,7 +441,7 @@ def restored(key: str, cell: Any) -> Any:
     kind, _, definition = key.partition(" ")
     if kind == "events":
         return [Happened(*event) for event in cell]
-    if kind in ("amounts", "last"):
+    if kind in ("amounts", "last", "first"):
         if " by " in definition:
             return {value: _tuples(kind, inner) for value, inner in cell.items()}
         return _tuples(kind, cell)

@@ -11,6 +11,7 @@ from profile_state.identity import Edge, connected_since
 from profile_state.leaf import Leaf
 
 EVERY = "*"  # every channel
+MOST = 500  # purposes by channel that a leaf remembers
 STATEMENTS = frozenset({"consent_updated", "unsubscribed"})  # events that say what is allowed
 
 
@@ -50,6 +51,15 @@ def remember(
     known = leaf.consents.get(key)
     if known is None or _rank(time, granted, message_id) > _rank(known[0], known[2], known[1]):
         leaf.consents[key] = (time, message_id, granted)
+        if len(leaf.consents) > MOST:
+            _let_go(leaf)
+
+
+def _let_go(leaf: Leaf) -> None:
+    """Let the oldest grant go, and a denial only where there are denials alone."""
+    said = leaf.consents
+    oldest = min(said, key=lambda key: (not said[key][2], *said[key][:2], key))
+    del said[oldest]
 
 
 def _rank(time: int, granted: bool, message_id: str) -> tuple[int, bool, str]:

@@ -9,10 +9,11 @@ from profile_state.leaf import Leaf
 from profile_state.person import View
 
 FoldCells = Callable[[dict[str, Any], Event, int], None]  # cells, event, now
+TRAITS = 1_000  # names that a leaf remembers; those stated last stay
 FROM_CONTEXT = ("timezone", "locale")  # context that is remembered like a trait
 
 
-def fold(leaf: Leaf, event: Event, fold_cells: FoldCells | None, now: int) -> None:
+def fold(leaf: Leaf, event: Event, fold_cells: FoldCells | None, now: int) -> bool:
     """Fold an event into its leaf, in place.
 
     Args:
@@ -21,6 +22,9 @@ def fold(leaf: Leaf, event: Event, fold_cells: FoldCells | None, now: int) -> No
         fold_cells: the workspace's generated function for this event's name, None if no
             definition remembers it.
         now: ms, the log's clock; what has left every window is let go.
+
+    Returns:
+        Whether traits were let go, since the leaf had too many.
     """
     leaf.first = min(leaf.first, event.time)
     leaf.last = max(leaf.last, event.time)
@@ -30,6 +34,10 @@ def fold(leaf: Leaf, event: Event, fold_cells: FoldCells | None, now: int) -> No
             remember(leaf, purpose, channel, event.time, event.message_id, granted)
     if fold_cells is not None:
         fold_cells(leaf.cells, event, now)
+    many = len(leaf.traits) > TRAITS
+    if many:
+        _let_go(leaf.traits)
+    return many
 
 
 def fold_statements(known: Leaf | View, event: Event) -> None:
@@ -45,6 +53,13 @@ def fold_statements(known: Leaf | View, event: Event) -> None:
     if event.addresses:
         for kind, address in event.addresses.items():
             _remember(known.addresses, kind, event, address)
+
+
+def _let_go(traits: dict[str, tuple[int, str, Any]]) -> None:
+    """Keep those stated last, in whatever order they came: what is let go is older than all kept."""
+    oldest_first = sorted(traits, key=lambda name: (*traits[name][:2], name))
+    for name in oldest_first[: len(traits) - TRAITS]:
+        del traits[name]
 
 
 def _remember(known: dict[str, tuple[int, str, Any]], name: str, event: Event, value: Any) -> None:

@@ -42,6 +42,7 @@ SHOWN: dict[str, Callable[[Any, int], Any]] = {
     "newest": lambda cell, _: {"newest": cell},
     "sum": lambda cell, _: _number(cell),
     "amounts": _amounts,
+    "first": lambda cell, _: {"value": cell[2], "at": cell[0]},
     "last": lambda cell, _: {"value": cell[2], "at": cell[0]},
     "distinct": _distinct,
     "events": _events,

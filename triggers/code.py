@@ -126,7 +126,7 @@ class Scope:
         if call.source is None:
             raise ExpressionError(f"{call.function}(...) needs an event", call.column)
         event, _, field = call.source.partition(".")
-        if kind in ("sum", "amounts", "last", "distinct"):
+        if kind in ("sum", "amounts", "first", "last", "distinct"):
             if not field:
                 raise ExpressionError(
                     f"{call.function}(...) needs a property, such as "

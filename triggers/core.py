@@ -210,13 +210,15 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     workspace = state.workspace
     folding = workspace.fold.get(event.name) if workspace is not None and counts else None
     leaf = person.leaves[event.leaf]
-    fold(leaf, event, folding, state.now)
+    let_go = fold(leaf, event, folding, state.now)
     if not too_old:  # nobody remembers whether it is a copy, so it must not matter
         leaf.total += 1
     if len(person.leaves) > 1:
         fold_statements(person.view, event)
         if folding is not None:
             folding(person.view.cells, event, state.now)
+        if let_go and workspace is not None:
+            person.refresh(workspace.slots)
     if event.name in STATEMENTS:
         _withdraw(work, person, event)
     work.count(person.id, "too_old" if too_old else "applied")

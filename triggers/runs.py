@@ -14,6 +14,8 @@ from triggers.memberships import Edges
 from triggers.sequences import AHEAD
 from triggers.work import Work
 
+ENTRIES = 2_000  # of a leaf, by trigger and key, that re-entry remembers
+RUNS = 1_000  # of a leaf that wait at once
 KEPT = 10  # messages of a leaf that are remembered also where no cap counts them
 
 
@@ -136,7 +138,9 @@ def _enter(
         _again(work, person, trigger, active, run)
         return None
     if trigger.absence is not None:
-        if not _ended(trigger, run, person):
+        if len(leaf.runs) >= RUNS:
+            work.explain(person.id, trigger.name, "ignored", "too_many")
+        elif not _ended(trigger, run, person):
             run.step = -1
             leaf.runs.append(run)
         return None
@@ -210,8 +214,17 @@ def _entered(
         name = f"{trigger.name}|{run.key}"
         entries = [*leaf.entries.get(name, ()), work.state.now]
         leaf.entries[name] = entries[-trigger.reentry.most :]
+        if len(leaf.entries) > ENTRIES:
+            _let_go(leaf)
     work.count(person.id, f"entered:{trigger.name}")
     return Candidate(trigger, leaf, run, accepted_us)
+
+
+def _let_go(leaf: Leaf) -> None:
+    """Forget the oldest tenth of entries; of keys, a person who is none has thousands."""
+    oldest_first = sorted(leaf.entries, key=lambda name: (leaf.entries[name][-1], name))
+    for name in oldest_first[: ENTRIES // 10]:
+        del leaf.entries[name]
 
 
 def by_segments(
