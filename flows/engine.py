@@ -173,17 +173,18 @@ class Engine:
     def _stretches(self, batches: list[core.Batch]) -> Iterator[list[core.Batch]]:
         return core.stretches(batches)
 
-    def pump(self, *, busy: bool = False) -> None:
+    def pump(self, *, busy: bool = False, eager: bool = False) -> None:
         """Do what the time asks for: write behind, a tick where somebody is due, a sweep.
 
         Args:
             busy: events wait meanwhile.
+            eager: let one generation follow the other without a pause.
         """
         now_s = self._monotonic()
         # By the time that has passed: however long a batch took, a generation drains in a second.
         shares = int((now_s - self._pumped_s) / PUMP_EVERY_S) if busy else 1
         self._pumped_s = now_s
-        self.behind.pump(now_s, shares=max(1, shares))
+        self.behind.pump(now_s, eager=eager, shares=max(1, shares))
         self._next_sweep(now_s, busy=busy)
         if self._mover is not None and self._mover.step(self.state.first_seen, self.state.now):
             self.state.older = True
@@ -205,10 +206,15 @@ class Engine:
         sweep = Sweep(rest.first, min(rest.last, rest.first + width - 1))
         self._sweep = self._log.append(self.partition, record.encode([sweep]))
 
-    def keep_up(self) -> None:
-        """Pump in the middle of load: not after every batch, since the next one waits meanwhile."""
+    def keep_up(self, *, eager: bool = False) -> None:
+        """Pump in the middle of load: not after every batch, since the next one waits meanwhile.
+
+        Args:
+            eager: see `pump`; for an engine that reads what it missed. One that is killed again
+                and again before it has stored anything would have more to read each time.
+        """
         if self._monotonic() - self._pumped_s >= PUMP_EVERY_S:
-            self.pump(busy=True)
+            self.pump(busy=True, eager=eager)
 
     def drain(self, patience_s: float = 10.0) -> None:
         """Write everything behind, before the engine stops."""

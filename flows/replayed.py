@@ -28,7 +28,7 @@ class ReplayedEngine(Engine):
     def _until_due(self) -> float:
         return LATER_S
 
-    def pump(self, *, busy: bool = False) -> None:  # noqa: ARG002 - there are no ticks to put off
+    def pump(self, *, busy: bool = False, eager: bool = False) -> None:  # noqa: ARG002 - there are no ticks to put off
         """Write behind; no tick comes from the clock of the present."""
         self._pumped_s = self._monotonic()
-        self.behind.pump(self._pumped_s)
+        self.behind.pump(self._pumped_s, eager=eager)

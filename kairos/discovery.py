@@ -24,10 +24,19 @@ def names_in(package: str) -> list[str]:
     return sorted(m.name for m in found if not m.ispkg and m.name != "base")
 
 
+def one_in(package: str, name: str) -> ModuleType:
+    """Import one extension of `package`; the others may be large.
+
+    >>> one_in("triggers.conditions", "count").__name__
+    'triggers.conditions.count'
+    """
+    return import_module(f"{package}.{name}")
+
+
 def found_in(package: str) -> dict[str, ModuleType]:
     """Import the extensions of `package` and return them by name.
 
     >>> sorted(found_in("triggers.conditions"))[:2]
     ['count', 'distinct']
     """
-    return {name: import_module(f"{package}.{name}") for name in names_in(package)}
+    return {name: one_in(package, name) for name in names_in(package)}

@@ -15,4 +15,4 @@ def main() -> None:
         sys.path.insert(0, str(carried))
     from kairos.cli import app  # noqa: PLC0415 - only now can it find its folders
 
-    app()
+    app(sys.argv[1:])()

@@ -1,6 +1,6 @@
 """`kairos run PART`: one part, for supervisors and containers."""
 
-from kairos.discovery import found_in, names_in
+from kairos.discovery import names_in, one_in
 from kairos.say import as_json, failed
 from kairos.settings import Settings, SettingsError
 from triggers.problems import WorkspaceError
@@ -24,7 +24,7 @@ def command(part: str, *, json: bool = False) -> int:
         reason = f"unknown part {part!r}.{nearest(part, known)} Known: {', '.join(known)}"
         return failed("run", reason, json=json)
     try:
-        code: int = found_in("kairos.parts")[part].main(Settings.from_env())
+        code: int = one_in("kairos.parts", part).main(Settings.from_env())
     except (SettingsError, WorkspaceError) as error:
         return failed(f"run {part}", error, json=json)
     if json:

@@ -114,7 +114,7 @@ def _catch_up(engine: Engine, source: Log, settings: Settings) -> None:
     while engine.position < source.last(engine.partition):
         for portion in live.portions(engine.read()):
             engine.process(portion)
-            engine.keep_up()
+            engine.keep_up(eager=True)
     if settings.workspace is None:
         return
     try:

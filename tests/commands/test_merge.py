@@ -256,7 +256,7 @@ def test_every_example_of_the_page_says_what_it_says(
 ) -> None:
     (_, command), (_, expected) = BLOCK.findall(section(PAGE, heading))[-2:]
     _, *words = shlex.split(command)
-    call, bound, _ = app.parse_args([*words, "--data", str(site.data)])
+    call, bound, _ = app(words).parse_args([*words, "--data", str(site.data)])
     assert call(*bound.args, **bound.kwargs) == 0
     said = capsys.readouterr().out
     lines = iter(said.splitlines())

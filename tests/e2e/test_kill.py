@@ -21,7 +21,7 @@ from kairos.demo.receipts import Receipts
 from kairos.embedded.stack import Stack
 
 WORKSPACE = Path(__file__).parents[2] / "examples" / "shop"
-KILLS = 20
+KILLS = int(os.environ.get("KAIROS_KILLS", "8"))  # .ci/run takes 20
 USERS_PER_S = 200  # less than the receiving servers take, so that what is due is never behind
 PATIENCE_S = 60
 
@@ -127,7 +127,7 @@ def serving_again(stack: Stack, old: int) -> float:
     raise AssertionError("the engine did not come back")
 
 
-def test_r8_twenty_kills_of_the_engine_lose_and_double_nothing(tmp_path: Path) -> None:
+def test_r8_kills_of_the_engine_lose_and_double_nothing(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     key = first_keys(data / "keys.json", "2026-11-25T00:00:00Z")["server"]
