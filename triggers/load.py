@@ -6,6 +6,7 @@ carries files, and reading an old log compiles what was compiled then.
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -47,6 +48,14 @@ def load(files: Mapping[str, str], addresses: Mapping[str, str | None]) -> Works
     >>> load({"workspace.yaml": "workspace: shop"}, {}).name
     'shop'
     """
+    return _load(tuple(sorted(files.items())), tuple(sorted(addresses.items())))
+
+
+@lru_cache(maxsize=4)  # an engine that recovers asks for the version in force again and again
+def _load(
+    contents: tuple[tuple[str, str], ...], kinds: tuple[tuple[str, str | None], ...]
+) -> Workspace:
+    files, addresses = dict(contents), dict(kinds)
     context = Context(files, addresses)
     document, workspace = workspace_file(context)
     segment_files = context.read_folder("segments/", SegmentFile, "segment")

@@ -86,6 +86,7 @@ class Store(Protocol):
         """Read people, in one batch.
 
         Raises:
+            FencedError: another writer owns the partition, so they do not fit to what is in memory.
             LedgerLostError: the ledger does not answer.
         """
         ...

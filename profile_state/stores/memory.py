@@ -70,6 +70,7 @@ class MemoryStore:
 
     def load(self, identifiers: Iterable[str], people: Iterable[str]) -> Loaded:
         """Read people."""
+        self._check()
         shelf = self.shelf
         found = {p: shelf.people[p] for p in people if p in shelf.people}
         return Loaded({i: shelf.index.get(i) for i in identifiers}, found)
@@ -143,9 +144,12 @@ class MemoryStore:
 
     def settled(self, wait_s: float = 0) -> int:  # noqa: ARG002 - memory never lets one wait
         """Return how many calls were applied: all."""
+        self._check()
+        return self._sent
+
+    def _check(self) -> None:
         if self._epoch != self.shelf.epoch:
             raise FencedError(f"epoch {self._epoch} was replaced by {self.shelf.epoch}")
-        return self._sent
 
     def close(self) -> None:
         """Nothing to give back."""

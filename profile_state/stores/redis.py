@@ -126,14 +126,24 @@ class RedisStore:
     def load(self, identifiers: Iterable[str], people: Iterable[str]) -> Loaded:
         """Read people, in one batch."""
         names, ids = list(identifiers), list(people)
+        keys = [f"id:{self._tag}:{name}" for name in names]
+        keys += [f"person:{self._tag}:{person}" for person in ids]
+        if not keys:
+            return Loaded({}, {})
         try:
-            leads = self._values("id", names)
-            values = self._values("person", ids)
+            found = cast("list[bytes | None]", self._client.mget([self.key("owner"), *keys]))
         except redis.RedisError as error:
             raise LedgerLostError(f"the ledger does not answer: {error}") from error
+        owner, leads, values = found[0], found[1 : len(names) + 1], found[len(names) + 1 :]
+        # What another writer wrote since does not fit to what a replaced one has in memory.
+        if self._token and owner != self._token.encode():
+            raise FencedError(f"{self._token} was replaced by {(owner or b'nobody').decode()}")
         return Loaded(
-            {name: None if lead is None else lead.decode() for name, lead in leads.items()},
-            {person: value for person, value in values.items() if value is not None},
+            {
+                n: None if lead is None else lead.decode()
+                for n, lead in zip(names, leads, strict=True)
+            },
+            {p: value for p, value in zip(ids, values, strict=True) if value is not None},
         )
 
     def within(self, first: int, last: int) -> list[str]:
@@ -182,12 +192,6 @@ class RedisStore:
             return int(self._client.zcard(self.key("people")))
         except redis.RedisError as error:
             raise LedgerLostError(f"the ledger does not answer: {error}") from error
-
-    def _values(self, kind: str, names: list[str]) -> dict[str, bytes | None]:
-        if not names:
-            return {}
-        keys = [f"{kind}:{self._tag}:{name}" for name in names]
-        return dict(zip(names, cast("list[bytes | None]", self._client.mget(keys)), strict=True))
 
     # Writing.
 

@@ -144,6 +144,8 @@ def test_i10_a_writer_that_was_replaced_changes_nothing(store: Open) -> None:
     old.mark(Mark(Offset(9, 9), {}))
     with pytest.raises(FencedError):
         old.settled(5)
+    with pytest.raises(FencedError):
+        old.load(["user_id:u1"], [])
     assert new.load(["user_id:u1"], ["p_1"]) == ({"user_id:u1": None}, {})
     third = store().own()
     assert third.mark.offset == START
