@@ -14,7 +14,7 @@ import sqlite3
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -72,14 +72,19 @@ class Ledger:
     """
 
     def __init__(
-        self, folder: Path, leases: dict[int, Lease], *, keyed: Callable[[str], bool]
+        self,
+        folder: Path,
+        leases: dict[int, Lease],
+        *,
+        keyed: Callable[[str], bool],
+        threads: Executor | None = None,
     ) -> None:
         self.folder = folder
         self.unserved: dict[int, str] = {}  # slot -> why
         self._leases = leases
         self._keyed = keyed
         self._slots: dict[int, Slot] = {}
-        self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="ledger")
+        self._threads = threads or ThreadPoolExecutor(8, thread_name_prefix="ledger")
         self._cursors = _Cursors(folder / "cursor.db")
 
     def __repr__(self) -> str:
@@ -93,6 +98,7 @@ class Ledger:
         keyed: Callable[[str], bool],
         now: int,
         slots: Iterable[int] = range(SLOTS),
+        threads: Executor | None = None,
     ) -> Self:
         """Lease slots and open their files; a slot that was never used gets its file when it is.
 
@@ -101,6 +107,7 @@ class Ledger:
             keyed: whether a channel's receiver drops a second message with the same id.
             now: ms.
             slots: which to serve.
+            threads: where slots are written side by side; closed with the ledger.
 
         Raises:
             SlotTakenError: when another worker holds one of them; none is kept then.
@@ -111,7 +118,7 @@ class Ledger:
         try:
             for n in slots:
                 leases[n] = Lease(folder / f"slot-{n:02}.lock")
-            ledger = cls(folder, leases, keyed=keyed)
+            ledger = cls(folder, leases, keyed=keyed, threads=threads)
         except BaseException:
             for lease in leases.values():
                 lease.close()
@@ -204,7 +211,7 @@ class Ledger:
 
     def close(self) -> None:
         """Save the cursors, close the files, give back the slots."""
-        self._pool.shutdown()
+        self._threads.shutdown()
         try:
             self._cursors.close()
         finally:
@@ -218,7 +225,7 @@ class Ledger:
 
     def _serve(self, slots: Sequence[int], now: int) -> None:
         """Open slots; one that cannot be opened is not served, and `unserved` says why."""
-        opened = self._pool.map(
+        opened = self._threads.map(
             lambda n: Slot.opened(self._file(n), keyed=self._keyed, now=now), slots
         )
         for n, slot in zip(slots, opened, strict=True):
@@ -248,7 +255,7 @@ class Ledger:
 
         if len(groups) == 1:
             return call(next(iter(groups)))
-        return [result for found in self._pool.map(call, groups) for result in found]
+        return [result for found in self._threads.map(call, groups) for result in found]
 
     @contextmanager
     def _contained(self, n: int) -> Iterator[None]:

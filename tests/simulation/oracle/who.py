@@ -1,0 +1,184 @@
+"""Who is who: DESIGN section 5, written down once more and as slowly as it reads."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+
+from tests.simulation.oracle.evidence import Evidence, Place, Said, Word
+from tests.simulation.shop import LIMITS
+
+OPERATOR = 2
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Edge:
+    """Two identifiers belong together, says somebody."""
+
+    time: int
+    said_by: str
+    a: str
+    b: str
+    trust: int
+
+
+def kind(identifier: str) -> str:
+    """Return an identifier's type."""
+    return identifier.partition(":")[0]
+
+
+def firsts(said: Iterable[Said]) -> list[Said]:
+    """Return the first copy of each message; nothing else counts."""
+    seen = set()
+    found = []
+    for one in said:
+        if one.key not in seen:
+            seen.add(one.key)
+            found.append(one)
+    return found
+
+
+class Who:
+    """Groups of identifiers, and the edges that were let in, after a prefix of the log."""
+
+    def __init__(self, said: list[Said], words: list[Word]) -> None:
+        """Group.
+
+        Args:
+            said: first copies.
+            words: of operators.
+        """
+        self.group: dict[str, set[str]] = {}  # identifier -> its person's
+        self.accepted: list[Edge] = []
+        for i in {i for s in said for i in s.ids} | {i for w in words for i in w.ends}:
+            self.group[i] = {i}
+        edges = _standing(_edges(said, words), words)
+        shared = _shared(edges)
+        for edge in sorted(edges, key=lambda e: (-e.trust, e)):
+            one, other = self.group[edge.a], self.group[edge.b]
+            if edge.a in shared and kind(edge.b) == "user_id":
+                continue
+            if one is other:
+                self.accepted.append(edge)
+            elif _fits(edge, one, other):
+                self.accepted.append(edge)
+                one |= other
+                self.group.update(dict.fromkeys(other, one))
+
+    @property
+    def groups(self) -> set[frozenset[str]]:
+        """Return everybody's identifiers."""
+        return {frozenset(group) for group in self.group.values()}
+
+    def of(self, identifier: str) -> set[str]:
+        """Return all identifiers of this one's person."""
+        return self.group[identifier]
+
+    def joined(self, one: str, other: str, by: int) -> bool:
+        """Say whether edges not younger than `by` (ms) join two identifiers."""
+        reached, grown = {one}, True
+        while grown:
+            ends = [
+                (e.a, e.b)
+                for e in self.accepted
+                if e.time <= by and (e.a in reached) != (e.b in reached)
+            ]
+            grown = bool(ends)
+            reached.update(i for pair in ends for i in pair)
+        return other in reached
+
+
+def _edges(said: list[Said], words: list[Word]) -> list[Edge]:
+    """Return the oldest edge of each pair and trust."""
+    oldest: dict[tuple[str, str, int], Edge] = {}
+    for s in said:
+        for other in s.ids[1:]:
+            a, b = sorted((s.leaf, other))
+            edge = Edge(s.time, s.message_id, a, b, s.trust)
+            known = oldest.get((a, b, s.trust))
+            if known is None or edge < known:
+                oldest[a, b, s.trust] = edge
+    for a, b in {_pair(w) for w in words}:
+        joins = _after_last_cut(words, (a, b))
+        if joins:
+            oldest[a, b, OPERATOR] = Edge(joins[0].time, joins[0].id, a, b, OPERATOR)
+    return list(oldest.values())
+
+
+def _pair(word: Word) -> tuple[str, str]:
+    one, other = word.ends
+    return min(one, other), max(one, other)
+
+
+def _after_last_cut(words: list[Word], pair: tuple[str, str]) -> list[Word]:
+    """Return the joins of a pair that no cut takes back, oldest first."""
+    about = sorted((w for w in words if _pair(w) == pair), key=lambda w: (w.time, w.id, w.cut))
+    cuts = [nth for nth, w in enumerate(about) if w.cut]
+    return about[cuts[-1] + 1 :] if cuts else about
+
+
+def _standing(edges: list[Edge], words: list[Word]) -> list[Edge]:
+    cut = {pair for pair in map(_pair, words) if not _after_last_cut(words, pair)}
+    return [e for e in edges if (e.a, e.b) not in cut]
+
+
+def _shared(edges: list[Edge]) -> set[str]:
+    """Return the devices whose most trusted edges name two users: they stand alone."""
+    named: dict[str, dict[int, set[str]]] = {}  # device -> trust -> users
+    for e in edges:
+        if kind(e.a) == "anonymous_id" and kind(e.b) == "user_id":
+            named.setdefault(e.a, {}).setdefault(e.trust, set()).add(e.b)
+    return {device for device, users in named.items() if len(users[max(users)]) > 1}
+
+
+def _fits(edge: Edge, one: set[str], other: set[str]) -> bool:
+    if edge.trust == OPERATOR:
+        return True
+    if edge.trust == 0 and all(any(kind(i) != "anonymous_id" for i in g) for g in (one, other)):
+        return False
+    return all(
+        sum(kind(i) == k for i in one | other) <= most
+        for k, most in LIMITS.items()
+        if any(kind(i) == k for i in one) and any(kind(i) == k for i in other)
+    )
+
+
+class Growing:
+    """Who is who after any prefix of the log, which only records that say something new change."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._words = evidence.words
+        self._new: list[Said] = []
+        oldest: dict[tuple[str, str, int], tuple[int, str]] = {}
+        for s in firsts(evidence.said):
+            told = (s.time, s.message_id)
+            stated = [(s.leaf, other, s.trust) for other in s.ids]
+            if any(told < oldest.get(one, (told[0] + 1, "")) for one in stated):
+                self._new.append(s)
+                oldest.update({o: min(told, oldest.get(o, told)) for o in stated})
+        self._kept: dict[tuple[int, int], Who] = {}
+
+    def after(self, place: Place) -> Who:
+        """Return who is who when the record at `place` has been read."""
+        said = [s for s in self._new if s.place <= place]
+        words = [w for w in self._words if w.place <= place]
+        prefix = (len(said), len(words))
+        if prefix not in self._kept:
+            self._kept[prefix] = Who(said, words)
+        return self._kept[prefix]
+
+
+@lru_cache(maxsize=1)
+def growing(evidence: Evidence) -> Growing:
+    """Return who is who in a seed; most checks ask."""
+    return Growing(evidence)
+
+
+def person_id(group: set[str], said: list[Said]) -> str:
+    """Return a person's id: that of the first leaf by (first time, leaf)."""
+    first: dict[str, int] = {}
+    for s in said:
+        if s.leaf in group:
+            first[s.leaf] = min(s.time, first.get(s.leaf, s.time))
+    leaf = min((time, leaf) for leaf, time in first.items())[1] if first else min(group)
+    return "p_" + blake2b(leaf.encode(), digest_size=10).hexdigest()

@@ -1,0 +1,40 @@
+"""The simulator bites: every planted fault is found, and by the check that is meant for it."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from tests.simulation import planted
+from tests.simulation.planted import Fault
+
+FAULTS = planted.known()
+
+
+@pytest.fixture(scope="module")
+def runs(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[str | None]]]:
+    """Start what is asked for, two processes at a time."""
+    names = {item.name for item in request.session.items}
+    with ThreadPoolExecutor(2) as pool:
+        yield {
+            fault.name: pool.submit(
+                planted.first_found, fault, range(fault.seed, fault.seed + 1), processes=1
+            )
+            for fault in FAULTS
+            if f"test_a_planted_fault_is_found[{fault.name}]" in names
+        }
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_planted_fault_still_applies(fault: Fault) -> None:
+    """Where this fails our code has changed: make the same fault in what it is now."""
+    with planted.copied(fault):
+        pass
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_planted_fault_is_found(fault: Fault, runs: dict[str, Future[str | None]]) -> None:
+    """By the seed and the check that its file names; `… faults NAME` looks for another seed."""
+    found = runs[fault.name].result()
+    assert found is not None
+    assert found.startswith(f"seed {fault.seed}: {fault.check}:")
