@@ -50,6 +50,7 @@ class Person:
         "offset",
         "recheck",
         "refused",
+        "slots",
         "version",
         "view",
     )
@@ -64,6 +65,7 @@ class Person:
         self.member: dict[str, int] = {}  # segment -> ms since when
         self.recheck: dict[str, int] = {}  # segment -> ms at which time alone may change it
         self.version = ""  # of the definitions that `member` follows
+        self.slots: Mapping[str, Slot] = {}  # of the definitions that the view follows
         self.view: Leaf | View = (
             next(iter(leaves.values())) if len(leaves) == 1 else View({}, {}, {})
         )
@@ -72,7 +74,8 @@ class Person:
         return f"Person({self.id!r}, ids={sorted(self.ids)}, leaves={sorted(self.leaves)})"
 
     def refresh(self, slots: Mapping[str, Slot]) -> None:
-        """Compute the view anew, after leaves were joined or parted."""
+        """Compute the view anew, after leaves were joined or parted, or for other definitions."""
+        self.slots = slots
         if len(self.leaves) == 1:
             self.view = next(iter(self.leaves.values()))
             return

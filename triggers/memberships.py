@@ -40,10 +40,15 @@ def adopt(work: Work, person: Person) -> bool:
         Whether the person followed others before.
     """
     workspace = work.state.workspace
-    if workspace is None or person.version == workspace.hash:
+    if workspace is None:
+        return False
+    if person.slots is not workspace.slots:
+        # Also where the person follows this version already: written after its record, and read
+        # again from before it.
+        person.refresh(workspace.slots)
+    if person.version == workspace.hash:
         return False
     person.version = workspace.hash
-    person.refresh(workspace.slots)
     for gone in set(person.member) - set(workspace.members):
         del person.member[gone]
         work.count(person.id, f"segment:{gone}", -1)

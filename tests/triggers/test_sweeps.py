@@ -75,3 +75,20 @@ def test_new_limits_part_whom_they_no_longer_allow() -> None:
     assert shop.count("people") == 1, "a device without events of its own is nobody"
     shop.edit(workspace=WORKSPACE)
     assert len(shop.person("user_id:ana").ids) == 5
+
+
+def test_who_was_written_after_a_version_and_is_read_again_from_before_it_follows_it() -> None:
+    shop = Shop()
+    shop.do("identify", user="ana", anon="phone")
+    shop.do("page_viewed", anon="phone")
+    shop.engine.drain()
+    mark = shop.shelf.mark
+    shop.do("page_viewed", user="ana")  # will be read again, and is what loads her then
+    shop.edit(segments__buyer="segment: buyer\nif: ['count(bought, last 7d) >= 2']\n")
+    shop.do("bought", user="ana")
+    shop.engine.drain()
+    shop.shelf.mark = mark  # a crash after she was written, before the offset was
+    shop.open()
+    shop.run()
+    shop.do("bought", anon="phone")
+    assert "buyer" in shop.person("user_id:ana").member
