@@ -31,7 +31,7 @@ from events.identifiers import identifier
 from events.limits import Limits
 from events.names import slug
 from events.read import read, readable
-from events.record import CLAIMED, Event
+from events.record import CLAIMED, Event, event_key
 from events.rejected import RefusedError, Rejected
 from events.values import SAFE_INTEGER, Check
 from events.wire import NO_CONTEXT, RawContext, RawEvent, as_object
@@ -146,8 +146,7 @@ def _assemble(raw: RawEvent, arrival: Arrival) -> Event:
         ids=ids,
         time=time,
         accepted_us=arrival.accepted_us,
-        # A line feed is a control character, which none of the three can contain.
-        key=blake2b(f"{source}\n{leaf}\n{message_id}".encode(), digest_size=16).digest(),
+        key=event_key(source, leaf, message_id),
         digest=blake2b(content, digest_size=8).digest(),
         properties=properties,
         traits=traits,

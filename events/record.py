@@ -4,6 +4,7 @@ A log entry holds the records that one group commit made durable together. The e
 MessagePack arrays behind a version byte; code reads its own version and the one before.
 """
 
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import msgspec
@@ -49,6 +50,16 @@ class Event(msgspec.Struct, frozen=True, array_like=True, tag="event", gc=False,
     import_id: str = (
         ""  # of the import that it is part of: it counts at any age, and starts nothing
     )
+
+
+def event_key(source: str, leaf: str, message_id: str) -> bytes:
+    """Return what copies of an event are known by, 16 bytes.
+
+    >>> event_key("web", "user_id:u1", "m1") != event_key("web", "user_id:u2", "m1")
+    True
+    """
+    # A line feed is a control character, which none of the three can contain.
+    return blake2b(f"{source}\n{leaf}\n{message_id}".encode(), digest_size=16).digest()
 
 
 class Tick(msgspec.Struct, frozen=True, array_like=True, tag="tick"):

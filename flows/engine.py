@@ -232,7 +232,7 @@ def _outputs(work: Work) -> Outputs:
         activations=activations,
         withdrawals=[(w.leaf, w.purpose, w.channel, w.time) for w in work.withdrawals],
         dead=[(offset, msgspec.msgpack.encode(letter)) for offset, letter in work.dead],
-        settled=work.settled,
+        letters_done=work.letters_done,
         erasure_keys=work.erasure_keys,
         seen=work.seen,
         workspaces=[(version, msgspec.msgpack.encode(files)) for version, files in work.workspaces],

@@ -34,10 +34,11 @@ class Hot:
         if now_s >= self._until:
             self._turn(now_s)
         self._records += records
-        person = max(counts, key=lambda p: counts[p].get("applied", 0), default="")
+        if not counts:
+            return
+        person = max(counts, key=lambda p: counts[p].get("applied", 0))
         if person in self._counts or len(self._counts) < CANDIDATES:
-            known = self._counts.get(person, 0)
-            self._counts[person] = known + (counts[person].get("applied", 0) if person else 0)
+            self._counts[person] = self._counts.get(person, 0) + counts[person].get("applied", 0)
 
     def _turn(self, now_s: float) -> None:
         self.busiest = max(self._counts, key=lambda p: self._counts[p], default="")

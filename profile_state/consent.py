@@ -7,6 +7,7 @@ of time <= t already joined the two. So nobody gains a consent by being merged.
 from collections.abc import Iterable
 from typing import Any
 
+from profile_state.bounds import let_go
 from profile_state.identity import Edge, connected_since
 from profile_state.leaf import Leaf
 
@@ -51,15 +52,8 @@ def remember(
     known = leaf.consents.get(key)
     if known is None or _rank(time, granted, message_id) > _rank(known[0], known[2], known[1]):
         leaf.consents[key] = (time, message_id, granted)
-        if len(leaf.consents) > MOST:
-            _let_go(leaf)
-
-
-def _let_go(leaf: Leaf) -> None:
-    """Let the oldest grant go, and a denial only where there are denials alone."""
-    said = leaf.consents
-    oldest = min(said, key=lambda key: (not said[key][2], *said[key][:2], key))
-    del said[oldest]
+        # A grant goes before any denial.
+        let_go(leaf.consents, MOST, lambda said: (not said[2], *said[:2]))
 
 
 def _rank(time: int, granted: bool, message_id: str) -> tuple[int, bool, str]:

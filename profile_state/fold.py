@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from events.record import Event
+from profile_state.bounds import let_go
 from profile_state.consent import STATEMENTS, remember, statements
 from profile_state.leaf import Leaf
 from profile_state.person import View
@@ -36,7 +37,7 @@ def fold(leaf: Leaf, event: Event, fold_cells: FoldCells | None, now: int) -> bo
         fold_cells(leaf.cells, event, now)
     many = len(leaf.traits) > TRAITS
     if many:
-        _let_go(leaf.traits)
+        let_go(leaf.traits, TRAITS, lambda stated: stated[:2])
     return many
 
 
@@ -53,13 +54,6 @@ def fold_statements(known: Leaf | View, event: Event) -> None:
     if event.addresses:
         for kind, address in event.addresses.items():
             _remember(known.addresses, kind, event, address)
-
-
-def _let_go(traits: dict[str, tuple[int, str, Any]]) -> None:
-    """Keep those stated last, in whatever order they came: what is let go is older than all kept."""
-    oldest_first = sorted(traits, key=lambda name: (*traits[name][:2], name))
-    for name in oldest_first[: len(traits) - TRAITS]:
-        del traits[name]
 
 
 def _remember(known: dict[str, tuple[int, str, Any]], name: str, event: Event, value: Any) -> None:

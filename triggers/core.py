@@ -136,7 +136,7 @@ def _need(state: State, identifiers: Iterable[str], wanted: Needs) -> None:
             continue
         person = state.index[identifier]
         if person is None:
-            if state.erasure_keys and not identifier.startswith("e_"):
+            if state.erasure_keys and not erasure.is_tombstone(identifier):
                 ahead += erasure.tombstones(state, identifier)
             continue
         known = state.people.get(person)
@@ -179,7 +179,7 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
                 case DeadLetter():
                     work.dead.append((offset, record))
                 case Settled():
-                    work.settled.append(Offset(record.entry, record.nth))
+                    work.letters_done.append(Offset(record.entry, record.nth))
             state.offset = offset
     state.asked = {}
     return work

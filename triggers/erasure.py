@@ -18,6 +18,7 @@ from triggers.state import State
 from triggers.work import Withdrawal, Work
 
 EVERY = "*"  # purpose or channel
+_MARK = "e_"  # before the hash; identifiers have a type and a colon
 
 
 def tombstone(identifier: str, key: bytes) -> str:
@@ -26,7 +27,12 @@ def tombstone(identifier: str, key: bytes) -> str:
     >>> tombstone("user_id:ana", b"k" * 16) != tombstone("user_id:ana", b"l" * 16)
     True
     """
-    return "e_" + blake2b(identifier.encode(), digest_size=10, key=key).hexdigest()
+    return _MARK + blake2b(identifier.encode(), digest_size=10, key=key).hexdigest()
+
+
+def is_tombstone(name: str) -> bool:
+    """Say whether a name is that of a tombstone."""
+    return name.startswith(_MARK)
 
 
 def tombstones(state: State, identifier: str) -> list[str]:

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from events.record import Event
+from profile_state.bounds import let_go
 from profile_state.cells import Happened, happened
 from profile_state.consent import consent
 from profile_state.leaf import Leaf, Run, Sent
@@ -214,17 +215,10 @@ def _entered(
         name = f"{trigger.name}|{run.key}"
         entries = [*leaf.entries.get(name, ()), work.state.now]
         leaf.entries[name] = entries[-trigger.reentry.most :]
-        if len(leaf.entries) > ENTRIES:
-            _let_go(leaf)
+        if len(leaf.entries) > ENTRIES:  # a tenth at once, since each time all are looked at
+            let_go(leaf.entries, ENTRIES * 9 // 10, lambda times: times[-1])
     work.count(person.id, f"entered:{trigger.name}")
     return Candidate(trigger, leaf, run, accepted_us)
-
-
-def _let_go(leaf: Leaf) -> None:
-    """Forget the oldest tenth of entries; of keys, a person who is none has thousands."""
-    oldest_first = sorted(leaf.entries, key=lambda name: (leaf.entries[name][-1], name))
-    for name in oldest_first[: ENTRIES // 10]:
-        del leaf.entries[name]
 
 
 def by_segments(

@@ -35,7 +35,7 @@ class Work(msgspec.Struct):
     activations: list[Activation] = []
     withdrawals: list[Withdrawal] = []
     dead: list[tuple[Offset, DeadLetter]] = []
-    settled: list[Offset] = []  # dead letters that are done with
+    letters_done: list[Offset] = []  # dead letters that somebody settled
     seen: list[tuple[Offset, bytes, bytes, int, str]] = []  # first copies, as in `copies.base.Seen`
     erasure_keys: list[bytes] = []  # of erasures: known before their tombstones are
     workspaces: list[tuple[str, dict[str, str]]] = []  # (hash, files) that came into force

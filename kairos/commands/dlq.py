@@ -5,7 +5,7 @@ None of them is lost: each waits with its reason until it is replayed or dropped
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,16 +15,13 @@ import msgspec
 from cyclopts import Parameter
 
 from events.record import Record, encode
-from events.sources.base import LogUnavailableError
 from kairos.operators import letters as dead
 from kairos.operators.letters import CONFLICT, SHOWN_BYTES, Choice, Letter, Retried
-from kairos.operators.words import PATIENCE_S, NotDoneError, say, speaker
-from kairos.profile.beside import Beside, beside
+from kairos.operators.words import PATIENCE_S, NotDoneError, carried_out, say, speaker
+from kairos.profile.beside import Beside
 from kairos.profile.links import moment
 from kairos.say import as_json, failed
 from kairos.settings import SettingsError
-from kairos.where import engine
-from profile_state.stores.base import LedgerLostError
 from triggers.durations import duration
 
 SHOWN = 20  # letters that a replay tells of one by one
@@ -73,7 +70,7 @@ def list_(
             print("\n".join(_table(list(newest), counts)))
         return 0
 
-    return _with_letters("dlq list", data, told, json=json)
+    return carried_out("dlq list", data, told, json=json)
 
 
 def show(place: str, *, data: Path | None = None, json: bool = False) -> int:
@@ -100,7 +97,7 @@ def show(place: str, *, data: Path | None = None, json: bool = False) -> int:
             print("\n".join(_whole(letter)))
         return 0
 
-    return _with_letters("dlq show", data, told, json=json)
+    return carried_out("dlq show", data, told, json=json)
 
 
 def replay(
@@ -165,7 +162,7 @@ def replay(
             print("\n".join(_retried(done, simulated=simulate)))
         return 0 if done.applied and not (done.kept or done.missing or done.conflicts) else 1
 
-    return _with_letters("dlq replay", data, told, json=json)
+    return carried_out("dlq replay", data, told, json=json)
 
 
 def drop(
@@ -207,25 +204,12 @@ def drop(
             print(*([] if applied else [_LATE]), sep="", end="" if applied else "\n")
         return 0 if applied else 1
 
-    return _with_letters("dlq drop", data, told, json=json)
+    return carried_out("dlq drop", data, told, json=json)
 
 
 COMMANDS = {"drop": drop, "list": list_, "replay": replay, "show": show}
 
 _LATE = "it is in the log, but the engine has not come to it yet; see `kairos doctor`"
-
-
-def _with_letters(
-    command: str, data: Path | None, told: Callable[[Beside], int], *, json: bool
-) -> int:
-    try:
-        with beside(engine(data)) as running:
-            return told(running)
-    except NotDoneError as error:
-        failed(command, error, json=json)
-        return 1
-    except (LedgerLostError, LogUnavailableError, SettingsError) as error:
-        return failed(command, error, json=json)
 
 
 def _append(running: Beside, records: list[Record]) -> int:

@@ -1,16 +1,12 @@
 """`kairos erase ID`: everything about a person goes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from events.sources.base import LogUnavailableError
-from kairos.operators.erasing import erase
-from kairos.operators.words import NotDoneError, speaker
-from kairos.profile.beside import beside
-from kairos.profile.find import AmbiguousError
-from kairos.say import as_json, failed
-from kairos.settings import SettingsError
-from kairos.where import engine
-from profile_state.stores.base import LedgerLostError
+from kairos.operators.erasing import Erased, erase
+from kairos.operators.words import carried_out, speaker
+from kairos.profile.beside import Beside
+from kairos.say import as_json
 
 
 def command(
@@ -44,23 +40,22 @@ def command(
     json
         Print one JSON object.
     """
-    try:
-        with beside(engine(data)) as running:
-            done = erase(running, id, speaker(by), reason, really=yes)
-    except NotDoneError as error:
-        failed("erase", error, json=json)
-        return 1
-    except (AmbiguousError, SettingsError, LedgerLostError, LogUnavailableError) as error:
-        return failed("erase", error, json=json)
-    if json:
-        as_json({"erased": done.erased, "identifiers": done.identifiers, "events": done.events})
-    else:
-        verb = "erased" if done.erased else "would be erased" if not yes else "being erased"
-        print(
-            f"{verb}: {', '.join(done.identifiers)}; {done.events:,} events were counted for them"
-        )
-        if not yes:
-            print("nothing is changed yet; say it again with --yes")
-        elif not done.erased:
-            print("it is in the log, but the engine has not come to it yet; see `kairos doctor`")
-    return 0 if done.erased or not yes else 1
+
+    def do(running: Beside) -> int:
+        done = erase(running, id, speaker(by), reason, really=yes)
+        if json:
+            as_json(done._asdict())
+        else:
+            print("\n".join(_lines(done, really=yes)))
+        return 0 if done.erased or not yes else 1
+
+    return carried_out("erase", data, do, json=json)
+
+
+def _lines(done: Erased, *, really: bool) -> Iterator[str]:
+    verb = "erased" if done.erased else "being erased" if really else "would be erased"
+    yield f"{verb}: {', '.join(done.identifiers)}; {done.events:,} events were counted for them"
+    if not really:
+        yield "nothing is changed yet; say it again with --yes"
+    elif not done.erased:
+        yield "it is in the log, but the engine has not come to it yet; see `kairos doctor`"

@@ -6,13 +6,12 @@ it was or replayed, and one that is run twice appends the same event, which coun
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from hashlib import blake2b
 from typing import NamedTuple
 
 import msgspec
 
 from events.parse import Arrival, parse
-from events.record import DeadLetter, Event, Offset, Record, Settled
+from events.record import DeadLetter, Event, Offset, Record, Settled, event_key
 from events.rejected import Rejected
 from events.wire import NO_CONTEXT, RawContext
 from kairos.profile.beside import Beside
@@ -124,13 +123,8 @@ def _renamed(letter: Letter) -> Event | Rejected:
     except ValueError as error:
         return Rejected("invalid_event", f"the letter's body is no event: {error}")
     message_id = f"{event.message_id}~{letter.name}"
-    return msgspec.structs.replace(event, message_id=message_id, key=_key(event, message_id))
-
-
-def _key(event: Event, message_id: str) -> bytes:
-    """Return what duplicates of an event are told by, as `events.parse` makes it."""
-    named = f"{event.source}\n{event.leaf}\n{message_id}"
-    return blake2b(named.encode(), digest_size=16).digest()
+    key = event_key(event.source, event.leaf, message_id)
+    return msgspec.structs.replace(event, message_id=message_id, key=key)
 
 
 class Replayed(msgspec.Struct, frozen=True):

@@ -5,17 +5,12 @@ from pathlib import Path
 
 import msgspec
 
-from events.sources.base import LogUnavailableError
 from kairos.operators.joining import AlreadyError, Outcome, TiedError, problems
 from kairos.operators.picture import Change, Run, Someone
-from kairos.operators.words import NotDoneError
-from kairos.profile.beside import Beside, beside
-from kairos.profile.find import AmbiguousError
+from kairos.operators.words import NotDoneError, carried_out
+from kairos.profile.beside import Beside
 from kairos.profile.links import line_of, moment
 from kairos.say import as_json, failed
-from kairos.settings import SettingsError
-from kairos.where import engine
-from profile_state.stores.base import LedgerLostError
 
 
 def carry_out(
@@ -27,21 +22,22 @@ def carry_out(
     json: bool,
 ) -> int:
     """Say a word beside a running engine, tell what came of it, and return the exit code."""
-    try:
-        with beside(engine(data)) as running:
+
+    def do(running: Beside) -> int:
+        try:
             outcome = say(running)
-    except AlreadyError as already:
-        print(already) if not json else as_json({"already": str(already)})
-        return 0
-    except NotDoneError as error:
-        return _not_done(command, error, json=json)
-    except (AmbiguousError, SettingsError, LedgerLostError, LogUnavailableError) as error:
-        return failed(command, error, json=json)
-    if json:
-        as_json({"simulated": simulate, **msgspec.to_builtins(outcome)})
-    else:
-        print("\n".join(lines(outcome, simulated=simulate)))
-    return 0 if outcome.applied and not outcome.still else 1
+        except AlreadyError as already:
+            print(already) if not json else as_json({"already": str(already)})
+            return 0
+        except NotDoneError as error:
+            return _not_done(command, error, json=json)
+        if json:
+            as_json({"simulated": simulate, **msgspec.to_builtins(outcome)})
+        else:
+            print("\n".join(lines(outcome, simulated=simulate)))
+        return 0 if outcome.applied and not outcome.still else 1
+
+    return carried_out(command, data, do, json=json)
 
 
 def _not_done(command: str, error: NotDoneError, *, json: bool) -> int:

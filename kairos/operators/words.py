@@ -3,17 +3,43 @@
 import getpass
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from events.record import Join, Record, encode
-from kairos.profile.beside import Beside
+from events.sources.base import LogUnavailableError
+from kairos.profile.beside import Beside, beside
+from kairos.profile.find import AmbiguousError
+from kairos.say import failed
+from kairos.settings import SettingsError
+from kairos.where import engine
 from profile_state.identity import Edge
+from profile_state.stores.base import LedgerLostError
 
 PATIENCE_S = 15.0  # until the engine has come to what was said
 
 
 class NotDoneError(Exception):
     """What was asked for cannot be done; the message says why, and what to do instead."""
+
+
+def carried_out(command: str, data: Path | None, do: Callable[[Beside], int], *, json: bool) -> int:
+    """Do something beside a running engine, and return the exit code.
+
+    Args:
+        command: its words, for what is said where it fails.
+        data: the data folder of `kairos up`, see `kairos.where`.
+        do: what is to be done; returns an exit code.
+        json: say it as one object.
+    """
+    try:
+        with beside(engine(data)) as running:
+            return do(running)
+    except NotDoneError as error:
+        failed(command, error, json=json)
+        return 1
+    except (AmbiguousError, SettingsError, LedgerLostError, LogUnavailableError) as error:
+        return failed(command, error, json=json)
 
 
 def speaker(by: str | None) -> str:

@@ -30,7 +30,7 @@ class Outputs(msgspec.Struct):
     activations: bytes | None = None  # one entry of the activation stream
     withdrawals: list[tuple[str, str, str, int]] = []  # leaf, purpose, channel, ms
     dead: list[tuple[Offset, bytes]] = []
-    settled: list[Offset] = []  # of dead letters that are done with
+    letters_done: list[Offset] = []  # dead letters that somebody settled
     seen: Sequence[tuple[Offset, bytes, bytes, int, str]] = ()  # first copies, as in Seen
     moved: int = 0  # rows of the oldest first copies that are kept elsewhere now
     erasure_keys: list[bytes] = []  # of tombstones

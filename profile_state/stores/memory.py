@@ -105,7 +105,7 @@ class MemoryStore:
         if outputs.activations is not None:
             shelf.activations.append(outputs.activations)
         shelf.dead.update(outputs.dead)
-        for offset in outputs.settled:
+        for offset in outputs.letters_done:
             shelf.dead.pop(offset, None)
         copies = [Seen(*copy) for copy in outputs.seen]
         shelf.seen += [list(row) for _, row in groupby(copies, lambda copy: copy.offset.entry)]

@@ -8,6 +8,7 @@ gives the order of effects: outputs before the state that contains their cause.
 import struct
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -37,6 +38,15 @@ _ROW = struct.Struct(">I16s8s")  # place in the entry, key, digest
 _HEAD = struct.Struct(">qqB")  # entry, when the log took it, bytes of the import's id
 
 Command = list[bytes | str | int]
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Say in the store's own word that the ledger is away."""
+    try:
+        yield
+    except redis.RedisError as error:
+        raise LedgerLostError(f"the ledger does not answer: {error}") from error
 
 
 @cache
@@ -76,7 +86,7 @@ class RedisStore:
 
     def own(self) -> Recovered:
         """Become the only writer."""
-        try:
+        with _answering():
             self._reconnect()
             run = str(self._client.info("server")["run_id"])
             self._client.function_load(_library(), replace=True)
@@ -85,8 +95,6 @@ class RedisStore:
             self._client.set(self.key("owner"), self._token)
             self._sent = self._settled = 0
             return self._recovered()
-        except redis.RedisError as error:
-            raise LedgerLostError(f"the ledger does not answer: {error}") from error
 
     def _reconnect(self) -> None:
         self.close()
@@ -98,10 +106,8 @@ class RedisStore:
         Raises:
             LedgerLostError: the ledger does not answer.
         """
-        try:
+        with _answering():
             return self._mark()
-        except redis.RedisError as error:
-            raise LedgerLostError(f"the ledger does not answer: {error}") from error
 
     def _mark(self) -> Mark:
         found = cast("dict[bytes, bytes]", self._client.hgetall(self.key("mark")))
@@ -130,10 +136,8 @@ class RedisStore:
         keys += [f"person:{self._tag}:{person}" for person in ids]
         if not keys:
             return Loaded({}, {})
-        try:
+        with _answering():
             found = cast("list[bytes | None]", self._client.mget([self.key("owner"), *keys]))
-        except redis.RedisError as error:
-            raise LedgerLostError(f"the ledger does not answer: {error}") from error
         owner, leads, values = found[0], found[1 : len(names) + 1], found[len(names) + 1 :]
         # What another writer wrote since does not fit to what a replaced one has in memory.
         if self._token and owner != self._token.encode():
@@ -148,18 +152,14 @@ class RedisStore:
 
     def within(self, first: int, last: int) -> list[str]:
         """Read a part of the set of everybody, whose scores are places."""
-        try:
+        with _answering():
             found = self._client.zrangebyscore(self.key("people"), first, last)
-        except redis.RedisError as error:
-            raise LedgerLostError(f"the ledger does not answer: {error}") from error
         return [person.decode() for person in cast("list[bytes]", found)]
 
     def oldest_copies(self, after: int, rows: int) -> list[list[Seen]]:
         """Read the head of the list of packed rows."""
-        try:
+        with _answering():
             found = self._client.lrange(self.key("seen"), after, after + rows - 1)
-        except redis.RedisError as error:
-            raise LedgerLostError(f"the ledger does not answer: {error}") from error
         return [_unpack_seen(row) for row in cast("list[bytes]", found)]
 
     def erasure_keys(self) -> list[bytes]:
@@ -168,30 +168,24 @@ class RedisStore:
         Raises:
             LedgerLostError: the ledger does not answer.
         """
-        try:
+        with _answering():
             return sorted(cast("set[bytes]", self._client.smembers(self.key("erasure_keys"))))
-        except redis.RedisError as error:
-            raise LedgerLostError(f"the ledger does not answer: {error}") from error
 
     def dead(self) -> Iterator[tuple[Offset, bytes]]:
         """Read the places first, then the letters one by one: there may be many, each of 32 KB."""
         name = self.key("dead")
-        try:
+        with _answering():
             fields = cast("list[bytes]", self._client.hkeys(name))
             for place in sorted(tuple(map(int, field.split(b"."))) for field in fields):
                 offset = Offset(*place)
                 body = cast("bytes | None", self._client.hget(name, f"{offset.entry}.{offset.nth}"))
                 if body is not None:
                     yield offset, body
-        except redis.RedisError as error:
-            raise LedgerLostError(f"the ledger does not answer: {error}") from error
 
     def people(self) -> int:
         """Count the set of everybody."""
-        try:
+        with _answering():
             return int(self._client.zcard(self.key("people")))
-        except redis.RedisError as error:
-            raise LedgerLostError(f"the ledger does not answer: {error}") from error
 
     # Writing.
 
@@ -225,8 +219,8 @@ class RedisStore:
             ["HSET", self.key("dead"), f"{offset.entry}.{offset.nth}", body]
             for offset, body in outputs.dead
         ]
-        if outputs.settled:
-            fields = [f"{offset.entry}.{offset.nth}" for offset in outputs.settled]
+        if outputs.letters_done:
+            fields = [f"{offset.entry}.{offset.nth}" for offset in outputs.letters_done]
             commands.append(["HDEL", self.key("dead"), *fields])
         commands += [["RPUSH", self.key("seen"), row] for row in _pack_seen(outputs.seen)]
         if outputs.moved:

@@ -127,7 +127,7 @@ def test_a_dead_letter_that_is_done_with_is_gone(store: Open) -> None:
     ledger = store()
     ledger.own()
     ledger.put(Outputs(dead=[(Offset(1, 2), b"one"), (Offset(1, 3), b"two")]))
-    ledger.put(Outputs(settled=[Offset(1, 2), Offset(9, 9)]))
+    ledger.put(Outputs(letters_done=[Offset(1, 2), Offset(9, 9)]))
     ledger.settled(5)
     assert list(ledger.dead()) == [(Offset(1, 3), b"two")]
 
