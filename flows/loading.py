@@ -8,6 +8,7 @@ from profile_state.copies.disk import Disk
 from profile_state.person import unpack
 from profile_state.stores.base import Store
 from triggers import core
+from triggers.erasure import is_tombstone
 from triggers.state import State
 
 
@@ -30,6 +31,9 @@ def bring_in(
     while wanted := core.needs(state, stretch):
         loaded = store.load(wanted.identifiers, wanted.people)
         state.index.update(loaded.leads)
+        state.absent += [
+            way for way, lead in loaded.leads.items() if lead is None and is_tombstone(way)
+        ]
         slots = state.workspace.slots if state.workspace is not None else {}
         for value in loaded.people.values():
             state.admit(unpack(value, slots))

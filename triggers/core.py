@@ -182,6 +182,7 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
                     work.letters_done.append(Offset(record.entry, record.nth))
             state.offset = offset
     state.asked = {}
+    state.forget_absent()
     return work
 
 

@@ -90,17 +90,26 @@ def forget(work: Work, identifier: str, tombs: list[Person], offset: Offset) -> 
     ways = set(identifiers)
     if person is not None:
         ways |= {person.id, *(person_id(key) for key in person.leaves)}
+    rest = [p for p in before.values() if p is not person]
+    leaves = {key: leaf for p in rest for key, leaf in p.leaves.items()}
+    edges = [
+        e
+        for p in before.values()
+        for e in (*p.edges, *p.refused)
+        if e.a not in identifiers and e.b not in identifiers
+    ]
+    # What nobody else ever named, such as an address beyond the limit, goes along.
+    stated = leaves.keys() | {end for e in edges for end in (e.a, e.b)}
+    ways |= {way for p in rest if not stated & p.ids for way in (*p.ids, p.id)}
     for way in ways:
         state.index[way] = None
         work.index[way] = tombs[0].id  # written with it
-    rest = [p for p in before.values() if p is not person]
-    edges = [e for p in before.values() for e in (*p.edges, *p.refused)]
     changed = _settle(
         work,
         before,
-        ids={i for p in rest for i in p.ids},
-        edges=[e for e in edges if e.a not in identifiers and e.b not in identifiers],
-        leaves={key: leaf for p in rest for key, leaf in p.leaves.items()},
+        ids={i for p in rest for i in p.ids & stated},
+        edges=edges,
+        leaves=leaves,
         cause=tombs[0].id,
         offset=offset,
     )

@@ -64,6 +64,7 @@ class State:
         self.sweep: Sweep | None = None  # what is still to be swept for the workspace in force
         self.loaded: set[Sweep] = set()  # sweeps whose people are in memory, ahead of their step
         self.index: dict[str, str | None] = {}  # identifier or former id -> person, None: nobody
+        self.absent: list[str] = []  # names of tombstones that the step at hand found none under
         self.dues = Dues()
         self.erasure_keys: tuple[bytes, ...] = ()  # of tombstones; empty where nobody was erased
         self.first_seen: dict[bytes, int] = {}  # event key -> first copy, see `copies.base.packed`
@@ -88,6 +89,13 @@ class State:
     def within(self, sweep: Sweep) -> list[str]:
         """Return the ids of the people in memory whom a sweep is for, in order."""
         return sorted(p for place in self.places[sweep.first : sweep.last + 1] for p in place)
+
+    def forget_absent(self) -> None:
+        """Let go of the names of tombstones that are none: each new identifier asks for one."""
+        for name in self.absent:
+            if self.index[name] is None:
+                del self.index[name]
+        self.absent.clear()
 
     def first_copy(self, key: bytes) -> int | None:
         """Return an event's first copy, None where there was none."""

@@ -25,8 +25,10 @@ class StoreUnavailableError(Exception):
 class Withdrawals(Protocol):
     """Who withdrew what, and when."""
 
-    async def check(self, activations: Sequence[Activation]) -> set[str]:
-        """Return the ids of those decided at or before a withdrawal that concerns them.
+    async def check(self, activations: Sequence[Activation]) -> dict[str, str]:
+        """Return id -> reason of those decided at or before a withdrawal that concerns them.
+
+        The reason is `consent`, or `erased` where the person is.
 
         Raises:
             StoreUnavailableError: when nobody can tell.
@@ -45,7 +47,7 @@ class InMemoryWithdrawals:
         key = f"withdrawn:{leaf}:{purpose}:{channel}"
         self.at[key] = max(at, self.at.get(key, at))
 
-    async def check(self, activations: Sequence[Activation]) -> set[str]:
+    async def check(self, activations: Sequence[Activation]) -> dict[str, str]:
         """Ask the dict."""
         return _withdrawn(activations, [self.at.get(k) for a in activations for k in keys(a)])
 
@@ -56,10 +58,10 @@ class RedisWithdrawals:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def check(self, activations: Sequence[Activation]) -> set[str]:
+    async def check(self, activations: Sequence[Activation]) -> dict[str, str]:
         """Ask the store."""
         if not activations:
-            return set()
+            return {}
         try:
             async with asyncio.timeout(PATIENCE):
                 values = await self._redis.mget([k for a in activations for k in keys(a)])
@@ -96,13 +98,15 @@ async def turned_away(
             away[a.id] = Expired(reason="horizon")
     rest = [a for a in activations if a.id not in away]
     withdrawn = await withdrawals.check(rest)
-    return away | {i: Refused(reason="consent") for i in withdrawn}
+    return away | {i: Refused(reason=reason) for i, reason in withdrawn.items()}
 
 
-def _withdrawn(activations: Sequence[Activation], instants: Sequence[int | None]) -> set[str]:
-    threes = zip(*[iter(instants)] * 3, strict=True)
-    return {
-        a.id
-        for a, three in zip(activations, threes, strict=True)
-        if any(at is not None and a.decided <= at for at in three)
-    }
+def _withdrawn(
+    activations: Sequence[Activation], instants: Sequence[int | None]
+) -> dict[str, str]:
+    away = {}
+    for a, three in zip(activations, zip(*[iter(instants)] * 3, strict=True), strict=True):
+        channel, every, erased = (at is not None and a.decided <= at for at in three)
+        if channel or every or erased:
+            away[a.id] = "erased" if erased else "consent"
+    return away

@@ -206,7 +206,7 @@ def test_nothing_leaves_while_nobody_can_tell_who_withdrew(tmp_path: Path) -> No
     class Away(InMemoryWithdrawals):
         asked = 0
 
-        async def check(self, activations: Any) -> set[str]:
+        async def check(self, activations: Any) -> dict[str, str]:
             self.asked += 1
             if self.asked < 3:
                 raise StoreUnavailableError("withdrawals: connection refused")

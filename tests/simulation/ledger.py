@@ -270,7 +270,7 @@ class Gate:
         if self._server.away:
             raise StoreUnavailableError("away")
 
-    async def check(self, activations: Sequence[Activation]) -> set[str]:
+    async def check(self, activations: Sequence[Activation]) -> dict[str, str]:
         self._answers()
         asked = InMemoryWithdrawals()
         asked.at = {key: at for key, (at, _) in self._server.withdrawn.items()}

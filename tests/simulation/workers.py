@@ -16,7 +16,7 @@ from tests.simulation.providers import KEYED, Provider
 from tests.simulation.world import Process, World
 
 HOW = Delivery(
-    tick=60.0, save=120.0, prune=86_400.0, wait_ms=3_600_000, calls_of={"email": 2}, calls=4
+    tick=300.0, save=600.0, prune=86_400.0, wait_ms=3_600_000, calls_of={"email": 2}, calls=4
 )
 TRIM_S = 3600.0
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from events.record import VERIFIED
-from tests.shop import MINUTE, Shop, an_event
+from tests.shop import MINUTE, WORKSPACE, Shop, an_event
 
 CART = """
 trigger: cart
@@ -91,6 +91,27 @@ def test_an_identifier_that_nobody_has_yet_is_erased_ahead() -> None:
     shop.do("identify", user="bob", email="ana@shop.example", trust=VERIFIED)
     assert shop.engine.state.find("user_id:ana") is None
     assert (shop.count("erased"), shop.count("people")) == (1, 1)
+
+
+def test_an_address_that_only_they_named_goes_along_although_it_was_refused() -> None:
+    shop = Shop(FILES, workspace=WORKSPACE + "identity: {email: {max: 1}}\n")
+    shop.know("bob", email="bob@shop.example")
+    for address in ("ana@shop.example", "secret@shop.example", "bob@shop.example"):
+        shop.know("ana", email=address)
+    assert shop.person("email:secret@shop.example") is not shop.person("user_id:ana")
+    shop.erase("user_id:ana")
+    assert remains(shop) == []
+    assert shop.person("email:bob@shop.example") is shop.person("user_id:bob")
+    shop.know("cid", email="secret@shop.example")
+    assert shop.person("email:secret@shop.example") is shop.person("user_id:cid")
+
+
+def test_memory_keeps_no_name_of_a_tombstone_that_is_none() -> None:
+    shop = with_ana()
+    shop.erase("user_id:ana")
+    known = len(shop.engine.state.index)
+    shop.do("page_viewed", user="cid", anon="tv")
+    assert len(shop.engine.state.index) == known + 2  # of one person
 
 
 def test_an_erasure_counts_once_whatever_its_key() -> None:

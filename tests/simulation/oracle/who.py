@@ -151,8 +151,8 @@ class Growing:
         self._new: list[Said] = []
         oldest: dict[tuple[str, str, int], tuple[int, str]] = {}
         for s in firsts(evidence.said):
-            told = (s.time, s.message_id)
-            stated = [(s.leaf, other, s.trust) for other in s.ids]
+            told = (s.time, s.message_id) if len(s.ids) > 1 else (0, "")
+            stated = [(s.leaf, other, s.trust) for other in s.ids[1:]] or [(s.leaf, "", 0)]
             if any(told < oldest.get(one, (told[0] + 1, "")) for one in stated):
                 self._new.append(s)
                 oldest.update({o: min(told, oldest.get(o, told)) for o in stated})
