@@ -101,9 +101,7 @@ async def turned_away(
     return away | {i: Refused(reason=reason) for i, reason in withdrawn.items()}
 
 
-def _withdrawn(
-    activations: Sequence[Activation], instants: Sequence[int | None]
-) -> dict[str, str]:
+def _withdrawn(activations: Sequence[Activation], instants: Sequence[int | None]) -> dict[str, str]:
     away = {}
     for a, three in zip(activations, zip(*[iter(instants)] * 3, strict=True), strict=True):
         channel, every, erased = (at is not None and a.decided <= at for at in three)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from events import record
-from events.record import Join, Tick, Version
+from events.record import Erase, Join, Record, Settled, Tick, Version
 from tests.simulation.door import Doors
 from tests.simulation.engines import Engines
 from tests.simulation.history import HUMANS
@@ -18,6 +18,8 @@ from triggers.load import hash_of
 
 FAULTS = 16  # of a seed; those that find nobody to hurt do not count
 WORDS = 8  # of an operator, in a seed
+LEAVERS = 2  # people who want to be forgotten
+LETTERS = 4  # dead letters that an operator is done with
 COLLECTOR_POINTS = ("parse:before", "append:before", "append:after", "answer:before")
 ENGINE_POINTS = (
     "read:before", "load:before", "put:before", "put:after", "write:before", "write:after",
@@ -68,6 +70,8 @@ class Chaos:
         self._at(self._draw.randrange(start + (end - start) // 4, end), self._new_version)
         for nth in range(WORDS):
             self._at(self._draw.randrange(start, end), self._operator_speaks, nth)
+        for do in [self._somebody_leaves] * LEAVERS + [self._letter_settled] * LETTERS:
+            self._at(self._draw.randrange(start, end), do)
 
     def _at(self, ms: int, do: Callable[..., object], *args: object) -> None:
         self._world.outside.call_at(ms / 1000, do, *args)
@@ -155,12 +159,29 @@ class Chaos:
         return True
 
     def _operator_speaks(self, nth: int) -> None:
-        """An operator joins or cuts by hand, and presses the button twice."""
+        """An operator joins or cuts by hand."""
         draw = self._draw
         human = draw.randrange(HUMANS // 4)  # few, so that words meet about one pair
         other = draw.choice((f"anonymous_id:d{human}a", f"user_id:u{human + 1}"))
         now = self._world.ms - draw.choice((0, MINUTE))
-        word = Join(f"w{nth}", now, f"user_id:u{human}", other, draw.random() < 0.6, "op", "")
+        cut = draw.random() < 0.6
+        self._say_twice(Join(f"w{nth}", now, f"user_id:u{human}", other, cut, "op", ""))
+
+    def _somebody_leaves(self) -> None:
+        """Erase somebody, by any of their identifiers; now and then somebody who never came."""
+        draw = self._draw
+        human = draw.randrange(HUMANS + 1)
+        ways = (f"user_id:u{human}", f"anonymous_id:d{human}a", f"email:u{human}@shop.example")
+        key = draw.choice((b"k" * 16, b"l" * 16))
+        self._say_twice(Erase(draw.choice(ways), key, self._world.ms, "op", ""))
+
+    def _letter_settled(self) -> None:
+        letters = sorted(self._ledger.shelf.dead)
+        if letters:
+            self._say_twice(Settled(*self._draw.choice(letters), "op"))
+
+    def _say_twice(self, word: Record) -> None:
+        """Say an operator's word, who presses the button twice."""
         for _ in range(2):
             self._log.append(record.encode([word]))
         self._world.say("operator", f"{word}")

@@ -71,8 +71,9 @@ class Provider:
 
     def _withdrawn(self, a: Activation) -> int | None:
         """Say since when the set that workers ask holds a withdrawal of this message."""
-        prefix = f"withdrawn:{a.leaf}:{a.purpose}"
-        found = [self._ledger.withdrawn.get(f"{prefix}:{c}") for c in (a.channel, "*")]
+        of_leaf, of_person = f"withdrawn:{a.leaf}:{a.purpose}", f"withdrawn:{a.person}:*"
+        keys = (f"{of_leaf}:{a.channel}", f"{of_leaf}:*", f"{of_person}:*")
+        found = [self._ledger.withdrawn.get(key) for key in keys]
         since = [
             us for known in found if known is not None for at, us in (known,) if a.decided <= at
         ]

@@ -17,7 +17,7 @@ from tests.simulation.shop import DAY, FIRST, HOUR, MINUTE
 from tests.simulation.workers import Workers
 from tests.simulation.world import World
 
-MESSAGES = 1_600  # copies and ticks make more than 2,000 records of them
+MESSAGES = 1_650  # copies and ticks make more than 2,000 records of them
 _MEMORY = Path("/dev/shm")  # noqa: S108 - where fsync costs nothing; the worker's files need a disk
 
 

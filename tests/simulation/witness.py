@@ -7,7 +7,7 @@ import msgspec
 
 from channels.delivery.ledger import rows_of
 from events import record
-from events.record import DeadLetter, Event, Join, Tick, Version
+from events.record import DeadLetter, Erase, Event, Join, Settled, Tick, Version
 from events.sources.base import Entry
 from flows.engine import Engine
 from profile_state import hashes
@@ -19,6 +19,7 @@ from tests.simulation.oracle.evidence import (
     Call,
     Decided,
     Ending,
+    Erasure,
     Evidence,
     LeafFacts,
     People,
@@ -85,6 +86,10 @@ def _read(evidence: Evidence, entries: Iterable[Entry]) -> list[tuple[Place, dic
                     evidence.words.append(
                         Word(place, one.id, one.time, (one.one, one.other), one.cut)
                     )
+                case Erase():
+                    evidence.erasures.append(Erasure(place, entry.time, one.identifier))
+                case Settled():
+                    evidence.settled.add((one.entry, one.nth))
                 case Tick():
                     evidence.ticks[entry.id] = entry.time
                 case Version():
@@ -152,6 +157,7 @@ class Again:
         people = [
             _person(p, slots, state.now, fresh=p.version == workspace.hash)
             for p in state.people.values()
+            if p.ids  # else it is a tombstone
         ]
         remembered = {key: self._remembered(slot) for key, slot in slots.items()}
         return People(upto, state.now, people, remembered)

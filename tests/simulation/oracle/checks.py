@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from tests.simulation.oracle import decisions, deliveries, door, facts
+from tests.simulation.oracle import decisions, deliveries, door, erased, facts
 from tests.simulation.oracle.evidence import Evidence
 
 LEAST_RECORDS, LEAST_PEOPLE, LEAST_FAULTS = 2_000, 20, 5
@@ -11,7 +11,7 @@ LEAST_RECORDS, LEAST_PEOPLE, LEAST_FAULTS = 2_000, 20, 5
 def facts_are_those_of_the_records(evidence: Evidence) -> Iterator[str]:
     """I1, I2, I3, I4, I5, I6: people, leaves and counters follow from the set of records alone."""
     for people in evidence.prefixes:
-        yield from facts.wrong(people, evidence.said, evidence.words)
+        yield from facts.wrong(people, evidence)
 
 
 def everybody_follows_the_last_version(evidence: Evidence) -> Iterator[str]:
@@ -50,6 +50,7 @@ CHECKS: dict[str, Check] = {
         facts_are_those_of_the_records,
         everybody_follows_the_last_version,
         fenced_writers_change_nothing,
+        erased.nothing_of_them_remains,
         decisions.a_remade_activation_is_the_same,
         decisions.orders_get_their_receipt,
         decisions.timers_fire_once_and_in_time,

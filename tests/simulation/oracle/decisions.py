@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from tests.simulation.oracle.evidence import Decided, Ending, Evidence, Place
 from tests.simulation.oracle.facts import STATEMENTS, allowed, counts
-from tests.simulation.oracle.who import firsts, growing
+from tests.simulation.oracle.who import growing, named
 from tests.simulation.shop import ALERT_CAP, CART, EMAIL_CAP, QUIET, TRIAL, ZONE
 
 ENDINGS = ("order_completed", "cart_emptied")  # of the wait of trigger `cart`
@@ -45,7 +45,7 @@ def orders_get_their_receipt(evidence: Evidence) -> Iterator[str]:
     """I7: the anchor `receipt` sends once for each order of 50 and more."""
     right = {
         activation_id("receipt", f"{s.source}/{s.leaf}/{s.message_id}", "webhook"): s.n
-        for s in firsts(evidence.said)
+        for s in growing(evidence).heard()
         if s.name == "order_completed" and counts(s) and float(s.properties["total"]) >= 50
     }
     yield from _compared(evidence, "receipt", right, right)
@@ -53,7 +53,8 @@ def orders_get_their_receipt(evidence: Evidence) -> Iterator[str]:
 
 def timers_fire_once_and_in_time(evidence: Evidence) -> Iterator[str]:
     """I9: the anchor `trial_over` fires once for each trial that nobody used in time."""
-    said = [s for s in firsts(evidence.said) if counts(s)]
+    gone = growing(evidence).gone
+    said = [s for s in growing(evidence).heard() if counts(s)]
     may: dict[str, int] = {}
     must: dict[str, int] = {}
     due: dict[str, int] = {}
@@ -71,9 +72,11 @@ def timers_fire_once_and_in_time(evidence: Evidence) -> Iterator[str]:
             and u.time >= s.time
         ]
         due[one] = at
-        if not used:
+        left = gone.get(s.leaf)
+        if not used and left is None:
             must[one] = s.n
-        if all(u.place > s.place and u.at >= at for u in used):
+        in_time = left is None or left.at >= at
+        if in_time and all(u.place > s.place and u.at >= at for u in used):
             may[one] = s.n
     yield from _compared(evidence, "trial_over", must, may)
     for d in evidence.decided:
@@ -97,7 +100,8 @@ def _compared(
 
 def carts_wait(evidence: Evidence) -> Iterator[str]:
     """I9: an absence is decided when its time is up, and nothing that ends it was read before."""
-    who, said = growing(evidence), [s for s in firsts(evidence.said) if counts(s)]
+    who = growing(evidence)
+    said = [s for s in who.heard() if counts(s)]
     entering = {s.n: s for s in said}
     for d in evidence.decided:
         if d.trigger != "cart" or d.n is None:
@@ -120,7 +124,8 @@ def carts_wait(evidence: Evidence) -> Iterator[str]:
 
 def marketing_is_allowed(evidence: Evidence) -> Iterator[str]:
     """TRIGGERS 8: nobody gets marketing who did not allow it, merged or not."""
-    who, said = growing(evidence), firsts(evidence.said)
+    who = growing(evidence)
+    said = who.heard()
     places = {s.n: s.place for s in said}
     consents = [s for s in said if s.name in STATEMENTS]
     for d in evidence.decided:
@@ -145,7 +150,7 @@ def nights_are_quiet(evidence: Evidence) -> Iterator[str]:
 def caps_hold(evidence: Evidence) -> Iterator[str]:
     """A cap counts what a person got on any leaf that is theirs by then."""
     who = growing(evidence)
-    places = {s.n: s.place for s in firsts(evidence.said)}
+    places = {s.n: s.place for s in who.heard()}
     email = [d for d in evidence.decided if (d.purpose, d.channel) == ("marketing", "email")]
     alert = [d for d in evidence.decided if d.trigger == "alert"]
     for sends, (most, per) in ((email, EMAIL_CAP), (alert, ALERT_CAP)):
@@ -164,7 +169,7 @@ def caps_hold(evidence: Evidence) -> Iterator[str]:
 def once_stays_once(evidence: Evidence) -> Iterator[str]:
     """TRIGGERS 8: who was welcomed under one leaf is not welcomed under another."""
     who = growing(evidence)
-    places = {s.n: s.place for s in firsts(evidence.said)}
+    places = {s.n: s.place for s in who.heard()}
     welcomes = [d for d in evidence.decided if d.trigger == "welcome"]
     for nth, d in enumerate(welcomes):
         group = who.after(place_of(d, places)).of(d.leaf)
@@ -173,9 +178,13 @@ def once_stays_once(evidence: Evidence) -> Iterator[str]:
 
 
 def withdrawals_are_known(evidence: Evidence) -> Iterator[str]:
-    """A denial reaches the workers' set for every leaf that is the person's by then."""
-    who, said = growing(evidence), firsts(evidence.said)
+    """A denial reaches the workers' set for every leaf that is the person's by then, an erasure every id of theirs."""
+    who = growing(evidence)
+    said = who.heard()
     right: dict[tuple[str, str, str], int] = {}
+    for gone in who.erasures:
+        for leaf in gone.leaves:
+            right[named(leaf), "*", "*"] = gone.at
     for s in said:
         if s.name in STATEMENTS and s.properties.get("granted") is not True:
             about = (s.properties.get("purpose", "marketing"), s.properties.get("channel", "*"))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from tests.simulation.history import CLOCKS, Batch, Message
 from tests.simulation.oracle.evidence import Evidence, Place, Said
 from tests.simulation.oracle.facts import counts
+from tests.simulation.oracle.who import growing
 from tests.simulation.shop import DAY
 
 
@@ -80,13 +81,21 @@ def _at(ms: int) -> range:
 
 
 def every_id_is_in_one_place(evidence: Evidence) -> Iterator[str]:
-    """I8: what was accepted is applied, a duplicate, or dead-lettered; each once, and counted."""
+    """I8: what was accepted is applied, a duplicate, dead-lettered or erased; once, and counted.
+
+    I4: what the leaves count is what was applied, less what was forgotten with the erased.
+    """
+    who = growing(evidence)
     first: dict[tuple[str, str, str], Said] = {}
     applied = duplicates = old = 0
+    erased = sum(who.dropped(w.place, *w.ends) for w in evidence.words)
     dead: dict[Place, str] = dict.fromkeys(
         (place for place, _ in evidence.letters), "missing_event_name"
     )
     for said in evidence.said:
+        if who.dropped(said.place, said.leaf):
+            erased += 1
+            continue
         before = first.setdefault(said.key, said)
         if not counts(said):
             old += 1
@@ -98,10 +107,22 @@ def every_id_is_in_one_place(evidence: Evidence) -> Iterator[str]:
             dead[said.place] = "conflicting_copy"
     live = evidence.live
     assert live is not None
-    expected = (("applied", applied), ("duplicate", duplicates), ("too_old", old))
-    for what, number in expected:
+    forgotten = sum(
+        counts(s) and s.leaf in who.gone and s.place < who.gone[s.leaf].place
+        for s in first.values()
+    )
+    expected = {
+        "applied": applied,
+        "duplicate": duplicates,
+        "too_old": old,
+        "erased": erased,
+        "erasures": len(who.erasures),
+        "forgotten": forgotten,
+    }
+    for what, number in expected.items():
         if live.counts.get(what, 0) != number:
             yield f"{what}: {number} were, counted {live.counts.get(what, 0)}"
-    if live.dead != dead:
-        odd = sorted(live.dead.items() ^ dead.items())
+    left = {place: code for place, code in dead.items() if place not in evidence.settled}
+    if live.dead != left:
+        odd = sorted(live.dead.items() ^ left.items())
         yield f"dead letters differ in {odd[:4]}"

@@ -46,6 +46,15 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class Erasure:
+    """Somebody is to be forgotten: whoever an identifier belongs to when the record is read."""
+
+    place: Place
+    at: int  # ms, the log's clock
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True)
 class Decided:
     """An activation, and the entry of the log that it followed from."""
 
@@ -149,7 +158,9 @@ class Evidence:
     records: int = 0  # of the log
     said: list[Said] = field(default_factory=list)
     words: list[Word] = field(default_factory=list)
+    erasures: list[Erasure] = field(default_factory=list)
     letters: list[tuple[Place, int]] = field(default_factory=list)  # refused at the door: place, n
+    settled: set[Place] = field(default_factory=set)  # letters that an operator is done with
     ticks: dict[int, int] = field(default_factory=dict)  # entry -> ms
     sent: list[Batch] = field(default_factory=list)
     accepted: list[tuple[Batch, int]] = field(default_factory=list)  # with the log's end at the 200

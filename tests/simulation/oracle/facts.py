@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tests.simulation.oracle.evidence import LeafFacts, People, Place, Remembered, Said, Word
-from tests.simulation.oracle.who import Who, firsts, person_id
+from tests.simulation.oracle.evidence import Evidence, LeafFacts, People, Place, Remembered, Said
+from tests.simulation.oracle.who import Who, firsts, growing, person_id
 from tests.simulation.shop import HOUR, OLDEST
 
 STATEMENTS = ("consent_updated", "unsubscribed")
@@ -124,11 +124,15 @@ def allowed(who: Who, said: Iterable[Said], leaf: str, purpose: str, channel: st
     )
 
 
-def wrong(people: People, said: list[Said], words: list[Word]) -> Iterator[str]:
+def wrong(people: People, evidence: Evidence) -> Iterator[str]:
     """Compare everybody after a prefix of the log with what must be known of them."""
     upto: Place = (people.upto + 1, -1)
-    said = [s for s in firsts(said) if s.place < upto]
-    who = Who(said, [w for w in words if w.place < upto])
+    said, words = growing(evidence).standing(
+        upto,
+        (s for s in firsts(evidence.said) if s.place < upto),
+        (w for w in evidence.words if w.place < upto),
+    )
+    who = Who(said, words)
     found = {p.ids: p for p in people.people}
     if found.keys() != who.groups:
         odd = sorted(map(sorted, found.keys() ^ who.groups))

@@ -1,11 +1,11 @@
 """Who is who: DESIGN section 5, written down once more and as slowly as it reads."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
 
-from tests.simulation.oracle.evidence import Evidence, Place, Said, Word
+from tests.simulation.oracle.evidence import Erasure, Evidence, Place, Said, Word
 from tests.simulation.shop import LIMITS
 
 OPERATOR = 2
@@ -72,7 +72,7 @@ class Who:
 
     def of(self, identifier: str) -> set[str]:
         """Return all identifiers of this one's person."""
-        return self.group[identifier]
+        return self.group.get(identifier, {identifier})
 
     def joined(self, one: str, other: str, by: int) -> bool:
         """Say whether edges not younger than `by` (ms) join two identifiers."""
@@ -143,29 +143,74 @@ def _fits(edge: Edge, one: set[str], other: set[str]) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Whom an erasure took: nothing that names one of these counts, before it or after."""
+
+    place: Place
+    at: int  # ms, the log's clock
+    identifiers: frozenset[str]
+    leaves: frozenset[str]
+
+
 class Growing:
     """Who is who after any prefix of the log, which only records that say something new change."""
 
     def __init__(self, evidence: Evidence) -> None:
+        self.erasures: list[Gone] = []  # that took somebody
+        self.gone: dict[str, Gone] = {}  # by identifier
         self._words = evidence.words
+        self._firsts = firsts(evidence.said)
         self._new: list[Said] = []
         oldest: dict[tuple[str, str, int], tuple[int, str]] = {}
-        for s in firsts(evidence.said):
+        for s in self._firsts:
             told = (s.time, s.message_id) if len(s.ids) > 1 else (0, "")
             stated = [(s.leaf, other, s.trust) for other in s.ids[1:]] or [(s.leaf, "", 0)]
             if any(told < oldest.get(one, (told[0] + 1, "")) for one in stated):
                 self._new.append(s)
                 oldest.update({o: min(told, oldest.get(o, told)) for o in stated})
-        self._kept: dict[tuple[int, int], Who] = {}
+        self._kept: dict[tuple[int, int, int], Who] = {}
+        for erasure in evidence.erasures:
+            self._erase(erasure)
+
+    def _erase(self, erasure: Erasure) -> None:
+        if erasure.identifier in self.gone:
+            return
+        group = frozenset(self.after(erasure.place).of(erasure.identifier))
+        leaves = {s.leaf for s in self._firsts if s.place <= erasure.place} & group
+        taken = Gone(erasure.place, erasure.at, group, frozenset(leaves))
+        self.erasures.append(taken)
+        self.gone |= dict.fromkeys(group, taken)
 
     def after(self, place: Place) -> Who:
         """Return who is who when the record at `place` has been read."""
         said = [s for s in self._new if s.place <= place]
         words = [w for w in self._words if w.place <= place]
-        prefix = (len(said), len(words))
+        prefix = (len(said), len(words), len(self._erased(place)))
         if prefix not in self._kept:
-            self._kept[prefix] = Who(said, words)
+            self._kept[prefix] = Who(*self.standing(place, said, words))
         return self._kept[prefix]
+
+    def standing(
+        self, place: Place, said: Iterable[Said], words: Iterable[Word]
+    ) -> tuple[list[Said], list[Word]]:
+        """Take away what nobody knows any more at `place`: whatever names somebody erased."""
+        erased = self._erased(place)
+        left = [s for s in said if s.leaf not in erased]
+        if erased:
+            left = [replace(s, ids=tuple(i for i in s.ids if i not in erased)) for s in left]
+        return left, [w for w in words if not erased.intersection(w.ends)]
+
+    def _erased(self, place: Place) -> set[str]:
+        return {i for gone in self.erasures if gone.place <= place for i in gone.identifiers}
+
+    def dropped(self, place: Place, *names: str) -> bool:
+        """Say whether what is said at `place` about these identifiers comes after an erasure."""
+        return any(i in self.gone and self.gone[i].place < place for i in names)
+
+    def heard(self) -> list[Said]:
+        """Return the first copies that counted when they were read."""
+        return [s for s in self._firsts if not self.dropped(s.place, s.leaf)]
 
 
 @lru_cache(maxsize=1)
@@ -181,4 +226,9 @@ def person_id(group: set[str], said: list[Said]) -> str:
         if s.leaf in group:
             first[s.leaf] = min(s.time, first.get(s.leaf, s.time))
     leaf = min((time, leaf) for leaf, time in first.items())[1] if first else min(group)
+    return named(leaf)
+
+
+def named(leaf: str) -> str:
+    """Return the id of a person whose first leaf this is."""
     return "p_" + blake2b(leaf.encode(), digest_size=10).hexdigest()
