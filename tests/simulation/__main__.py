@@ -2,7 +2,7 @@
 
 python -m tests.simulation --seeds 0:1000 --processes 2
 python -m tests.simulation --seed 17 --trace
-python -m tests.simulation faults [NAME ...]
+python -m tests.simulation faults [NAME ...] [--write]
 """
 
 import argparse
@@ -13,6 +13,7 @@ from tests.simulation import planted
 from tests.simulation.seeds import verdict, verdicts
 
 EVERY = 20  # seeds between two lines of progress
+SHOWN = 60  # characters of what a seed says of a planted fault
 
 
 def main() -> int:
@@ -22,12 +23,13 @@ def main() -> int:
     parser.add_argument("--seeds", default="0:1000", metavar="FROM:TO", help="which seeds to run")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--keep-going", action="store_true", help="do not end at the first failure")
+    parser.add_argument("--write", action="store_true", help="note which seed finds each fault")
     parser.add_argument("--seed", type=int, help="run one seed")
     parser.add_argument("--trace", action="store_true", help="show the whole trace of that seed")
     chosen = parser.parse_args()
     first, last = (int(part) for part in chosen.seeds.split(":"))
     if chosen.what[:1] == ["faults"]:
-        return faults(chosen.what[1:], range(first, last))
+        return faults(chosen.what[1:], range(first, last), write=chosen.write)
     if chosen.seed is not None:
         return one(chosen.seed, whole=chosen.trace)
     return many(range(first, last), chosen.processes, keep_going=chosen.keep_going)
@@ -62,7 +64,7 @@ def many(seeds: range, processes: int, *, keep_going: bool) -> int:
     return 1 if failed else 0
 
 
-def faults(names: list[str], seeds: range) -> int:
+def faults(names: list[str], seeds: range, *, write: bool) -> int:
     """Plant each fault in a copy of the code, and report the first seed that finds it."""
     missed = 0
     for fault in planted.known():
@@ -71,8 +73,14 @@ def faults(names: list[str], seeds: range) -> int:
         start = time.monotonic()
         found = planted.first_found(fault, seeds)
         took = time.monotonic() - start
-        print(f"{fault.name:32} {found or 'is not found'} ({took:.0f} s)", flush=True)
-        missed += found is None
+        if found is None:
+            missed += 1
+            print(f"{fault.name:32} is not found ({took:.0f} s)", flush=True)
+            continue
+        if write:
+            planted.note(fault, found)
+        said = f"seed {found.seed} {found.check}: {found.says[:SHOWN]}"
+        print(f"{fault.name:32} {said} ({took:.0f} s)", flush=True)
     return 1 if missed else 0
 
 

@@ -192,3 +192,5 @@ class Chaos:
         version = Version(hash_of(SECOND_VERSION), SECOND_VERSION, "2026.1")
         self._log.append(record.encode([version]))
         self._world.say("chaos", "new version")
+        if self._draw.random() < 0.5:  # in the middle of its sweeps
+            self._later(self._draw.choice((0.005, 0.02, 1)), self._engine_dies)

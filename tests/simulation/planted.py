@@ -66,8 +66,24 @@ def copied(fault: Fault) -> Iterator[Path]:
         yield folder
 
 
-def first_found(fault: Fault, seeds: range, processes: int = 2) -> str | None:
-    """Return the first seed that finds a fault and what it says; None where none does."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The first seed that finds a fault, and what it says."""
+
+    seed: int
+    check: str
+    says: str
+
+
+def note(fault: Fault, found: Found) -> None:
+    """Write into a fault's file which seed finds it now."""
+    told = fault.patch.read_text(encoding="utf-8")
+    line = f"Found by: {found.seed} {found.check}"
+    fault.patch.write_text(_FOUND_BY.sub(line, told), encoding="utf-8")
+
+
+def first_found(fault: Fault, seeds: range, processes: int = 2) -> Found | None:
+    """Return the first seed that finds a fault; None where none does."""
     with copied(fault) as folder:
         command = [sys.executable, "-m", "tests.simulation", "--processes", str(processes)]
         command += ["--seeds", f"{seeds.start}:{seeds.stop}"]
@@ -75,4 +91,4 @@ def first_found(fault: Fault, seeds: range, processes: int = 2) -> str | None:
     found = _FAILS.search(done.stdout)
     if found is None and done.returncode:
         raise RuntimeError(f"{fault.name}: {done.stderr[-2000:]}")
-    return None if found is None else f"seed {found[1]}: {found[2]}: {found[3]}"
+    return None if found is None else Found(int(found[1]), found[2], found[3])

@@ -6,13 +6,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from tests.simulation import planted
-from tests.simulation.planted import Fault
+from tests.simulation.planted import Fault, Found
 
 FAULTS = planted.known()
 
 
 @pytest.fixture(scope="module")
-def runs(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[str | None]]]:
+def runs(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Found | None]]]:
     """Start what is asked for, two processes at a time."""
     names = {item.name for item in request.session.items}
     with ThreadPoolExecutor(2) as pool:
@@ -33,8 +33,8 @@ def test_a_planted_fault_still_applies(fault: Fault) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_planted_fault_is_found(fault: Fault, runs: dict[str, Future[str | None]]) -> None:
+def test_a_planted_fault_is_found(fault: Fault, runs: dict[str, Future[Found | None]]) -> None:
     """By the seed and the check that its file names; `… faults NAME` looks for another seed."""
     found = runs[fault.name].result()
     assert found is not None
-    assert found.startswith(f"seed {fault.seed}: {fault.check}:")
+    assert (found.seed, found.check) == (fault.seed, fault.check)

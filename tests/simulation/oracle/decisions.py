@@ -10,6 +10,7 @@ from tests.simulation.oracle.facts import STATEMENTS, allowed, counts
 from tests.simulation.oracle.who import growing, named
 from tests.simulation.shop import ALERT_CAP, CART, EMAIL_CAP, QUIET, TRIAL, ZONE
 
+SHOWN = 200  # characters of a value that differs
 ENDINGS = ("order_completed", "cart_emptied")  # of the wait of trigger `cart`
 
 
@@ -27,8 +28,16 @@ def the_same_again(evidence: Evidence) -> Iterator[str]:
             continue
         for key in sorted(found.keys() | right.keys(), key=str):
             if found.get(key) != right.get(key):
-                yield f"{name}: {key} should be {right.get(key)}, found {found.get(key)}"
+                yield f"{name}: {key} should be {_apart(right.get(key), found.get(key))}"
                 break
+
+
+def _apart(right: object, found: object) -> str:
+    """Show two values around where they part, since a person is long."""
+    one, other = repr(right), repr(found)
+    parts = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0)
+    start = max(0, parts - SHOWN // 2)
+    return f"{one[start : start + SHOWN]}, found {other[start : start + SHOWN]}"
 
 
 def a_remade_activation_is_the_same(evidence: Evidence) -> Iterator[str]:
