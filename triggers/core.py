@@ -142,7 +142,8 @@ def _need(state: State, identifiers: Iterable[str], wanted: Needs) -> None:
         known = state.people.get(person)
         if known is None:
             wanted.people.add(person)
-        elif known.refused:
+        elif known.refused and person not in seen:  # people have ids, which are no identifiers
+            seen.add(person)
             ahead += [end for e in known.refused for end in (e.a, e.b)]
 
 

@@ -64,6 +64,7 @@ def timers_fire_once_and_in_time(evidence: Evidence) -> Iterator[str]:
     """I9: the anchor `trial_over` fires once for each trial that nobody used in time."""
     gone = growing(evidence).gone
     said = [s for s in growing(evidence).heard() if counts(s)]
+    uses = [u for u in said if u.name == "trial_used"]
     may: dict[str, int] = {}
     must: dict[str, int] = {}
     due: dict[str, int] = {}
@@ -74,9 +75,8 @@ def timers_fire_once_and_in_time(evidence: Evidence) -> Iterator[str]:
         one = activation_id("trial_over", f"{s.source}/{s.leaf}/{s.message_id}@{at}", "webhook")
         used = [
             u
-            for u in said
-            if u.name == "trial_used"
-            and u.leaf == s.leaf
+            for u in uses
+            if u.leaf == s.leaf
             and u.properties["trial_id"] == s.properties["trial_id"]
             and u.time >= s.time
         ]
@@ -194,10 +194,11 @@ def withdrawals_are_known(evidence: Evidence) -> Iterator[str]:
     for gone in who.erasures:
         for leaf in gone.leaves:
             right[named(leaf), "*", "*"] = gone.at
+    leaves: set[str] = set()
     for s in said:
+        leaves.add(s.leaf)
         if s.name in STATEMENTS and s.properties.get("granted") is not True:
             about = (s.properties.get("purpose", "marketing"), s.properties.get("channel", "*"))
-            leaves = {one.leaf for one in said if one.place <= s.place}
             for leaf in who.after(s.place).of(s.leaf) & leaves:
                 right[leaf, *about] = max(s.at, right.get((leaf, *about), 0))
     live = evidence.live

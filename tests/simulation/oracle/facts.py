@@ -138,16 +138,19 @@ def wrong(people: People, evidence: Evidence) -> Iterator[str]:
         odd = sorted(map(sorted, found.keys() ^ who.groups))
         yield f"after entry {people.upto}: people differ in {odd[:4]}"
         return
+    by_leaf: dict[str, list[Said]] = {}
+    for s in said:
+        by_leaf.setdefault(s.leaf, []).append(s)
     for person in people.people:
-        own = [s for s in said if s.leaf in person.ids]
+        leaves = by_leaf.keys() & person.ids
+        own = [s for leaf in leaves for s in by_leaf[leaf]]
         if person.id != (name := person_id(set(person.ids), own)):
             yield f"after entry {people.upto}: {person.id} should be named {name}"
-        leaves = {s.leaf for s in own}
         if leaves != person.leaves.keys():
             yield f"after entry {people.upto}: {person.id} has the leaves {sorted(person.leaves)}"
             continue
         for leaf in sorted(leaves):
-            right = leaf_facts([s for s in own if s.leaf == leaf], people.slots, people.now)
+            right = leaf_facts(by_leaf[leaf], people.slots, people.now)
             yield from _differences(people.upto, leaf, person.leaves[leaf], right)
         if person.fresh and person.segments != (inside := segments(own, people.now)):
             yield (

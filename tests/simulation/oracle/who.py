@@ -1,5 +1,7 @@
 """Who is who: DESIGN section 5, written down once more and as slowly as it reads."""
 
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -54,7 +56,7 @@ class Who:
             self.group[i] = {i}
         edges = _standing(_edges(said, words), words)
         shared = _shared(edges)
-        for edge in sorted(edges, key=lambda e: (-e.trust, e)):
+        for edge in sorted(edges, key=lambda e: (-e.trust, e.time, e.said_by, e.a, e.b)):
             one, other = self.group[edge.a], self.group[edge.b]
             if edge.a in shared and kind(edge.b) == "user_id":
                 continue
@@ -134,12 +136,11 @@ def _shared(edges: list[Edge]) -> set[str]:
 def _fits(edge: Edge, one: set[str], other: set[str]) -> bool:
     if edge.trust == OPERATOR:
         return True
-    if edge.trust == 0 and all(any(kind(i) != "anonymous_id" for i in g) for g in (one, other)):
+    mine, theirs = Counter(map(kind, one)), Counter(map(kind, other))
+    if edge.trust == 0 and all(kinds.keys() - {"anonymous_id"} for kinds in (mine, theirs)):
         return False
     return all(
-        sum(kind(i) == k for i in one | other) <= most
-        for k, most in LIMITS.items()
-        if any(kind(i) == k for i in one) and any(kind(i) == k for i in other)
+        mine[k] + theirs[k] <= most for k, most in LIMITS.items() if k in mine and k in theirs
     )
 
 
@@ -184,11 +185,13 @@ class Growing:
 
     def after(self, place: Place) -> Who:
         """Return who is who when the record at `place` has been read."""
-        said = [s for s in self._new if s.place <= place]
-        words = [w for w in self._words if w.place <= place]
-        prefix = (len(said), len(words), len(self._erased(place)))
+        said, words = (
+            bisect_right(records, place, key=lambda r: r.place)
+            for records in (self._new, self._words)
+        )
+        prefix = (said, words, sum(gone.place <= place for gone in self.erasures))
         if prefix not in self._kept:
-            self._kept[prefix] = Who(*self.standing(place, said, words))
+            self._kept[prefix] = Who(*self.standing(place, self._new[:said], self._words[:words]))
         return self._kept[prefix]
 
     def standing(
@@ -196,10 +199,14 @@ class Growing:
     ) -> tuple[list[Said], list[Word]]:
         """Take away what nobody knows any more at `place`: whatever names somebody erased."""
         erased = self._erased(place)
-        left = [s for s in said if s.leaf not in erased]
-        if erased:
-            left = [replace(s, ids=tuple(i for i in s.ids if i not in erased)) for s in left]
-        return left, [w for w in words if not erased.intersection(w.ends)]
+        left = [
+            s
+            if erased.isdisjoint(s.ids)
+            else replace(s, ids=tuple(i for i in s.ids if i not in erased))
+            for s in said
+            if s.leaf not in erased
+        ]
+        return left, [w for w in words if erased.isdisjoint(w.ends)]
 
     def _erased(self, place: Place) -> set[str]:
         return {i for gone in self.erasures if gone.place <= place for i in gone.identifiers}
