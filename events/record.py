@@ -62,10 +62,19 @@ def event_key(source: str, leaf: str, message_id: str) -> bytes:
     return blake2b(f"{source}\n{leaf}\n{message_id}".encode(), digest_size=16).digest()
 
 
-class Tick(msgspec.Struct, frozen=True, array_like=True, tag="tick"):
-    """Time passes: fire what is due by this record's own append time, at most `limit` people."""
+EVERYBODY = "~"  # behind every person's id
 
-    limit: int
+
+class Tick(msgspec.Struct, frozen=True, array_like=True, tag="tick"):
+    """Time passes: whoever is due up to here, and by this record's own append time, is asked.
+
+    So whether it concerns a person follows from that person alone. Were it the first so many who
+    are due, it would follow from all the others too, of whom a ledger holds some as they became
+    later.
+    """
+
+    due: int  # ms
+    person: str = EVERYBODY  # the last one of those due at that instant
 
 
 class Sweep(msgspec.Struct, frozen=True, array_like=True, tag="sweep"):
@@ -141,8 +150,8 @@ _decoder = msgspec.msgpack.Decoder(list[Record])
 def encode(records: list[Any]) -> bytes:
     """Pack records into one entry's payload.
 
-    >>> decode(encode([Tick(limit=100)]))
-    [Tick(limit=100)]
+    >>> decode(encode([Tick(100, "p_1")]))
+    [Tick(due=100, person='p_1')]
     """
     return bytes((VERSION,)) + _encoder.encode(records)
 

@@ -9,8 +9,8 @@ and a replay that is cut short begins again.
 
 from collections.abc import Iterator
 
-from events.record import Tick
-from flows.engine import LATER_S, TICK_LIMIT, Engine
+from events.record import EVERYBODY, Tick
+from flows.engine import FIRED, LATER_S, Engine
 from triggers.core import Batch
 
 
@@ -22,7 +22,8 @@ class ReplayedEngine(Engine):
         for batch in batches:
             while (instant := max(self.state.dues.next(), self.state.now)) < batch.time:
                 entry, nth = self.state.offset
-                yield [Batch(entry, instant, [Tick(TICK_LIMIT)], nth + 1)]
+                due = self.state.dues.until((instant, EVERYBODY), FIRED)
+                yield [Batch(entry, instant, [Tick(*due[-1])], nth + 1)]
             yield [batch]
 
     def _until_due(self) -> float:

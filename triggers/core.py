@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from events.record import (
+    EVERYBODY,
     DeadLetter,
     Erase,
     Event,
@@ -32,7 +33,7 @@ from profile_state.person import Person
 from triggers import erasure, memberships, people, runs
 from triggers.load import load
 from triggers.problems import WorkspaceError
-from triggers.state import State
+from triggers.state import Due, State
 from triggers.work import Withdrawal, Work
 
 MACHINE = "machine"  # the flag of what no human did: kept, but it occurs nowhere
@@ -106,8 +107,7 @@ def needs(state: State, batches: list[Batch]) -> Needs:
                 for person in state.within(record):
                     _need(state, state.people[person].ids, wanted)
             elif isinstance(record, Tick):
-                now = max(state.now, batch.time)
-                due = state.dues.until(now, record.limit)
+                due = state.dues.until(_reach(record, max(state.now, batch.time)))
                 wanted.people.update(p for _, p in due if p not in state.people)
     return wanted
 
@@ -167,8 +167,8 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
             match record:
                 case Event():
                     _event(work, record, offset)
-                case Tick(limit):
-                    _tick(work, limit, offset)
+                case Tick():
+                    _tick(work, record, offset)
                 case Version():
                     _version(work, record, addresses)
                 case Join():
@@ -291,10 +291,15 @@ def _join(work: Work, join: Join, offset: Offset) -> None:
         _moved(work, person, f"join/{join.id}", None, offset)
 
 
-def _tick(work: Work, limit: int, offset: Offset) -> None:
+def _reach(tick: Tick, now: int) -> Due:
+    """Return up to whom a tick reaches; nobody is asked before their time."""
+    return min((tick.due, tick.person), (now, EVERYBODY))
+
+
+def _tick(work: Work, tick: Tick, offset: Offset) -> None:
     """Time passes: each person who is due is asked what becomes of it."""
     state = work.state
-    for due, person_id in state.dues.until(state.now, limit):
+    for due, person_id in state.dues.until(_reach(tick, state.now)):
         person = state.people[person_id]
         if person.offset >= offset:
             continue

@@ -12,11 +12,13 @@ from profile_state.identity import PLACES, place_of
 from profile_state.person import NEVER, Person
 from triggers.definitions import Workspace
 
+Due = tuple[int, str]  # ms, and a person
+
 
 class Dues:
     """When each person is due next: a heap whose stale entries are passed over."""
 
-    def __init__(self, known: Iterable[tuple[int, str]] = ()) -> None:
+    def __init__(self, known: Iterable[Due] = ()) -> None:
         self._heap = [(due, person) for due, person in known if due < NEVER]
         heapify(self._heap)
         self._due = {person: due for due, person in self._heap}
@@ -38,10 +40,15 @@ class Dues:
             heappop(self._heap)
         return self._heap[0][0] if self._heap else NEVER
 
-    def until(self, now: int, limit: int) -> list[tuple[int, str]]:
-        """Return at most `limit` people due at or before `now`, in order; they stay due."""
-        found: list[tuple[int, str]] = []
-        while self.next() <= now and len(found) < limit:
+    def until(self, last: Due, limit: int | None = None) -> list[Due]:
+        """Return who is due up to and including `last`, in order; they stay due.
+
+        Args:
+            last: an instant (ms), and the last person of those due at it.
+            limit: how many to return at most.
+        """
+        found: list[Due] = []
+        while self.next() <= last[0] and self._heap[0] <= last and len(found) != limit:
             entry = heappop(self._heap)
             if not found or found[-1] != entry:  # the same instant may have been set twice
                 found.append(entry)

@@ -191,7 +191,7 @@ def to_come(state: State, addresses: Mapping[str, str | None]) -> dict[tuple[str
         state.dues.set(person.id, person.due)
     found: dict[tuple[str, str, str], str] = {}
     for nth, instant in enumerate(sorted(set(waiting.values()))[:TICKS], start=1):
-        tick = Batch(BEYOND + nth, instant, [Tick(len(state.people))])
+        tick = Batch(BEYOND + nth, instant, [Tick(instant)])
         said: dict[tuple[str, str], list[str]] = {}
         for e in step(state, [tick], addresses).explanations:
             said.setdefault((e.person, e.trigger), []).append(f"{e.outcome} {e.reason}".strip())

@@ -43,7 +43,7 @@ def end_at(stack: Stack, instant: int) -> int:
     log = cast("ReplayedLog", open_log(stack.settings.log))
     try:
         # A tick of its own, one ms later: what is due at `instant` fires before it.
-        return log.append_at(0, encode([Tick(1)]), instant + 1)
+        return log.append_at(0, encode([Tick(instant)]), instant + 1)
     finally:
         log.close()
 

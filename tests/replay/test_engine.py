@@ -53,7 +53,7 @@ def replayed(events: list[Event], end: int) -> Shelf:
         now = event.time
         log.append(0, record.encode([event]))
     now = end + 1
-    log.append(0, record.encode([record.Tick(1)]))
+    log.append(0, record.encode([record.Tick(now)]))
     while entries := engine.read():
         engine.process(entries)
     engine.drain()

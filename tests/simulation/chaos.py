@@ -139,9 +139,9 @@ class Chaos:
         return True
 
     def _stray_ticks(self) -> bool:
-        """A tick that nobody asked for, twice, and one with little room."""
-        for limit in (3, 3, 1):
-            self._log.append(record.encode([Tick(limit)]))
+        """A tick that nobody asked for and that reaches into the future, twice, and a late one."""
+        for due in (self._world.ms + HOUR, self._world.ms + HOUR, self._world.ms - MINUTE):
+            self._log.append(record.encode([Tick(due)]))
         return True
 
     def _worker_dies(self) -> bool:

@@ -19,6 +19,7 @@ from tests.simulation.world import Died, Process, World
 
 LATE_S = (0, 0, 5, 120, 600)  # after which an idle engine sees that somebody is due
 PATIENCE_S = 1800.0  # for which it sleeps at most
+FIRED = 5  # people whom a tick fires, so that a storm takes several
 SWEPT = 4  # people in a sweep, so that a version takes many
 LITTLE_ROOM = 60_000  # bytes of memory for first copies: most of a seed's go to the disk
 
@@ -91,6 +92,7 @@ class Running:
             older=around.open_disk(),
             room=around.room,
             swept=SWEPT,
+            fired=FIRED,
         )
         self._source: LogPartition | None = None  # None: to recover first
         self._handed: deque[Sequence[Entry]] = deque()  # by the source, not processed yet

@@ -86,7 +86,7 @@ def _rest(lived: Lived) -> None:
         ):
             return
         world.run(world.ms + DAY // 4)
-    due = [] if engines.newest is None else engines.newest.engine.state.dues.until(1 << 61, 3)
+    due = [] if engines.newest is None else engines.newest.engine.state.dues.until((1 << 61, ""), 3)
     lived.failures.append(
         f"everything_comes_to_rest: five days after the last message there is still work: {lived.clients.open} requests "
         f"unanswered, due {due}, worker at rest: {lived.workers.at_rest}"

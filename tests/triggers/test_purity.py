@@ -27,7 +27,7 @@ entries.insert(120, (entries[120][0], [Version("w", {**FILES, "segments/late.yam
     "segment: late\\nif: since(product_viewed) > 1h"}, "2026.1")]))
 entries.insert(121, (entries[121][0], [Sweep(0, 4095)]))
 last = entries[-1][0]
-entries += [(last + n * 3_600_000, [Tick(50)]) for n in range(40)]
+entries += [(last + n * 3_600_000, [Tick(last + n * 3_600_000)]) for n in range(40)]
 
 if sys.argv[1] == "torn":
     for module in (time, random, secrets, uuid):
