@@ -12,26 +12,24 @@ import structlog
 from events import record
 from events.record import EVERYBODY, Sweep, Tick, Version
 from events.sources.base import Entry, Log
+from flows.bounds import DEFAULT, Bounds
 from flows.hot import Hot
-from flows.loading import bring_in
+from flows.loading import bring_in, foresee
+from flows.residents import Residents
 from profile_state.copies.base import packed
 from profile_state.copies.disk import Disk
 from profile_state.copies.mover import Mover
 from profile_state.identity import PLACES
-from profile_state.person import NEVER
 from profile_state.stores.base import Mark, Outputs, Store
 from profile_state.write_behind import WriteBehind
 from triggers import activation, core
 from triggers.load import hash_of, load
-from triggers.state import Dues, State
+from triggers.state import State
 from triggers.work import Work
 
 TICK_EVERY_S = 0.1  # at most ten ticks a second
 PUMP_EVERY_S = 0.005  # under load; measured at 10,000 events/s: p99 24 -> 18 ms
-FIRED = 1_000  # 50 ms
 SWEEP_EVERY_S = 0.05  # under load; without, one follows the other
-SWEPT = 100  # a few ms
-ROOM = 512 * 1024 * 1024  # bytes of memory for first copies
 READ = 128  # entries in one read
 SOON_S, LATER_S = 0.002, 0.1  # how long a read may wait, with and without work left to do
 
@@ -49,9 +47,7 @@ class Engine:
         monotonic: seconds, for pauses.
         partition: of the log.
         older: where first copies go that memory has no room for; None keeps all in memory.
-        room: bytes of memory for first copies.
-        swept: people, about, whom one sweep brings up to date.
-        fired: people whom one tick fires at most; a storm is several ticks.
+        bounds: of memory, and of what is done at once.
     """
 
     def __init__(
@@ -64,9 +60,7 @@ class Engine:
         monotonic: Callable[[], float],
         partition: int = 0,
         older: Disk | None = None,
-        room: int = ROOM,
-        swept: int = SWEPT,
-        fired: int = FIRED,
+        bounds: Bounds = DEFAULT,
     ) -> None:
         self._log = source
         self._store = store
@@ -75,11 +69,11 @@ class Engine:
         self._monotonic = monotonic
         self.partition = partition
         self._older = older
-        self._swept_at_once = swept
-        self._fired_at_once = fired
-        self._mover = Mover(store, older, room) if older is not None else None
+        self._bounds = bounds
+        self._mover = Mover(store, older, bounds.copies) if older is not None else None
         self.state = State(partition)
         self.behind = WriteBehind(store, self.state.people, self.state.index)
+        self.residents = Residents(self.state, self.behind, bounds)
         self.position = -1  # id of the last entry processed
         self.hot = Hot()
         self.events = 0  # records processed since the start
@@ -102,7 +96,6 @@ class Engine:
         if mark.sweep is not None:
             self.state.sweep = Sweep(*mark.sweep)
         self.state.erasure_keys = tuple(recovered.erasure_keys)
-        self.state.dues = Dues(recovered.dues)
         for copy in recovered.seen:
             self.state.first_seen.setdefault(copy.key, packed(copy.offset, copy.digest))
         if self._mover is not None:
@@ -110,12 +103,12 @@ class Engine:
             self.state.older = bool(self._older)
         self.behind = WriteBehind(self._store, self.state.people, self.state.index)
         self.behind.start(mark)
+        self.residents = Residents(self.state, self.behind, self._bounds)
         self.position = mark.offset.entry  # steps end with entries, and so do marks
         log.info(
             "recovered",
             partition=self.partition,
             entry=mark.offset.entry,
-            timers=len(self.state.dues),
         )
 
     def adopt(self, files: dict[str, str]) -> bool:
@@ -143,8 +136,7 @@ class Engine:
         return self._log.read(self.partition, after, READ, max(1, int(wait_s * 1000)))
 
     def _until_due(self) -> float:
-        due = self.state.dues.next()
-        return LATER_S if due >= NEVER else max(SOON_S, (due - self._clock()) / 1000)
+        return max(SOON_S, (self.state.dues.next() - self._clock()) / 1000)
 
     def process(self, entries: Sequence[Entry]) -> list[Work]:
         """Decide a batch of entries, and send its outputs ahead of its state."""
@@ -191,12 +183,15 @@ class Engine:
         shares = int((now_s - self._pumped_s) / PUMP_EVERY_S) if busy else 1
         self._pumped_s = now_s
         self.behind.pump(now_s, eager=eager, shares=max(1, shares))
+        self.residents.step()
         self._next_sweep(now_s, busy=busy)
         if self._mover is not None and self._mover.step(self.state.first_seen, self.state.now):
             self.state.older = True
         if now_s - self._ticked_s < TICK_EVERY_S or self.position < self._tick:
             return
-        due = self.state.dues.until((self._clock(), EVERYBODY), self._fired_at_once)
+        now = self._clock()
+        foresee(self.state, self._store, now + 1)
+        due = self.state.dues.until((now, EVERYBODY), self._bounds.fired)
         if due:
             self._ticked_s = now_s
             self._tick = self._log.append(self.partition, record.encode([Tick(*due[-1])]))
@@ -209,7 +204,7 @@ class Engine:
         if busy and now_s - self._swept_s < SWEEP_EVERY_S:
             return
         self._swept_s = now_s
-        width = max(1, PLACES * self._swept_at_once // max(1, self._store.people()))
+        width = max(1, PLACES * self._bounds.swept // max(1, self._store.people()))
         sweep = Sweep(rest.first, min(rest.last, rest.first + width - 1))
         self._sweep = self._log.append(self.partition, record.encode([sweep]))
 

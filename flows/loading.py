@@ -11,6 +11,8 @@ from triggers import core
 from triggers.erasure import is_tombstone
 from triggers.state import State
 
+AHEAD = 60 * 60_000  # ms; how far beyond what is needed it is known who is due
+
 
 def bring_in(
     state: State, store: Store, stretch: list[core.Batch], older: Disk | None = None
@@ -42,11 +44,24 @@ def bring_in(
         if wanted.copies:
             state.asked.update(dict.fromkeys(wanted.copies))
             state.asked.update(older.find(wanted.copies) if older is not None else {})
+        if wanted.horizon:
+            foresee(state, store, wanted.horizon)
         lost = wanted.people - loaded.people.keys()
         if lost:
             raise LookupError(
                 f"{len(lost)} people are in the ledger's index, but not in the ledger: {sorted(lost)[:3]}"
             )
+
+
+def foresee(state: State, store: Store, until: int) -> None:
+    """Have a state know who is due before an instant (ms), and a while beyond it.
+
+    Raises:
+        LedgerLostError: the ledger does not answer.
+    """
+    if until > state.dues.horizon:
+        horizon = until + AHEAD
+        state.foresee(store.due(state.dues.horizon, horizon), horizon)
 
 
 def _bring_in_swept(state: State, store: Store, sweep: Sweep, slots: Mapping[str, Slot]) -> None:

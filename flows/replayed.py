@@ -10,7 +10,8 @@ and a replay that is cut short begins again.
 from collections.abc import Iterator
 
 from events.record import EVERYBODY, Tick
-from flows.engine import FIRED, LATER_S, Engine
+from flows.engine import LATER_S, Engine
+from flows.loading import foresee
 from triggers.core import Batch
 
 
@@ -20,9 +21,10 @@ class ReplayedEngine(Engine):
     def _stretches(self, batches: list[Batch]) -> Iterator[list[Batch]]:
         """Yield each batch alone, after the ticks before it: what is due follows from the last."""
         for batch in batches:
+            foresee(self.state, self._store, batch.time)
             while (instant := max(self.state.dues.next(), self.state.now)) < batch.time:
                 entry, nth = self.state.offset
-                due = self.state.dues.until((instant, EVERYBODY), FIRED)
+                due = self.state.dues.until((instant, EVERYBODY), self._bounds.fired)
                 yield [Batch(entry, instant, [Tick(*due[-1])], nth + 1)]
             yield [batch]
 
@@ -33,3 +35,4 @@ class ReplayedEngine(Engine):
         """Write behind; no tick comes from the clock of the present."""
         self._pumped_s = self._monotonic()
         self.behind.pump(self._pumped_s, eager=eager)
+        self.residents.step()

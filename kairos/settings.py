@@ -59,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True):
     deliveries: Path = Path("deliveries")  # the folder of the delivery ledgers
     copies: Path = Path("copies")  # the folder of the first copies that memory has no room for
     copies_mb: int = 512  # of memory for first copies
+    people_mb: int = 2048  # of memory for people
     channels: dict[str, dict[str, str]] = {}  # options of the channels that are configured
     status: Path | None = None  # the folder into which processes say how they are
     server_key: str | None = None  # a server write key, for commands that send events
@@ -88,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True):
             deliveries=Path(read.text("DELIVERIES") or default.deliveries),
             copies=Path(read.text("COPIES") or default.copies),
             copies_mb=read.number("COPIES_MB", default.copies_mb),
+            people_mb=read.number("PEOPLE_MB", default.people_mb),
             channels=_channels(read),
             status=Path(status) if status else None,
             server_key=read.text("SERVER_KEY"),
@@ -109,6 +111,7 @@ class Settings(msgspec.Struct, frozen=True):
             "DELIVERIES": str(self.deliveries),
             "COPIES": str(self.copies),
             "COPIES_MB": str(self.copies_mb),
+            "PEOPLE_MB": str(self.people_mb),
         }
         for name, options in self.channels.items():
             env |= {f"{name}_{option}".upper(): value for option, value in options.items()}

@@ -48,6 +48,7 @@ class Person:
         "leaves",
         "member",
         "offset",
+        "packed",
         "recheck",
         "refused",
         "slots",
@@ -62,6 +63,7 @@ class Person:
         self.edges: list[Edge] = []
         self.refused: list[Edge] = []  # edges to other people that broke a limit
         self.offset: Offset = START
+        self.packed = 0  # bytes, when they were written or read last
         self.member: dict[str, int] = {}  # segment -> ms since when
         self.recheck: dict[str, int] = {}  # segment -> ms at which time alone may change it
         self.version = ""  # of the definitions that `member` follows
@@ -181,7 +183,9 @@ def pack(person: Person) -> bytes:
         person.recheck,
         person.version,
     )
-    return bytes((VERSION,)) + _encoder.encode(stored)
+    value = bytes((VERSION,)) + _encoder.encode(stored)
+    person.packed = len(value)
+    return value
 
 
 def unpack(value: bytes, slots: Mapping[str, Slot]) -> Person:
@@ -199,6 +203,7 @@ def unpack(value: bytes, slots: Mapping[str, Slot]) -> Person:
     for leaf in stored.leaves:
         leaf.cells = {key: restored(key, cell) for key, cell in leaf.cells.items()}
     person = Person(stored.id, set(stored.ids), {leaf.key: leaf for leaf in stored.leaves})
+    person.packed = len(value)
     person.edges, person.refused = stored.edges, stored.refused
     person.offset = Offset(*stored.offset)
     person.member, person.recheck, person.version = stored.member, stored.recheck, stored.version

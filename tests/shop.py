@@ -12,6 +12,7 @@ import msgspec
 from events import record
 from events.record import CLAIMED, VERIFIED, Erase, Event, Join
 from events.sources.memory import MemoryLog
+from flows.bounds import Bounds
 from flows.engine import Engine
 from profile_state import hashes
 from profile_state.copies.disk import Disk
@@ -87,6 +88,9 @@ purposes: {marketing: {default: denied}, product: {default: allowed}, transactio
 """
 
 
+NO_COPIES = Bounds(copies=0)  # in memory, where there is a folder for them
+
+
 class Shop:
     """The engine over a log and a ledger in memory, on a clock that the test moves."""
 
@@ -97,7 +101,7 @@ class Shop:
         start: int | None = None,
         workspace: str = WORKSPACE,
         copies: Path | None = None,
-        room: int = 0,
+        bounds: Bounds = NO_COPIES,
     ) -> None:
         """Open it.
 
@@ -106,13 +110,13 @@ class Shop:
             start: ms; Monday at 10:00 where nothing is said.
             workspace: workspace.yaml.
             copies: a folder for first copies; None keeps them in memory.
-            room: bytes of memory for first copies where there is a folder.
+            bounds: of the engine.
         """
         self.now = start if start is not None else at("10:00")
         self.files = {"workspace.yaml": workspace, **(files or {})}
         self.log = MemoryLog(clock=lambda: self.now)
         self.shelf = Shelf()
-        self.copies, self.room = copies, room
+        self.copies, self.bounds = copies, bounds
         self._ids = count(1)
         self.explanations: list[tuple[int, str, str, str]] = []  # now, trigger, outcome, reason
         self.open()
@@ -128,7 +132,7 @@ class Shop:
             clock=lambda: self.now,
             monotonic=lambda: self.now / 1000,
             older=None if self.copies is None else Disk(self.copies),
-            room=self.room,
+            bounds=self.bounds,
         )
         self.engine.recover()
 

@@ -57,6 +57,7 @@ class Needs(NamedTuple):
     people: set[str]  # ids of people in the ledger
     sweeps: set[Sweep]  # whose people may be in the ledger
     copies: set[bytes]  # event keys whose first copy may have left memory
+    horizon: int  # ms; before it everybody who is due must be known, 0 for as it is
 
     def __bool__(self) -> bool:
         return any(self)
@@ -86,7 +87,7 @@ def needs(state: State, batches: list[Batch]) -> Needs:
         state: as it stands before the stretch.
         batches: a stretch, with a tick or a sweep at its start if anywhere.
     """
-    wanted = Needs(set(), set(), set(), set())
+    wanted = Needs(set(), set(), set(), set(), 0)
     for batch in batches:
         for record in batch.records:
             if isinstance(record, Event):
@@ -107,7 +108,10 @@ def needs(state: State, batches: list[Batch]) -> Needs:
                 for person in state.within(record):
                     _need(state, state.people[person].ids, wanted)
             elif isinstance(record, Tick):
-                due = state.dues.until(_reach(record, max(state.now, batch.time)))
+                last = _reach(record, max(state.now, batch.time))
+                if last[0] >= state.dues.horizon:
+                    wanted = wanted._replace(horizon=last[0] + 1)
+                due = state.dues.until(last)
                 wanted.people.update(p for _, p in due if p not in state.people)
     return wanted
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from events.record import OPERATOR, Event, Join, Offset
 from profile_state.identity import Edge, crowded, edge, group, kind_of, person_id
 from profile_state.leaf import Leaf
-from profile_state.person import NEVER, Person
+from profile_state.person import Person
 from triggers.state import State
 from triggers.work import Work
 
@@ -277,8 +277,7 @@ def _replace(
                     person.member[segment] = min(since, person.member.get(segment, since))
                 person.version = person.version or old.version
     for old in gone:
-        state.dismiss(old.id)
-        state.dues.set(old.id, NEVER)
+        state.dismiss(old.id, offset)
         work.dirty.discard(old.id)
     for person in changed:
         _admit(work, person, offset)

@@ -5,10 +5,10 @@ times, and the workspace in force. Everything here can be rebuilt by reading the
 """
 
 from collections.abc import Iterable
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 
 from events.record import START, Offset, Sweep
-from profile_state.identity import PLACES, place_of
+from profile_state.identity import PLACES, person_id, place_of
 from profile_state.person import NEVER, Person
 from triggers.definitions import Workspace
 
@@ -16,15 +16,27 @@ Due = tuple[int, str]  # ms, and a person
 
 
 class Dues:
-    """When each person is due next: a heap whose stale entries are passed over."""
+    """When people are due next: a heap whose stale entries are passed over.
 
-    def __init__(self, known: Iterable[Due] = ()) -> None:
-        self._heap = [(due, person) for due, person in known if due < NEVER]
-        heapify(self._heap)
-        self._due = {person: due for due, person in self._heap}
+    It knows everybody in memory, and of the others who is due before `horizon`; the ledger has
+    the rest.
+
+    >>> dues = Dues()
+    >>> dues.set("p_1", 500)
+    >>> dues.next(), dues.until((499, EVERYBODY)), dues.until((500, EVERYBODY))
+    (0, [], [(500, 'p_1')])
+    """
+
+    def __init__(self) -> None:
+        self.horizon = 0  # ms
+        self._heap: list[Due] = []
+        self._due: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._due)
+
+    def __contains__(self, person: str) -> bool:
+        return person in self._due
 
     def set(self, person: str, due: int) -> None:
         """Set when a person is due; NEVER takes them off."""
@@ -34,11 +46,19 @@ class Dues:
             self._due[person] = due
             heappush(self._heap, (due, person))
 
+    def release(self, person: str) -> None:
+        """Leave somebody who leaves memory to the ledger, unless they are due soon."""
+        if self._due.get(person, 0) >= self.horizon:
+            self._due.pop(person, None)
+
     def next(self) -> int:
-        """Return the earliest instant, NEVER if nobody is due."""
+        """Return the earliest instant at which somebody is due, or the horizon if that is nearer."""
+        self._pass_stale()
+        return min(self._heap[0][0], self.horizon) if self._heap else self.horizon
+
+    def _pass_stale(self) -> None:
         while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
             heappop(self._heap)
-        return self._heap[0][0] if self._heap else NEVER
 
     def until(self, last: Due, limit: int | None = None) -> list[Due]:
         """Return who is due up to and including `last`, in order; they stay due.
@@ -48,7 +68,10 @@ class Dues:
             limit: how many to return at most.
         """
         found: list[Due] = []
-        while self.next() <= last[0] and self._heap[0] <= last and len(found) != limit:
+        while len(found) != limit:
+            self._pass_stale()
+            if not self._heap or self._heap[0] > last:
+                break
             entry = heappop(self._heap)
             if not found or found[-1] != entry:  # the same instant may have been set twice
                 found.append(entry)
@@ -67,6 +90,9 @@ class State:
         self.workspace: Workspace | None = None
         self.files: dict[str, str] = {}  # of the workspace in force
         self.people: dict[str, Person] = {}  # by id; changed through `admit` and `dismiss` alone
+        self.gone: dict[
+            str, Offset
+        ] = {}  # people who are no more -> since when, as long as the ledger may have them
         self.places: list[set[str]] = [set() for _ in range(PLACES)]  # ids of people, by place
         self.sweep: Sweep | None = None  # what is still to be swept for the workspace in force
         self.loaded: set[Sweep] = set()  # sweeps whose people are in memory, ahead of their step
@@ -88,10 +114,41 @@ class State:
         self.people[person.id] = person
         self.places[place_of(person.id)].add(person.id)
 
-    def dismiss(self, person: str) -> None:
-        """Let go of a person who is no more."""
+    def dismiss(self, person: str, offset: Offset) -> None:
+        """Take out a person who is no more since a record; until that is written the ledger has them."""
+        self.gone[person] = offset
+        self._take_out(person)
+        self.dues.set(person, NEVER)
+
+    def release(self, person: Person) -> None:
+        """Let go of a person whom the ledger has as they are."""
+        self._take_out(person.id)
+        self.dues.release(person.id)
+        for way in (person.id, *person.ids, *map(person_id, person.leaves)):
+            if self.index.get(way) == person.id:
+                del self.index[way]
+
+    def _take_out(self, person: str) -> None:
         del self.people[person]
         self.places[place_of(person)].discard(person)
+
+    def stored(self, offset: Offset) -> None:
+        """Take note that the ledger has everything up to `offset`."""
+        while self.gone and next(iter(self.gone.values())) <= offset:
+            del self.gone[next(iter(self.gone))]
+
+    def foresee(self, known: Iterable[Due], horizon: int) -> None:
+        """Take from the ledger who is due from the horizon to a later one.
+
+        Args:
+            known: everybody whom the ledger has between the two.
+            horizon: ms; the new one, exclusive.
+        """
+        for due, person in known:
+            if person not in self.gone and person not in self.dues:
+                here = self.people.get(person)
+                self.dues.set(person, due if here is None else here.due)
+        self.dues.horizon = horizon
 
     def within(self, sweep: Sweep) -> list[str]:
         """Return the ids of the people in memory whom a sweep is for, in order."""

@@ -8,6 +8,7 @@ import structlog
 
 from events.sources.base import Log, LogUnavailableError
 from flows import live
+from flows.bounds import MB, Bounds
 from flows.engine import Engine
 from flows.open import open_log
 from flows.replayed import ReplayedEngine
@@ -53,7 +54,7 @@ def main(settings: Settings) -> int:
         clock=now_ms,
         monotonic=time.monotonic,
         older=older,
-        room=settings.copies_mb * 1024 * 1024,
+        bounds=Bounds(people=settings.people_mb * MB, copies=settings.copies_mb * MB),
     )
     reporter: Reporter | None = None
     room = threading.Thread(target=_make_room, args=(engine, settings, stop), daemon=True)
@@ -137,6 +138,7 @@ def _facts(engine: Engine) -> dict[str, object]:
         "position": engine.position,
         "stored": list(engine.behind.stored),
         "people_in_memory": len(state.people),
+        "people_mb": engine.residents.bytes // MB,
         "pending": engine.behind.pending,
         "timers": len(state.dues),
         "busiest": engine.hot.busiest,

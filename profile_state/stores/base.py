@@ -59,7 +59,6 @@ class Recovered(NamedTuple):
     """What a new owner starts from."""
 
     mark: Mark
-    dues: list[tuple[int, str]]  # (due ms, person)
     seen: list[Seen]  # oldest first; may reach beyond the mark
     erasure_keys: list[bytes]  # the same
 
@@ -93,6 +92,14 @@ class Store(Protocol):
 
     def within(self, first: int, last: int) -> list[str]:
         """Return the ids of the people in a range of places, both ends included.
+
+        Raises:
+            LedgerLostError: the ledger does not answer.
+        """
+        ...
+
+    def due(self, first: int, last: int) -> list[tuple[int, str]]:
+        """Return (due, person) of those due from `first` to before `last` (ms), in order.
 
         Raises:
             LedgerLostError: the ledger does not answer.

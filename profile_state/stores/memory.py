@@ -60,10 +60,8 @@ class MemoryStore:
         self.shelf.epoch += 1
         self._epoch = self.shelf.epoch
         self._sent = 0
-        dues = [(due, person) for person, due in self.shelf.dues.items()]
         return Recovered(
             self.shelf.mark,
-            dues,
             [c for row in self.shelf.seen for c in row],
             sorted(self.shelf.erasure_keys),
         )
@@ -78,6 +76,10 @@ class MemoryStore:
     def within(self, first: int, last: int) -> list[str]:
         """Look at everybody."""
         return [person for person in self.shelf.people if first <= place_of(person) <= last]
+
+    def due(self, first: int, last: int) -> list[tuple[int, str]]:
+        """Look at everybody who is due."""
+        return sorted((due, p) for p, due in self.shelf.dues.items() if first <= due < last)
 
     def oldest_copies(self, after: int, rows: int) -> list[list[Seen]]:
         """Return rows of first copies."""

@@ -120,14 +120,9 @@ class RedisStore:
 
     def _recovered(self) -> Recovered:
         mark = self._mark()
-        dues = cast(
-            "list[tuple[bytes, float]]",
-            self._client.zrange(self.key("due"), 0, -1, withscores=True),
-        )
         rows = cast("list[bytes]", self._client.lrange(self.key("seen"), 0, -1))
         seen = [copy for row in rows for copy in _unpack_seen(row)]
-        due = [(int(due), person.decode()) for person, due in dues]
-        return Recovered(mark, due, seen, self.erasure_keys())
+        return Recovered(mark, seen, self.erasure_keys())
 
     def load(self, identifiers: Iterable[str], people: Iterable[str]) -> Loaded:
         """Read people, in one batch."""
@@ -155,6 +150,13 @@ class RedisStore:
         with _answering():
             found = self._client.zrangebyscore(self.key("people"), first, last)
         return [person.decode() for person in cast("list[bytes]", found)]
+
+    def due(self, first: int, last: int) -> list[tuple[int, str]]:
+        """Read a part of the sorted set of due times."""
+        with _answering():
+            found = self._client.zrangebyscore(self.key("due"), first, f"({last}", withscores=True)
+        rows = cast("list[tuple[bytes, float]]", found)
+        return [(int(due), person.decode()) for person, due in rows]
 
     def oldest_copies(self, after: int, rows: int) -> list[list[Seen]]:
         """Read the head of the list of packed rows."""

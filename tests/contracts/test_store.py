@@ -34,7 +34,6 @@ def store(request: pytest.FixtureRequest) -> Iterator[Open]:
 def test_a_new_ledger_starts_before_every_record(store: Open) -> None:
     recovered = store().own()
     assert recovered.mark == Mark(START, {})
-    assert recovered.dues == []
     assert recovered.seen == []
 
 
@@ -52,7 +51,8 @@ def test_what_is_written_is_read_back(store: Open) -> None:
     loaded = ledger.load(["user_id:u1", "user_id:nobody", "anonymous_id:ä b"], ["p_1", "p_3"])
     assert loaded.leads == {"user_id:u1": "p_1", "user_id:nobody": None, "anonymous_id:ä b": "p_2"}
     assert loaded.people == {"p_1": b"one"}
-    assert store().own().dues == [(500, "p_1")]
+    assert ledger.due(0, NEVER) == ledger.due(500, 501) == [(500, "p_1")]
+    assert ledger.due(0, 500) == ledger.due(501, NEVER) == []
 
 
 def test_loading_nothing_asks_nothing(store: Open) -> None:
@@ -70,7 +70,7 @@ def test_someone_who_is_no_more_is_gone_with_their_timer(store: Open) -> None:
     )
     ledger.settled(5)
     assert ledger.load(["user_id:u1"], ["p_1", "p_2"]) == ({"user_id:u1": "p_2"}, {"p_2": b"two"})
-    assert store().own().dues == []
+    assert ledger.due(0, NEVER) == []
 
 
 def test_a_timer_that_is_no_more_is_forgotten(store: Open) -> None:
@@ -79,7 +79,7 @@ def test_a_timer_that_is_no_more_is_forgotten(store: Open) -> None:
     ledger.write(Chunk(people=[("p_1", b"one", 500)]))
     ledger.write(Chunk(people=[("p_1", b"one", NEVER)]))
     ledger.settled(5)
-    assert store().own().dues == []
+    assert ledger.due(0, NEVER) == []
 
 
 def test_the_mark_and_the_first_copies_survive_their_writer(store: Open) -> None:
@@ -150,7 +150,6 @@ def test_i10_a_writer_that_was_replaced_changes_nothing(store: Open) -> None:
     third = store().own()
     assert third.mark.offset == START
     assert third.seen == []
-    assert third.dues == []
 
 
 def test_a_large_chunk_is_one_call(store: Open) -> None:
@@ -159,7 +158,7 @@ def test_a_large_chunk_is_one_call(store: Open) -> None:
     people = [(f"p_{n}", b"x" * 1500, n) for n in range(300)]
     ledger.write(Chunk(people=people, counts={f"c{n}": 1 for n in range(50)}))
     assert ledger.settled(5) == 1
-    assert len(store().own().dues) == 300
+    assert ledger.due(7, 299) == [(n, f"p_{n}") for n in range(7, 299)]
 
 
 def test_redis_counts_and_streams_are_where_the_others_look(valkey: Path) -> None:

@@ -2,7 +2,8 @@
 
 from events import record
 from events.record import Event, Sweep
-from flows.engine import SWEEP_EVERY_S, SWEPT
+from flows.bounds import DEFAULT
+from flows.engine import SWEEP_EVERY_S
 from profile_state.identity import place_of
 from profile_state.person import pack
 from profile_state.stores.base import Chunk
@@ -88,6 +89,6 @@ def test_c6_a_change_for_everybody_takes_its_turn_behind_events() -> None:
     assert 0.7 * busy_s / SWEEP_EVERY_S <= len(sweeps) <= busy_s / SWEEP_EVERY_S + 1
     for sweep in sweeps:
         swept = [p for p in shop.engine.state.people if sweep.first <= place_of(p) <= sweep.last]
-        assert len(swept) <= 1.6 * SWEPT
+        assert len(swept) <= 1.6 * DEFAULT.swept
     shop.run()
     assert shop.engine.state.sweep is None, "the rest follows at once when nothing waits"

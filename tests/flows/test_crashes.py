@@ -8,6 +8,7 @@ import pytest
 from events import record
 from events.record import VERIFIED, Event
 from events.sources.memory import MemoryLog
+from flows.bounds import DEFAULT, Bounds
 from flows.engine import Engine
 from profile_state.person import unpack
 from profile_state.stores.memory import MemoryStore, Shelf
@@ -53,6 +54,9 @@ do: [{send: {channels: [webhook]}}]
 deliver: {purpose: product, quiet_hours: off}
 """,
 }
+
+
+CROWDED = Bounds(people=0, stride=2048)  # nobody stays in memory who has not just been touched
 
 
 def history(seed: int, size: int = 250) -> list[tuple[int, list[Event]]]:
@@ -129,25 +133,38 @@ def run_through(seed: int) -> tuple[MemoryLog, Shelf]:
     return shop.log, shop.shelf
 
 
-def read_again(log: MemoryLog, seed: int) -> tuple[Shelf, int]:
-    """Read a finished log into an empty ledger, in other batches, crashing on the way."""
+def read_again(log: MemoryLog, seed: int, bounds: Bounds = DEFAULT) -> tuple[Shelf, int, int]:
+    """Read a finished log into an empty ledger, in other batches, crashing on the way.
+
+    Returns:
+        The ledger, how often the engine crashed, and how many people left memory meanwhile.
+    """
     draw = random.Random(seed)
-    shelf, crashes = Shelf(), 0
-    engine = opened(log, shelf)
+    shelf, crashes, released = Shelf(), 0, 0
+    engine = opened(log, shelf, bounds)
     while engine.position < log.last(0):
         entries = log.read(0, engine.position, draw.randrange(1, 12), 0)
         engine.process(entries)
         for _ in range(draw.randrange(3)):
             engine.behind.pump(0.0, eager=True, shares=draw.randrange(3))
+            engine.residents.step()
         if draw.random() < 0.15:
             crashes += 1
-            engine = opened(log, shelf)
+            released += engine.residents.released
+            engine = opened(log, shelf, bounds)
     engine.drain()
-    return shelf, crashes
+    return shelf, crashes, released
 
 
-def opened(log: MemoryLog, shelf: Shelf) -> Engine:
-    engine = Engine(log, MemoryStore(shelf), ADDRESSES, clock=lambda: 0, monotonic=lambda: 0.0)
+def opened(log: MemoryLog, shelf: Shelf, bounds: Bounds) -> Engine:
+    engine = Engine(
+        log,
+        MemoryStore(shelf),
+        ADDRESSES,
+        clock=lambda: 0,
+        monotonic=lambda: 0.0,
+        bounds=bounds,
+    )
     engine.recover()
     return engine
 
@@ -181,9 +198,10 @@ def test_i1_people_activations_and_counts_do_not_depend_on_batches_or_crashes(se
     log, live = run_through(seed)
     sent = {trigger for trigger, _, _ in activations_of(live).values()}
     assert {"undecided", "warmed"} <= sent, "a history that sends nothing proves nothing"
-    for again in range(3):
-        shelf, crashes = read_again(log, seed * 100 + again)
+    for again, bounds in enumerate((DEFAULT, DEFAULT, CROWDED)):
+        shelf, crashes, released = read_again(log, seed * 100 + again, bounds)
         assert crashes > 3
+        assert (released > 0) == (bounds is CROWDED)
         assert people_of(shelf) == people_of(live)
         assert activations_of(shelf) == activations_of(live)
         assert shelf.dues == live.dues

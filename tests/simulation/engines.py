@@ -7,10 +7,10 @@ from itertools import count
 from pathlib import Path
 
 from events.sources.base import Entry, LogUnavailableError
-from flows.engine import ROOM, Engine
+from flows.bounds import Bounds
+from flows.engine import Engine
 from flows.live import LogPartition, Pump
 from profile_state.copies.disk import Disk
-from profile_state.person import NEVER
 from profile_state.stores.base import FencedError, LedgerLostError
 from tests.simulation.ledger import EngineStore, LedgerServer
 from tests.simulation.log import EngineLog, LogServer
@@ -19,9 +19,9 @@ from tests.simulation.world import Died, Process, World
 
 LATE_S = (0, 0, 5, 120, 600)  # after which an idle engine sees that somebody is due
 PATIENCE_S = 1800.0  # for which it sleeps at most
-FIRED = 5  # people whom a tick fires, so that a storm takes several
-SWEPT = 4  # people in a sweep, so that a version takes many
-LITTLE_ROOM = 60_000  # bytes of memory for first copies: most of a seed's go to the disk
+SMALL = Bounds(fired=5, swept=4)  # so that a storm takes several ticks, and a version many sweeps
+# Most first copies go to the disk, and whoever was not touched for a moment leaves memory.
+TIGHT = SMALL._replace(copies=60_000, people=0, stride=1024)
 
 
 class Engines:
@@ -38,7 +38,7 @@ class Engines:
         self.disks: list[Disk] = []
         self._names = count(1)
         self._draw = world.draw("engines")
-        self.room = self._draw.choice((ROOM, LITTLE_ROOM))
+        self.bounds = self._draw.choice((SMALL, TIGHT, TIGHT._replace(people=SMALL.people)))
 
     def start(self) -> "Running":
         """Start one."""
@@ -90,9 +90,7 @@ class Running:
             clock=lambda: around.world.ms + around.skew_ms,
             monotonic=lambda: around.world.us / 1e6,
             older=around.open_disk(),
-            room=around.room,
-            swept=SWEPT,
-            fired=FIRED,
+            bounds=around.bounds,
         )
         self._source: LogPartition | None = None  # None: to recover first
         self._handed: deque[Sequence[Entry]] = deque()  # by the source, not processed yet
@@ -163,5 +161,5 @@ class Running:
             due = engine.state.dues.next()
             now = self._around.world.ms + self._around.skew_ms
             late = draw.choice(LATE_S)
-            until = PATIENCE_S if due >= NEVER else max(0.1, (due - now) / 1000) + late
+            until = max(0.1, (due - now) / 1000) + late
             self._next(min(PATIENCE_S, until), asleep=True)

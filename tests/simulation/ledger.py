@@ -150,6 +150,10 @@ class EngineStore:
         self._answers()
         return self._writer.people()
 
+    def due(self, first: int, last: int) -> list[tuple[int, str]]:
+        self._answers()
+        return self._writer.due(first, last)
+
     def oldest_copies(self, after: int, rows: int) -> list[list[Seen]]:
         self._process.reach("oldest_copies:before")
         self._answers()

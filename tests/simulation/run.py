@@ -79,14 +79,14 @@ def _rest(lived: Lived) -> None:
         if (
             one is not None
             and one.engine.behind.idle
-            and not len(one.engine.state.dues)
+            and not lived.ledger.shelf.dues
             and one.engine.state.sweep is None
             and lived.workers.at_rest
             and not lived.clients.open
         ):
             return
         world.run(world.ms + DAY // 4)
-    due = [] if engines.newest is None else engines.newest.engine.state.dues.until((1 << 61, ""), 3)
+    due = sorted(lived.ledger.shelf.dues.items())[:3]
     lived.failures.append(
         f"everything_comes_to_rest: five days after the last message there is still work: {lived.clients.open} requests "
         f"unanswered, due {due}, worker at rest: {lived.workers.at_rest}"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from events.record import VERIFIED, Event, Offset
+from flows.bounds import Bounds
 from profile_state.copies import mover
 from profile_state.copies.base import Seen, packed
 from profile_state.copies.disk import CopiesUnusableError, Disk
@@ -149,7 +150,7 @@ def test_where_first_copies_are_kept_changes_nothing(seed: int, tmp_path: Path) 
         (tmp_path / "none", 0),
         (tmp_path / "some", 30 * mover.BYTES_EACH),
     ):
-        shop = Shop(FILES, copies=folder, room=room)
+        shop = Shop(FILES, copies=folder, bounds=Bounds(copies=room))
         for nth, (instant, event) in enumerate(entries):
             shop.now = instant
             shop.say([event])

@@ -1,0 +1,71 @@
+"""Who may stay in memory: people, as long as there is room; the others are in the ledger.
+
+A clock's hand goes around the places into which people fall by their ids. Whoever was not touched
+while it went around once leaves, if the ledger has them as they are; the next record that names
+them loads them again. The offset that every person carries says both, so a touch costs nothing.
+"""
+
+from events.record import START
+from flows.bounds import Bounds
+from profile_state.identity import PLACES
+from profile_state.write_behind import WriteBehind
+from triggers.state import State
+
+PERSON = 2_800  # bytes of a person in memory, beside what grows with the packed size
+GROWTH = 5.5  # bytes in memory for one of the packed
+
+
+class Residents:
+    """Keeps the people of a state within a bound.
+
+    Args:
+        state: of a partition.
+        behind: its write-behind.
+        bounds: `people` and `stride` of these.
+    """
+
+    def __init__(self, state: State, behind: WriteBehind, bounds: Bounds) -> None:
+        self._state = state
+        self._behind = behind
+        self._bounds = bounds
+        self._hand = 0
+        self._turned = self._turning = START  # what was applied when the last turn began, and this
+        self._survey = 0  # the place that is measured next
+        self._packed = self._people = 0.0  # bytes and people in the places measured
+        self.released = 0  # people, since the start
+
+    @property
+    def bytes(self) -> int:
+        """About how much memory people take."""
+        packed = self._packed / self._people if self._people else 0
+        return int(len(self._state.people) * (PERSON + GROWTH * packed))
+
+    def step(self) -> None:
+        """Measure a little, and let go of people while there are too many."""
+        self._state.stored(self._behind.stored)
+        self._measure()
+        for _ in range(self._bounds.stride):
+            if self.bytes <= self._bounds.people:
+                break
+            self._release(self._hand)
+            self._hand = (self._hand + 1) % PLACES
+            if self._hand == 0:
+                self._turned, self._turning = self._turning, self._state.offset
+
+    def _measure(self) -> None:
+        """Take one place into the mean, and let what was measured before weigh less each turn."""
+        people = self._state.people
+        for one in self._state.places[self._survey]:
+            self._packed += people[one].packed
+            self._people += 1
+        self._survey = (self._survey + 1) % PLACES
+        if self._survey == 0:
+            self._packed, self._people = self._packed / 2, self._people / 2
+
+    def _release(self, place: int) -> None:
+        people = self._state.people
+        untouched = min(self._turned, self._behind.stored)
+        gone = [p for one in self._state.places[place] if (p := people[one]).offset <= untouched]
+        for person in gone:
+            self._state.release(person)
+        self.released += len(gone)
