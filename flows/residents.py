@@ -11,8 +11,7 @@ from profile_state.identity import PLACES
 from profile_state.write_behind import WriteBehind
 from triggers.state import State
 
-PERSON = 2_800  # bytes of a person in memory, beside what grows with the packed size
-GROWTH = 5.5  # bytes in memory for one of the packed
+GROWTH = 7.5  # bytes of memory for one of a packed person; measured, see docs/why.md
 
 
 class Residents:
@@ -38,7 +37,7 @@ class Residents:
     def bytes(self) -> int:
         """About how much memory people take."""
         packed = self._packed / self._people if self._people else 0
-        return int(len(self._state.people) * (PERSON + GROWTH * packed))
+        return int(len(self._state.people) * GROWTH * packed)
 
     def step(self) -> None:
         """Measure a little, and let go of people while there are too many."""
