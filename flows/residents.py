@@ -11,6 +11,7 @@ from profile_state.identity import PLACES
 from profile_state.write_behind import WriteBehind
 from triggers.state import State
 
+UNMEASURED = 500  # bytes of a packed person, until some were looked at
 GROWTH = 7.5  # bytes of memory for one of a packed person; measured, see docs/why.md
 
 
@@ -36,7 +37,7 @@ class Residents:
     @property
     def bytes(self) -> int:
         """About how much memory people take."""
-        packed = self._packed / self._people if self._people else 0
+        packed = self._packed / self._people if self._people else UNMEASURED
         return int(len(self._state.people) * GROWTH * packed)
 
     def step(self) -> None:
