@@ -15,6 +15,7 @@ from events.record import DeadLetter
 from events.sources.base import LogUnavailableError
 from events.sources.valkey import address
 from flows.open import open_log
+from flows.promises import broken_promises
 from kairos.doctor.base import Finding, ok, warning, wrong
 from kairos.settings import Settings
 from profile_state.stores.base import LedgerLostError
@@ -31,8 +32,8 @@ def findings(settings: Settings) -> Iterator[Finding]:
     if settings.log.url.startswith("kafka://"):
         yield ok("log", "Kafka: its topic must have acks=all and LogAppendTime")
     else:
-        yield from _server("log", address(settings.log.url)[0], fsync="always")
-    ledger = list(_server("ledger", settings.ledger, fsync=None))
+        yield from _server("log", address(settings.log.url)[0], durable=True)
+    ledger = list(_server("ledger", settings.ledger, durable=False))
     yield from ledger
     if all(one.state != "wrong" for one in ledger):
         yield _lag(settings)
@@ -51,22 +52,16 @@ def _collector(url: str) -> Finding:
     return ok("collector", f"{url} is ready, on the clock of the {answer.json()['clock']}")
 
 
-def _server(what: str, url: str, *, fsync: str | None) -> Iterator[Finding]:
-    client = redis.Redis.from_url(url)
+def _server(what: str, url: str, *, durable: bool) -> Iterator[Finding]:
     try:
-        config: Any = client.config_get("appendonly", "appendfsync", "maxmemory-policy")
-        memory: Any = client.info("memory")
+        broken = broken_promises(url, durable=durable)
+        with redis.Redis.from_url(url) as client:
+            memory: Any = client.info("memory")
     except redis.RedisError as error:
         yield wrong(what, f"it does not answer: {error}", f"start the server at {url}")
         return
-    finally:
-        client.close()
-    if config["maxmemory-policy"] != "noeviction":
-        found = f"maxmemory-policy is {config['maxmemory-policy']}"
-        yield wrong(what, found, "a server that forgets loses people: set noeviction")
-    if fsync is not None and (config["appendonly"], config["appendfsync"]) != ("yes", fsync):
-        found = f"appendonly {config['appendonly']}, appendfsync {config['appendfsync']}"
-        yield wrong(what, found, f"a power cut loses accepted events: set yes and {fsync}")
+    for one in broken:
+        yield wrong(what, one.found, one.mend)
     yield _memory(what, int(memory["used_memory"]), int(memory["maxmemory"]))
 
 

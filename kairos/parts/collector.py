@@ -13,6 +13,7 @@ from collector.asgi import Collector
 from collector.handle import Door
 from collector.keys import KeyRing
 from flows.open import open_appender
+from flows.promises import demand_log
 from kairos.parts.base import Reporter, log_lines
 from kairos.settings import Settings, SettingsError
 
@@ -29,6 +30,7 @@ def main(settings: Settings) -> int:
         door = Door(KeyRing.load(keys), replayed=settings.log.replayed)
     except ValueError as error:
         raise SettingsError(f"KAIROS_KEYS: {error}") from error
+    demand_log(settings)
     app = Collector(door, open_appender(settings.log))
     config = uvicorn.Config(
         app,

@@ -11,6 +11,7 @@ from flows import live
 from flows.bounds import MB, Bounds
 from flows.engine import Engine
 from flows.open import open_log
+from flows.promises import demand_ledger, demand_log
 from flows.replayed import ReplayedEngine
 from flows.room import Room
 from flows.workspace_folder import read_folder
@@ -41,6 +42,8 @@ def main(settings: Settings) -> int:
         raise SettingsError(
             f"KAIROS_PARTITIONS: this release reads one partition, found {settings.log.partitions}"
         )
+    demand_log(settings)
+    demand_ledger(settings)
     stop = stop_on_signals()
     source = open_log(settings.log)
     store = RedisStore(settings.ledger)

@@ -3,7 +3,7 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -16,6 +16,8 @@ from kairos.embedded import servers
 from kairos.embedded.children import end
 from kairos.embedded.stack import Stack
 from kairos.example import example
+from kairos.parts import collector, live
+from kairos.settings import Collector, Log, Settings, SettingsError
 
 Told = dict[str, dict[str, str]]
 
@@ -80,6 +82,32 @@ def test_a_server_that_forgets_is_wrong(
     assert "appendonly yes, appendfsync everysec" in said
     assert "http://127.0.0.1:9 does not answer" in said
     assert "WARNING  write keys" in said
+
+
+@pytest.mark.parametrize("part", [live.main, collector.main])
+def test_no_part_starts_over_a_log_that_forgets(
+    part: Callable[[Settings], int], tmp_path: Path, forgetful: Path
+) -> None:
+    first_keys(tmp_path / "keys.json", "2026-11-25T00:00:00Z")
+    settings = Settings(
+        log=Log(f"valkey://{forgetful}?name=log"),
+        ledger=f"unix://{forgetful}",
+        collector=Collector(keys=tmp_path / "keys.json"),
+    )
+    with pytest.raises(SettingsError, match=r"KAIROS_LOG_URL: .*allkeys-lru.*everysec .*always"):
+        part(settings)
+
+
+def test_no_engine_starts_over_a_ledger_that_forgets(tmp_path: Path, forgetful: Path) -> None:
+    with redis.Redis(unix_socket_path=str(forgetful)) as client:
+        client.config_set("appendonly", "yes")
+        client.config_set("appendfsync", "always")
+        client.config_set("maxmemory-policy", "volatile-ttl")
+    settings = Settings(
+        log=Log("kafka://127.0.0.1:9/events"), ledger=f"unix://{forgetful}", copies=tmp_path
+    )
+    with pytest.raises(SettingsError, match=r"KAIROS_LEDGER_URL: .*volatile-ttl .*noeviction"):
+        live.main(settings)
 
 
 def test_what_a_folder_lacks_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
