@@ -11,8 +11,10 @@ from heapq import merge as merge_sorted
 from typing import Any, NamedTuple
 
 from events.record import Event
+from profile_state.ties import outranks
 
 MOST = 10_000  # instants or values that a cell holds where the conditions set no smaller bound
+LARGEST = 9 * 10**12  # units in one event that still count: 64 bits of 10^-6
 MICRO = 1_000_000  # sums are integers of 10^-6, so that their order cannot matter
 
 
@@ -45,14 +47,14 @@ def share(slots: MutableMapping[str, Slot], slot: Slot) -> str:
 
 
 def micros(value: Any) -> int | None:
-    """Turn a number into an integer of 10^-6; None for what is no number.
+    """Turn a number into an integer of 10^-6; None for what is no number, or beyond LARGEST.
 
     >>> micros(12.5), micros("12.5"), micros("dear")
     (12500000, 12500000, None)
     """
     kind = type(value)
     if kind is int:
-        return value * MICRO  # type: ignore[no-any-return]
+        return value * MICRO if -LARGEST <= value <= LARGEST else None
     if kind is str:
         try:
             value = float(value)
@@ -60,7 +62,7 @@ def micros(value: Any) -> int | None:
             return None
     elif kind is not float:
         return None
-    return round(value * MICRO) if abs(value) < 1e15 else None
+    return round(value * MICRO) if -LARGEST <= value <= LARGEST else None
 
 
 def add_time(
@@ -101,6 +103,20 @@ def merge_total(a: int, b: int, _keep: int) -> int:
     return a + b
 
 
+class Large(int):
+    """A sum beyond 64 bits, which is stored as text."""
+
+
+def merge_sum(a: int, b: int, _keep: int) -> int:
+    """Add two sums, exactly and however large.
+
+    >>> merge_sum(2**62, 2**62, 0) + merge_sum(-(2**62), -(2**62), 0)
+    0
+    """
+    total = int(a) + int(b)
+    return total if -(1 << 63) <= total < 1 << 63 else Large(total)
+
+
 def add_newest(cell: int | None, time: int, _id: str, _value: Any, _floor: int, _keep: int) -> int:
     """Keep the newest instant."""
     return time if cell is None or time > cell else cell
@@ -116,7 +132,7 @@ def add_sum(
 ) -> int | None:
     """Add a value in integers of 10^-6."""
     amount = micros(value)
-    return cell if amount is None else (cell or 0) + amount
+    return cell if amount is None else merge_sum(cell or 0, amount, 0)
 
 
 class Amounts:
@@ -202,46 +218,62 @@ def merge_amounts(a: Amounts, b: Amounts, keep: int) -> Amounts:
     return Amounts(list(merge_sorted(a.entries, b.entries))[-keep:])
 
 
+Stated = tuple[int, str, Any]  # time (ms), message id, value
+
+
+def later(a: Stated, b: Stated) -> Stated:
+    """Return the later of two statements by (time, message id); of a tie always the same one.
+
+    >>> later((1, "m1", "pro"), (1, "m1", "free"))
+    (1, 'm1', 'pro')
+    """
+    if a[:2] == b[:2]:
+        return b if outranks(b[2], a[2]) else a
+    return a if a[:2] > b[:2] else b
+
+
+def _earlier(a: Stated, b: Stated) -> Stated:
+    return a if later(a, b) is b else b
+
+
 def add_last(
-    cell: tuple[int, str, Any] | None,
+    cell: Stated | None,
     time: int,
     message_id: str,
     value: Any,
     _floor: int,
     _keep: int,
-) -> tuple[int, str, Any] | None:
+) -> Stated | None:
     """Keep the latest value by (time, message id)."""
-    if value is None or (cell is not None and (time, message_id) <= (cell[0], cell[1])):
+    if value is None:
         return cell
-    return (time, message_id, value)
+    stated = (time, message_id, value)
+    return stated if cell is None else later(cell, stated)
 
 
-def merge_last(
-    a: tuple[int, str, Any], b: tuple[int, str, Any], _keep: int
-) -> tuple[int, str, Any]:
+def merge_last(a: Stated, b: Stated, _keep: int) -> Stated:
     """Keep the later value."""
-    return a if (a[0], a[1]) >= (b[0], b[1]) else b
+    return later(a, b)
 
 
 def add_first(
-    cell: tuple[int, str, Any] | None,
+    cell: Stated | None,
     time: int,
     message_id: str,
     value: Any,
     _floor: int,
     _keep: int,
-) -> tuple[int, str, Any] | None:
+) -> Stated | None:
     """Keep the earliest value by (time, message id)."""
-    if value is None or (cell is not None and (time, message_id) >= (cell[0], cell[1])):
+    if value is None:
         return cell
-    return (time, message_id, value)
+    stated = (time, message_id, value)
+    return stated if cell is None else _earlier(cell, stated)
 
 
-def merge_first(
-    a: tuple[int, str, Any], b: tuple[int, str, Any], _keep: int
-) -> tuple[int, str, Any]:
+def merge_first(a: Stated, b: Stated, _keep: int) -> Stated:
     """Keep the earlier value."""
-    return a if (a[0], a[1]) <= (b[0], b[1]) else b
+    return _earlier(a, b)
 
 
 def add_distinct(
@@ -303,6 +335,8 @@ def add_events(
         nth = bisect_left(cell, place)
         if cell[nth][:3] != place:
             cell.insert(nth, value)
+        elif outranks(value[3], cell[nth][3]):  # under another leaf of the person
+            cell[nth] = value
     if cell[0][0] < floor:
         del cell[: bisect_left(cell, (floor,))]
     if len(cell) > keep:
@@ -321,8 +355,8 @@ def merge_events(a: list[Happened], b: list[Happened], keep: int) -> list[Happen
     for event in sorted((*a, *b), key=_place):
         if not joined or joined[-1][:3] != event[:3]:
             joined.append(event)
-        elif repr(event.properties) < repr(joined[-1].properties):
-            joined[-1] = event  # whichever came first, the same one stays
+        elif outranks(event.properties, joined[-1].properties):
+            joined[-1] = event
     return joined[-keep:]
 
 
@@ -341,7 +375,7 @@ KINDS: dict[str, Kind] = {
     "times": Kind(add_time, merge_times),
     "total": Kind(add_total, merge_total),
     "newest": Kind(add_newest, merge_newest),
-    "sum": Kind(add_sum, merge_total),
+    "sum": Kind(add_sum, merge_sum),
     "amounts": Kind(add_amount, merge_amounts),
     "last": Kind(add_last, merge_last),
     "first": Kind(add_first, merge_first),
@@ -405,6 +439,8 @@ def plain(cell: Any) -> Any:
     """
     if isinstance(cell, Amounts):
         return cell.entries
+    if isinstance(cell, Large):
+        return str(int(cell))
     raise NotImplementedError(f"{type(cell).__name__} is no cell")
 
 
@@ -441,12 +477,14 @@ def restored(key: str, cell: Any) -> Any:
     kind, _, definition = key.partition(" ")
     if kind == "events":
         return [Happened(*event) for event in cell]
-    if kind in ("amounts", "last", "first"):
+    if kind in ("amounts", "last", "first", "sum"):
         if " by " in definition:
-            return {value: _tuples(kind, inner) for value, inner in cell.items()}
-        return _tuples(kind, cell)
+            return {value: _restored(kind, inner) for value, inner in cell.items()}
+        return _restored(kind, cell)
     return cell
 
 
-def _tuples(kind: str, cell: Any) -> Any:
+def _restored(kind: str, cell: Any) -> Any:
+    if kind == "sum":
+        return Large(cell) if isinstance(cell, str) else cell
     return Amounts([tuple(pair) for pair in cell]) if kind == "amounts" else tuple(cell)

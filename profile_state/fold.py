@@ -8,6 +8,7 @@ from profile_state.bounds import let_go
 from profile_state.consent import STATEMENTS, remember, statements
 from profile_state.leaf import Leaf
 from profile_state.person import View
+from profile_state.ties import outranks
 
 FoldCells = Callable[[dict[str, Any], Event, int], None]  # cells, event, now
 TRAITS = 1_000  # names that a leaf remembers; those stated last stay
@@ -60,5 +61,11 @@ def _remember(known: dict[str, tuple[int, str, Any]], name: str, event: Event, v
     """Last writer wins, by (time, message id)."""
     stated = known.get(name)
     time = event.time
-    if stated is None or time > stated[0] or (time == stated[0] and event.message_id > stated[1]):
+    if stated is None or time > stated[0] or (time == stated[0] and _later(event, value, stated)):
         known[name] = (time, event.message_id, value)
+
+
+def _later(event: Event, value: Any, stated: tuple[int, str, Any]) -> bool:
+    if event.message_id == stated[1]:
+        return outranks(value, stated[2])
+    return event.message_id > stated[1]

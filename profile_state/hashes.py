@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 
-from profile_state.cells import Slot, current
+from profile_state.cells import Slot, current, plain
 from profile_state.leaf import Leaf
 from profile_state.person import Person
 
 _BYTES = 16
-_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+_encode = msgspec.msgpack.Encoder(order="deterministic", enc_hook=plain).encode
 
 
 def facts(people: Iterable[Person], slots: Mapping[str, Slot], now: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from events.record import START, Offset
-from profile_state.cells import Slot, copied, merge_cells, plain, restored
+from profile_state.cells import Slot, copied, later, merge_cells, plain, restored
 from profile_state.identity import Edge
 from profile_state.leaf import Leaf, Run, Sent
 
@@ -162,8 +162,7 @@ def _take_newer(
     known: dict[str, tuple[int, str, Any]], others: Mapping[str, tuple[int, str, Any]]
 ) -> None:
     for name, stated in others.items():
-        if name not in known or stated[:2] > known[name][:2]:
-            known[name] = stated
+        known[name] = later(known[name], stated) if name in known else stated
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=plain)
