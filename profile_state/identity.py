@@ -154,8 +154,8 @@ def _bounded(edges: list[Edge], limits: Mapping[str, int]) -> list[Edge]:
 
     A shared computer meets thousands of users, and a test address is in thousands of accounts. All
     but the first few are refused, whatever comes, and would lead everybody to everybody. Of each
-    identifier's edges to one type and of one trust the oldest stay: as many as the limit lets in
-    and SPARE more, which matter when an operator cuts some of them.
+    identifier's edges to one type and of one trust the oldest stay: as many as the limit lets in,
+    or the default one if that is higher, and SPARE more, which matter when an operator cuts some.
     """
     if len(edges) <= SPARE:
         return edges
@@ -166,8 +166,8 @@ def _bounded(edges: list[Edge], limits: Mapping[str, int]) -> list[Edge]:
     beyond = {
         e
         for (_, kind, _), found in tied.items()
-        if len(found) > limits.get(kind, 1) + SPARE
-        for e in sorted(found)[limits.get(kind, 1) + SPARE :]
+        if len(found) > (most := _remembered(kind, limits))
+        for e in sorted(found)[most:]
     }
     return [e for e in edges if e not in beyond]
 
@@ -189,7 +189,12 @@ def crowded(edges: Iterable[Edge], new: Edge, end: str, limits: Mapping[str, int
         and e < new
         and ((e.a == end and kind_of(e.b) == kind) or (e.b == end and kind_of(e.a) == kind))
     )
-    return older >= limits.get(kind, 1) + SPARE
+    return older >= _remembered(kind, limits)
+
+
+def _remembered(kind: str, limits: Mapping[str, int]) -> int:
+    """Return how many identifiers of a type one may be tied to; a low limit may be lifted again."""
+    return max(limits.get(kind, 1), DEFAULT_LIMITS.get(kind, 1)) + SPARE
 
 
 def _standing(edges: Iterable[Edge], limits: Mapping[str, int]) -> tuple[list[Edge], list[Edge]]:
@@ -207,17 +212,17 @@ def _standing(edges: Iterable[Edge], limits: Mapping[str, int]) -> tuple[list[Ed
             oldest[e.a, e.b, e.trust] = e
     standing: list[Edge] = []
     taken: list[Edge] = []
-    cut: set[tuple[str, str]] = set()
+    parted: set[tuple[str, str]] = set()  # once, even if joined again: from then on at the earliest
     for pair, said in words.items():
         ordered = sorted(said)
         last_cut = max((nth for nth, e in enumerate(ordered) if e.cut), default=-1)
         joins = ordered[last_cut + 1 :]
         standing += joins[:1]
         taken += ordered[: last_cut + 1] + joins[1:]
-        if not joins:
-            cut.add(pair)
+        if last_cut >= 0:
+            parted.add(pair)
     for e in _bounded(list(oldest.values()), limits):
-        (taken if (e.a, e.b) in cut else standing).append(e)
+        (taken if (e.a, e.b) in parted else standing).append(e)
     return standing, taken
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from events.record import START, Offset
 from profile_state.cells import Slot, copied, later, merge_cells, plain, restored
-from profile_state.identity import Edge
+from profile_state.identity import Edge, person_id
 from profile_state.leaf import Leaf, Run, Sent
 
 VERSION = 1  # of the stored value, its first byte
@@ -28,6 +28,7 @@ class _Stored(msgspec.Struct, array_like=True):
     member: dict[str, int]
     recheck: dict[str, int]
     version: str
+    named: list[str] = []
 
 
 class View(msgspec.Struct):
@@ -47,6 +48,7 @@ class Person:
         "ids",
         "leaves",
         "member",
+        "named",
         "offset",
         "packed",
         "recheck",
@@ -62,6 +64,7 @@ class Person:
         self.leaves = leaves
         self.edges: list[Edge] = []
         self.refused: list[Edge] = []  # edges to other people that broke a limit
+        self.named: set[str] = set()  # identifiers without events, after which they were called
         self.offset: Offset = START
         self.packed = 0  # bytes, when they were written or read last
         self.member: dict[str, int] = {}  # segment -> ms since when
@@ -97,6 +100,11 @@ class Person:
                 joined = copied(cell) if joined is None else merge_cells(slot, joined, cell)
         if joined is not None:
             self.view.cells[slot.key] = joined
+
+    @property
+    def ways(self) -> set[str]:
+        """What leads to them: identifiers, their id, and the ids that they had when they were fewer."""
+        return {self.id, *self.ids, *map(person_id, self.leaves), *map(person_id, self.named)}
 
     @property
     def first(self) -> int:
@@ -181,6 +189,7 @@ def pack(person: Person) -> bytes:
         person.member,
         person.recheck,
         person.version,
+        sorted(person.named),
     )
     value = bytes((VERSION,)) + _encoder.encode(stored)
     person.packed = len(value)
@@ -204,6 +213,7 @@ def unpack(value: bytes, slots: Mapping[str, Slot]) -> Person:
     person = Person(stored.id, set(stored.ids), {leaf.key: leaf for leaf in stored.leaves})
     person.packed = len(value)
     person.edges, person.refused = stored.edges, stored.refused
+    person.named = set(stored.named)
     person.offset = Offset(*stored.offset)
     person.member, person.recheck, person.version = stored.member, stored.recheck, stored.version
     person.refresh(slots)

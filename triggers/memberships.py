@@ -49,6 +49,10 @@ def adopt(work: Work, person: Person) -> bool:
     if person.version == workspace.hash:
         return False
     person.version = workspace.hash
+    for leaf in person.leaves.values():
+        # What nothing asks for would go on from a gap, were it asked for again.
+        for key in leaf.cells.keys() - workspace.slots.keys():
+            del leaf.cells[key]
     for gone in set(person.member) - set(workspace.members):
         del person.member[gone]
         work.count(person.id, f"segment:{gone}", -1)

@@ -89,7 +89,7 @@ def forget(work: Work, identifier: str, tombs: list[Person], offset: Offset) -> 
     identifiers = {identifier} if person is None else {identifier, *person.ids}
     ways = set(identifiers)
     if person is not None:
-        ways |= {person.id, *(person_id(key) for key in person.leaves)}
+        ways |= person.ways
     rest = [p for p in before.values() if p is not person]
     leaves = {key: leaf for p in rest for key, leaf in p.leaves.items()}
     edges = [
@@ -100,7 +100,7 @@ def forget(work: Work, identifier: str, tombs: list[Person], offset: Offset) -> 
     ]
     # What nobody else ever named, such as an address beyond the limit, goes along.
     stated = leaves.keys() | {end for e in edges for end in (e.a, e.b)}
-    ways |= {way for p in rest if not stated & p.ids for way in (*p.ids, p.id)}
+    ways |= {way for p in rest if not stated & p.ids for way in p.ways}
     for way in ways:
         state.index[way] = None
         work.index[way] = tombs[0].id  # written with it
@@ -197,7 +197,7 @@ def _regroup(
 
     Args:
         work: the step.
-        ids: identifiers; the first one is what the change is counted with.
+        ids: identifiers.
         edges: new ones.
         offset: of the record.
         leaf: the event's, which may be new.
@@ -212,7 +212,6 @@ def _regroup(
         ids={i for p in before.values() for i in p.ids} | set(ids),
         edges=[e for p in before.values() for e in (*p.edges, *p.refused)] + edges,
         leaves=leaves,
-        cause=ids[0],
         offset=offset,
     )
 
@@ -224,18 +223,25 @@ def _settle(
     ids: set[str],
     edges: list[Edge],
     leaves: dict[str, Leaf],
-    cause: str,
     offset: Offset,
+    cause: str = "",
 ) -> list[Person]:
-    """Put the people that edges make of identifiers in the place of those who were before."""
+    """Put the people that edges make of identifiers in the place of those who were before.
+
+    What changes is counted with one of these people, or with `cause` where nobody is left: it
+    must be somebody who is written in the same call.
+    """
     workspace = work.state.workspace
     grouping = group(ids, edges, workspace.limits if workspace is not None else {})
+    # Who has no events is called after an identifier, until events come or others do.
+    named = {n for p in before.values() for n in (p.named if p.leaves else {min(p.ids), *p.named})}
     changed: list[Person] = []
     after: set[str] = set()
     for identifiers in grouping.groups:
         person = _person_of(identifiers, leaves)
         person.edges = [e for e in grouping.accepted if e.a in identifiers]
         person.refused = [e for e in grouping.refused if e.a in identifiers or e.b in identifiers]
+        person.named = {n for n in named & identifiers if person_id(n) != person.id}
         after.add(person.id)
         known = before.get(person.id)
         if known is None or _differs(known, person):
@@ -268,6 +274,7 @@ def _replace(
     offset: Offset,
 ) -> None:
     state = work.state
+    in_force = state.workspace.hash if state.workspace is not None else ""
     gone = [p for p in before.values() if p.id not in after]
     replaced = gone + [before[p.id] for p in changed if p.id in before]
     for person in changed:
@@ -275,7 +282,8 @@ def _replace(
             if old.leaves.keys() & person.leaves.keys():
                 for segment, since in old.member.items():
                     person.member[segment] = min(since, person.member.get(segment, since))
-                person.version = person.version or old.version
+                if not person.version or person.version == in_force:
+                    person.version = old.version  # so that they adopt the one in force
     for old in gone:
         state.dismiss(old.id, offset)
         work.dirty.discard(old.id)
@@ -283,14 +291,8 @@ def _replace(
         _admit(work, person, offset)
         if len(after) > 1:
             _lead(work, person.id, person.id)  # it may be the former id of whom this one left
-    for old in gone:
-        heir = None if old.leaves else state.index[min(old.ids)]  # a leaf's id leads on already
-        if heir is not None:
-            _lead(work, old.id, heir)
     work.together.append({p.id for p in changed} | {p.id for p in gone})
-    causing = state.index[cause]
-    assert causing is not None
-    _count_differences(work, causing, replaced, changed)
+    _count_differences(work, changed[0].id if changed else cause, replaced, changed)
 
 
 def _count_differences(
@@ -319,10 +321,7 @@ def _admit(work: Work, person: Person, offset: Offset) -> None:
         person.refresh(state.workspace.slots)
     state.admit(person)
     work.dirty.add(person.id)
-    ways = list(person.ids)
-    if len(person.leaves) > 1:
-        ways += [alias for key in person.leaves if (alias := person_id(key)) != person.id]
-    for way in ways:
+    for way in person.ways - {person.id}:
         _lead(work, way, person.id)
 
 

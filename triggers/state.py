@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from heapq import heappop, heappush
 
 from events.record import START, Offset, Sweep
-from profile_state.identity import PLACES, person_id, place_of
+from profile_state.identity import PLACES, place_of
 from profile_state.person import NEVER, Person
 from triggers.definitions import Workspace
 
@@ -124,7 +124,7 @@ class State:
         """Let go of a person whom the ledger has as they are."""
         self._take_out(person.id)
         self.dues.release(person.id)
-        for way in (person.id, *person.ids, *map(person_id, person.leaves)):
+        for way in person.ways:
             if self.index.get(way) == person.id:
                 del self.index[way]
 

@@ -120,8 +120,8 @@ def _after_last_cut(words: list[Word], pair: tuple[str, str]) -> list[Word]:
 
 
 def _standing(edges: list[Edge], words: list[Word]) -> list[Edge]:
-    cut = {pair for pair in map(_pair, words) if not _after_last_cut(words, pair)}
-    return [e for e in edges if (e.a, e.b) not in cut]
+    parted = {_pair(w) for w in words if w.cut}  # what joins them again, joins them anew
+    return [e for e in edges if e.trust == OPERATOR or (e.a, e.b) not in parted]
 
 
 def _shared(edges: list[Edge]) -> set[str]:
