@@ -72,7 +72,7 @@ class Engine:
         self._bounds = bounds
         self._mover = Mover(store, older, bounds.copies) if older is not None else None
         self.state = State(partition)
-        self.behind = WriteBehind(store, self.state.people, self.state.index)
+        self.behind = _behind(store, self.state)
         self.residents = Residents(self.state, self.behind, bounds)
         self.position = -1  # id of the last entry processed
         self.hot = Hot()
@@ -101,7 +101,7 @@ class Engine:
         if self._mover is not None:
             self._mover.restart()
             self.state.older = bool(self._older)
-        self.behind = WriteBehind(self._store, self.state.people, self.state.index)
+        self.behind = _behind(self._store, self.state)
         self.behind.start(mark)
         self.residents = Residents(self.state, self.behind, self._bounds)
         self.position = mark.offset.entry  # steps end with entries, and so do marks
@@ -226,6 +226,10 @@ class Engine:
         ):
             self._store.settled(0.05)
         self._store.settled(patience_s)
+
+
+def _behind(store: Store, state: State) -> WriteBehind:
+    return WriteBehind(store, state.people, state.index, state.gone)
 
 
 def _outputs(work: Work) -> Outputs:

@@ -8,7 +8,6 @@ from profile_state.copies.disk import Disk
 from profile_state.person import unpack
 from profile_state.stores.base import Store
 from triggers import core
-from triggers.erasure import is_tombstone
 from triggers.state import State
 
 AHEAD = 60 * 60_000  # ms; how far beyond what is needed it is known who is due
@@ -33,9 +32,8 @@ def bring_in(
     while wanted := core.needs(state, stretch):
         loaded = store.load(wanted.identifiers, wanted.people)
         state.index.update(loaded.leads)
-        state.absent += [
-            way for way, lead in loaded.leads.items() if lead is None and is_tombstone(way)
-        ]
+        if state.erasure_keys:
+            state.absent += [way for way, lead in loaded.leads.items() if lead is None]
         slots = state.workspace.slots if state.workspace is not None else {}
         for value in loaded.people.values():
             state.admit(unpack(value, slots))

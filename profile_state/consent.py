@@ -4,12 +4,13 @@ A grant at time t cancels an earlier denial on another of the person's leaves on
 of time <= t already joined the two. So nobody gains a consent by being merged.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from profile_state.bounds import let_go
-from profile_state.identity import Edge, connected_since
+from profile_state.identity import DEFAULT_LIMITS, joined_by
 from profile_state.leaf import Leaf
+from profile_state.person import Person
 
 EVERY = "*"  # every channel
 MOST = 500  # purposes by channel that a leaf remembers
@@ -60,18 +61,20 @@ def _rank(time: int, granted: bool, message_id: str) -> tuple[int, bool, str]:
     return (time, not granted, message_id)
 
 
-def consent(leaves: Iterable[Leaf], edges: list[Edge], purpose: str, channel: str) -> bool | None:
+def consent(
+    person: Person, purpose: str, channel: str, limits: Mapping[str, int] = DEFAULT_LIMITS
+) -> bool | None:
     """Say whether a person allows a purpose on a channel; None where they never said.
 
     Args:
-        leaves: the person's leaves.
-        edges: the accepted edges that join them.
+        person: anybody.
         purpose: such as "marketing".
         channel: such as "email". A statement for every channel counts for it too.
+        limits: of identity, by which it is judged who was joined when.
     """
     said = [
         (time, granted, leaf.key)
-        for leaf in leaves
+        for leaf in person.leaves.values()
         for key in (f"{purpose}|{channel}", f"{purpose}|{EVERY}")
         if (found := leaf.consents.get(key)) is not None
         for time, _, granted in (found,)
@@ -80,14 +83,17 @@ def consent(leaves: Iterable[Leaf], edges: list[Edge], purpose: str, channel: st
         return None
     grants = [(time, key) for time, granted, key in said if granted]
     for time, granted, key in said:
-        if not granted and not any(_cancels(edges, g, time, key) for g in grants):
+        if not granted and not any(_cancels(person, limits, g, time, key) for g in grants):
             return False
     return True
 
 
-def _cancels(edges: list[Edge], grant: tuple[int, str], denied: int, key: str) -> bool:
+def _cancels(
+    person: Person, limits: Mapping[str, int], grant: tuple[int, str], denied: int, key: str
+) -> bool:
     time, of = grant
     if time <= denied:
         return False
-    since = connected_since(edges, of, key)
-    return since is not None and since <= time
+    edges = [*person.edges, *person.refused]
+    others = {end for e in person.refused for end in (e.a, e.b)} - person.ids
+    return joined_by(time, of, key, edges, others, limits)

@@ -8,7 +8,7 @@ left out.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import NamedTuple
 
 import msgspec
@@ -94,7 +94,10 @@ class Grouping(NamedTuple):
 
 
 def group(
-    identifiers: Iterable[str], edges: Iterable[Edge], limits: Mapping[str, int] = DEFAULT_LIMITS
+    identifiers: Iterable[str],
+    edges: Iterable[Edge],
+    limits: Mapping[str, int] = DEFAULT_LIMITS,
+    apart: Set[str] = frozenset(),
 ) -> Grouping:
     """Group identifiers into people.
 
@@ -109,6 +112,8 @@ def group(
         identifiers: all identifiers to group, such as `user_id:u1`; those of edges are added.
         edges: in any order, with any repetition.
         limits: the most identifiers of each type that one person may have.
+        apart: identifiers that others have for certain: edges to them say which devices are
+            shared, and join nobody.
 
     Returns:
         The groups; `refused` holds the cuts too, and what they took away.
@@ -127,8 +132,13 @@ def group(
     for e in refused:
         members.setdefault(e.a, {e.a})
         members.setdefault(e.b, {e.b})
+    for other in apart:
+        members.pop(other, None)
     accepted: list[Edge] = []
     for e in ordered:
+        if e.a in apart or e.b in apart:
+            refused.append(e)
+            continue
         left = members.setdefault(e.a, {e.a})
         right = members.setdefault(e.b, {e.b})
         if e.a in shared and kind_of(e.b) == USER:
@@ -251,19 +261,21 @@ def _identified(part: set[str]) -> bool:
     return any(kind_of(identifier) != ANONYMOUS for identifier in part)
 
 
-def connected_since(edges: Iterable[Edge], one: str, other: str) -> int | None:
-    """Return the time (ms) from which accepted edges join two identifiers, None if never.
+def joined_by(
+    time: int,
+    one: str,
+    other: str,
+    edges: Iterable[Edge],
+    apart: Set[str] = frozenset(),
+    limits: Mapping[str, int] = DEFAULT_LIMITS,
+) -> bool:
+    """Say whether the edges of an instant (ms) and before it make two identifiers one person.
 
-    >>> connected_since([edge(7, "m", "anonymous_id:a", "user_id:u", 0)], "user_id:u", "anonymous_id:a")
-    7
+    >>> tie = edge(7, "m", "anonymous_id:a", "user_id:u", 0)
+    >>> [joined_by(time, "user_id:u", "anonymous_id:a", [tie]) for time in (6, 7)]
+    [False, True]
     """
     if one == other:
-        return 0
-    members: dict[str, set[str]] = {}
-    for e in sorted(edges):
-        joined = members.get(e.a, {e.a}) | members.get(e.b, {e.b})
-        for identifier in joined:
-            members[identifier] = joined
-        if one in joined and other in joined:
-            return e.time
-    return None
+        return True
+    by_then = [e for e in edges if e.time <= time]
+    return any(one in g and other in g for g in group((one, other), by_then, limits, apart).groups)

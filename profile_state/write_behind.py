@@ -23,11 +23,16 @@ class WriteBehind:
     """Gathers changes of one partition and drains them into its store."""
 
     def __init__(
-        self, store: Store, people: Mapping[str, Person], index: Mapping[str, str | None]
+        self,
+        store: Store,
+        people: Mapping[str, Person],
+        index: Mapping[str, str | None],
+        gone: Mapping[str, Offset],
     ) -> None:
         self._store = store
         self._people = people
         self._index = index
+        self._gone = gone  # people who are no more; whoever else is missing has left memory
         self._gathering: dict[str, None] = {}  # in order of first change
         self._draining: set[str] = set()
         self._order: deque[str] = deque()  # of the generation that drains
@@ -146,9 +151,9 @@ class WriteBehind:
         """Add somebody to a chunk, with what moved and what they caused; returns their bytes."""
         known = self._people.get(person)
         value = b"" if known is None else pack(known)
-        if known is None:
+        if known is None and person in self._gone:
             chunk.removed.append(person)
-        else:
+        elif known is not None:
             chunk.people.append((person, value, known.due))
         for identifier in self._moved.pop(person, ()):
             leads = self._index.get(identifier)

@@ -6,6 +6,7 @@ and `now`, and calls only what `triggers.runtime` offers. Texts go in through re
 
 import re
 from collections.abc import Collection
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -298,13 +299,19 @@ def _no_bare_words(node: ast.Node, column: int) -> None:
             raise ExpressionError(message, column)
 
 
+@cache
+def _conditions() -> dict[str, ModuleType]:
+    """Find the functions once: a version that comes into force later reads no folder."""
+    return found_in("triggers.conditions")
+
+
 def function_of(call: ast.Call) -> ModuleType:
     """Find the module of a function by its name.
 
     Raises:
         ExpressionError: with the nearest known function, or for a number that it does not take.
     """
-    known = found_in("triggers.conditions")
+    known = _conditions()
     if call.function not in known:
         hint = nearest(call.function, known)
         raise ExpressionError(

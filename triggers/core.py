@@ -91,8 +91,9 @@ def needs(state: State, batches: list[Batch]) -> Needs:
     for batch in batches:
         for record in batch.records:
             if isinstance(record, Event):
-                if not _at_hand(state, record.ids):
-                    _need(state, record.ids, wanted)
+                ids = erasure.named(record) if state.erasure_keys else record.ids
+                if not _at_hand(state, ids):
+                    _need(state, ids, wanted)
                 key = record.key
                 if state.older and key not in state.first_seen and key not in state.asked:
                     wanted.copies.add(key)

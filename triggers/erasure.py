@@ -7,16 +7,18 @@ it has an offset up to which the log is applied, and counts what it drops.
 
 from collections.abc import Iterable
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 
 from events.record import Erase, Event, Offset
-from profile_state.identity import person_id
+from profile_state.identity import ANONYMOUS, kind_of
 from profile_state.person import Person
 from triggers import people
 from triggers.state import State
 from triggers.work import Withdrawal, Work
 
+CONTACTS = ("email", "phone")  # traits that name a person, in the normal form of identifiers
 EVERY = "*"  # purpose or channel
 _MARK = "e_"  # before the hash; identifiers have a type and a colon
 
@@ -52,17 +54,52 @@ def standing(state: State, identifier: str) -> Person | None:
 
 
 def without_erased(work: Work, event: Event, offset: Offset) -> Event | None:
-    """Drop what is about somebody erased, and the erased identifiers of what is about others.
+    """Drop what is about somebody erased, and what names them in an event about others.
+
+    An event that is dropped may be the first to say that an anonymous id is theirs, as a login
+    does that was under way: it goes along, as it would have, had the login come first.
 
     Returns:
         The event to apply; None for none.
     """
-    tomb = standing(work.state, event.leaf)
+    state = work.state
+    tomb = standing(state, event.leaf)
     if tomb is not None:
-        _drop(work, tomb, offset)
+        for other in event.ids:
+            person = state.find(other)
+            if person is not None and all(kind_of(i) == ANONYMOUS for i in person.ids):
+                _take_out(work, other, _key_of(state, event.leaf), offset)
+        _drop(work, tomb, offset, "erased")
         return None
-    kept = tuple(i for i in event.ids if standing(work.state, i) is None)
-    return event if kept == event.ids else msgspec.structs.replace(event, ids=kept)
+    erased = {i for i in named(event) if standing(state, i) is not None}
+    if not erased:
+        return event
+    return msgspec.structs.replace(
+        event,
+        ids=tuple(i for i in event.ids if i not in erased),
+        traits=_without(erased, event.traits),
+        addresses=_without(erased, event.addresses),
+    )
+
+
+def named(event: Event) -> tuple[str, ...]:
+    """Return every identifier that an event names: those that join, traits and addresses.
+
+    >>> from tests.shop import an_event
+    >>> named(an_event("identify", user="u", traits={"email": "u@x.example", "plan": "pro"}))
+    ('user_id:u', 'email:u@x.example')
+    """
+    told = [*event.addresses.items(), *((kind, event.traits.get(kind)) for kind in CONTACTS)]
+    return (*event.ids, *(f"{kind}:{value}" for kind, value in told if isinstance(value, str)))
+
+
+def _without(erased: set[str], told: dict[str, Any]) -> dict[str, Any]:
+    return {kind: value for kind, value in told.items() if f"{kind}:{value}" not in erased}
+
+
+def _key_of(state: State, identifier: str) -> bytes:
+    """Return the key under which an identifier has its tombstone."""
+    return next(k for k in state.erasure_keys if state.find(tombstone(identifier, k)) is not None)
 
 
 def names_erased(work: Work, identifiers: Iterable[str], offset: Offset) -> bool:
@@ -70,14 +107,14 @@ def names_erased(work: Work, identifiers: Iterable[str], offset: Offset) -> bool
     for identifier in identifiers:
         tomb = standing(work.state, identifier)
         if tomb is not None:
-            _drop(work, tomb, offset)
+            _drop(work, tomb, offset, "words_dropped")
             return True
     return False
 
 
-def _drop(work: Work, tomb: Person, offset: Offset) -> None:
+def _drop(work: Work, tomb: Person, offset: Offset, what: str) -> None:
     if tomb.offset < offset:
-        work.count(tomb.id, "erased")
+        work.count(tomb.id, what)
         tomb.offset = offset
         work.dirty.add(tomb.id)
 
@@ -97,17 +134,23 @@ def erase(work: Work, said: Erase, offset: Offset) -> list[Person]:
     person = state.find(said.identifier)
     if person is not None and person.offset >= offset:
         return []
-    identifiers = {said.identifier} if person is None else {said.identifier, *person.ids}
+    changed = _take_out(work, said.identifier, said.key, offset)
+    work.count(tombstone(said.identifier, said.key), "erasures")
+    return changed
+
+
+def _take_out(work: Work, identifier: str, key: bytes, offset: Offset) -> list[Person]:
+    """Leave tombstones of whoever an identifier belongs to; returns others whom it changed."""
+    state = work.state
+    person = state.find(identifier)
+    identifiers = {identifier} if person is None else {identifier, *person.ids}
     tombs = [
-        people.admit_tombstone(work, tombstone(identifier, said.key), offset)
-        for identifier in sorted(identifiers)
+        people.admit_tombstone(work, tombstone(one, key), offset) for one in sorted(identifiers)
     ]
-    work.count(tombs[0].id, "erasures")
     if person is not None:
         work.count(tombs[0].id, "forgotten", sum(leaf.total for leaf in person.leaves.values()))
         # An activation names its person by an id that is or was this one's.
         work.withdrawals += [
-            Withdrawal(name, EVERY, EVERY, state.now)
-            for name in sorted({person.id, *map(person_id, person.leaves)})
+            Withdrawal(name, EVERY, EVERY, state.now) for name in sorted(person.ways - person.ids)
         ]
-    return people.forget(work, said.identifier, tombs, offset)
+    return people.forget(work, identifier, tombs, offset)

@@ -100,7 +100,7 @@ def forget(work: Work, identifier: str, tombs: list[Person], offset: Offset) -> 
     ]
     # What nobody else ever named, such as an address beyond the limit, goes along.
     stated = leaves.keys() | {end for e in edges for end in (e.a, e.b)}
-    ways |= {way for p in rest if not stated & p.ids for way in p.ways}
+    ways |= {way for p in rest if p.offset < offset and not stated & p.ids for way in p.ways}
     for way in ways:
         state.index[way] = None
         work.index[way] = tombs[0].id  # written with it
@@ -113,7 +113,8 @@ def forget(work: Work, identifier: str, tombs: list[Person], offset: Offset) -> 
         cause=tombs[0].id,
         offset=offset,
     )
-    work.together.append({tomb.id for tomb in tombs} | {p.id for p in before.values()})
+    erased = set() if person is None else {person.id}
+    work.together.append({tomb.id for tomb in tombs} | erased | {p.id for p in changed})
     return changed
 
 
@@ -232,7 +233,14 @@ def _settle(
     must be somebody who is written in the same call.
     """
     workspace = work.state.workspace
-    grouping = group(ids, edges, workspace.limits if workspace is not None else {})
+    # Read again after a crash, somebody may be ahead of this record. It changed nothing of them
+    # then: whom one record changes are written together. So nothing of them is changed now.
+    ahead = {p.id for p in before.values() if p.offset > offset}
+    apart = {i for one in ahead for i in before[one].ids}
+    if ahead:
+        before = {one: p for one, p in before.items() if one not in ahead}
+        edges = [e for e in edges if e.a not in apart or e.b not in apart]
+    grouping = group(ids - apart, edges, workspace.limits if workspace is not None else {}, apart)
     # Who has no events is called after an identifier, until events come or others do.
     named = {n for p in before.values() for n in (p.named if p.leaves else {min(p.ids), *p.named})}
     changed: list[Person] = []

@@ -1,5 +1,6 @@
 """Runs: who enters a trigger, what ends a wait, and what becomes of each step."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from events.record import Event
@@ -299,22 +300,21 @@ def take_steps(work: Work, person: Person, candidates: list[Candidate]) -> None:
     workspace = work.state.workspace
     if not candidates or workspace is None:
         return
-    subject = _subject(person)
+    subject = _subject(person, workspace.limits)
     for candidate in sorted(
         candidates, key=lambda c: (-c.trigger.priority, c.trigger.name, c.run.key)
     ):
         _take(work, person, candidate, subject, workspace)
 
 
-def _subject(person: Person) -> Subject:
+def _subject(person: Person, limits: Mapping[str, int]) -> Subject:
     traits = person.view.traits
     stated = traits.get("timezone")
-    leaves = list(person.leaves.values())
     return Subject(
         timezone=stated[2] if stated is not None and isinstance(stated[2], str) else None,
         addresses={kind: known[2] for kind, known in person.view.addresses.items()},
         traits=frozenset(name for name, known in traits.items() if known[2] not in (None, "")),
-        consent=lambda purpose, channel: consent(leaves, person.edges, purpose, channel),
+        consent=lambda purpose, channel: consent(person, purpose, channel, limits),
         sent=person.sent(),
     )
 

@@ -97,7 +97,7 @@ class State:
         self.sweep: Sweep | None = None  # what is still to be swept for the workspace in force
         self.loaded: set[Sweep] = set()  # sweeps whose people are in memory, ahead of their step
         self.index: dict[str, str | None] = {}  # identifier or former id -> person, None: nobody
-        self.absent: list[str] = []  # names of tombstones that the step at hand found none under
+        self.absent: list[str] = []  # what an erasure may have left a tombstone of, and has not
         self.dues = Dues()
         self.erasure_keys: tuple[bytes, ...] = ()  # of tombstones; empty where nobody was erased
         self.first_seen: dict[bytes, int] = {}  # event key -> first copy, see `copies.base.packed`

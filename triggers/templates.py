@@ -17,10 +17,10 @@ from liquid.builtin.expressions.loop import LoopExpression
 from liquid.builtin.expressions.primitive import RangeLiteral
 from liquid.exceptions import LiquidError
 from liquid.expression import Expression
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
 from triggers.words import nearest
+from triggers.yaml import Yaml
 
 OUTPUT_LIMIT = 1_000_000  # bytes; a mail above this is cut off by every large provider anyway
 SOURCE_LIMIT = 256 * 1024  # characters of one template file
@@ -261,7 +261,7 @@ def _front(path: str, head: str) -> tuple[Front, int]:
         raise TemplateError(path, 2, f"more than {BRACKET_LIMIT} brackets in the front matter")
     if re.search(r"(?m)^\s*[\w-]+:\s*[&*!]", head):
         raise TemplateError(path, 2, "tags and anchors are not allowed; put the text in quotes")
-    yaml = YAML(typ="safe", pure=True)
+    yaml = Yaml(typ="safe", pure=True)
     yaml.version = (1, 2)
     try:
         read = yaml.load(head) if head.strip() else {}

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 SCRIPT = """
-import builtins, os, random, secrets, socket, sys, time, uuid
+import builtins, io, os, random, secrets, socket, sys, time, uuid
 
 def torn(module, name):
     def gone(*args, **kwargs):
@@ -29,12 +29,15 @@ entries.insert(121, (entries[121][0], [Sweep(0, 4095)]))
 last = entries[-1][0]
 entries += [(last + n * 3_600_000, [Tick(last + n * 3_600_000)]) for n in range(40)]
 
+# What code and which time zones there are is found out once, with the first workspace.
+load({"workspace.yaml": "workspace: w\\n", "segments/s.yaml": "segment: s\\nif: count(x) > 1"}, {})
 if sys.argv[1] == "torn":
     for module in (time, random, secrets, uuid):
         for name, value in list(vars(module).items()):
             if callable(value) and not isinstance(value, type) and not name.startswith("_"):
                 setattr(module, name, torn(module, name))
-    for module, name in ((os, "urandom"), (os, "getpid"), (builtins, "open"), (socket, "socket")):
+    for module, name in ((os, "urandom"), (os, "getpid"), (builtins, "open"), (io, "open"),
+                         (os, "open"), (os, "scandir"), (os, "stat"), (socket, "socket")):
         setattr(module, name, torn(module, name))
 
 state, sent = State(0), []

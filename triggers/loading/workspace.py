@@ -1,13 +1,13 @@
 """workspace.yaml: time zone, purposes, channels and their caps."""
 
 import re
-from zoneinfo import available_timezones
 
 from events.names import slug
 from profile_state.identity import DEFAULT_LIMITS
 from triggers import rules
 from triggers.definitions import Cap, PurposeRule
 from triggers.loading.context import Context
+from triggers.local_time import zones
 from triggers.problems import Problem, WorkspaceError
 from triggers.schema import Purpose, WorkspaceFile
 from triggers.words import nearest
@@ -33,9 +33,8 @@ def workspace_file(context: Context) -> tuple[Document, WorkspaceFile]:
     if found is None:
         raise WorkspaceError(context.problems)
     document, workspace = found
-    zones = available_timezones()
-    if workspace.timezone not in zones:
-        hint = nearest(workspace.timezone, zones)
+    if workspace.timezone not in zones():
+        hint = nearest(workspace.timezone, zones())
         context.say(document, ("timezone",), f"unknown time zone {workspace.timezone!r}.{hint}")
     _identifier_types(context, document, workspace)
     context.purposes = {

@@ -88,7 +88,7 @@ def every_id_is_in_one_place(evidence: Evidence) -> Iterator[str]:
     who = growing(evidence)
     first: dict[tuple[str, str, str], Said] = {}
     applied = duplicates = old = 0
-    erased = sum(who.dropped(w.place, *w.ends) for w in evidence.words)
+    erased = 0
     dead: dict[Place, str] = dict.fromkeys(
         (place for place, _ in evidence.letters), "missing_event_name"
     )
@@ -116,7 +116,8 @@ def every_id_is_in_one_place(evidence: Evidence) -> Iterator[str]:
         "duplicate": duplicates,
         "too_old": old,
         "erased": erased,
-        "erasures": len(who.erasures),
+        "words_dropped": sum(who.dropped(w.place, *w.ends) for w in evidence.words),
+        "erasures": sum(not gone.along for gone in who.erasures),
         "forgotten": forgotten,
     }
     for what, number in expected.items():

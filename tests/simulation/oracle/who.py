@@ -152,6 +152,7 @@ class Gone:
     at: int  # ms, the log's clock
     identifiers: frozenset[str]
     leaves: frozenset[str]
+    along: bool  # by an event of somebody erased before
 
 
 class Growing:
@@ -171,17 +172,28 @@ class Growing:
                 self._new.append(s)
                 oldest.update({o: min(told, oldest.get(o, told)) for o in stated})
         self._kept: dict[tuple[int, int, int], Who] = {}
-        for erasure in evidence.erasures:
-            self._erase(erasure)
+        records: list[Erasure | Said] = [*evidence.erasures, *evidence.said]
+        for record in sorted(records, key=lambda r: r.place):
+            if isinstance(record, Erasure):
+                self._erase(record.place, record.at, record.identifier)
+            elif record.leaf in self.gone:
+                self._take_along(record)
 
-    def _erase(self, erasure: Erasure) -> None:
-        if erasure.identifier in self.gone:
+    def _erase(self, place: Place, at: int, identifier: str, *, along: bool = False) -> None:
+        if identifier in self.gone:
             return
-        group = frozenset(self.after(erasure.place).of(erasure.identifier))
-        leaves = {s.leaf for s in self._firsts if s.place <= erasure.place} & group
-        taken = Gone(erasure.place, erasure.at, group, frozenset(leaves))
+        group = frozenset(self.after(place).of(identifier))
+        leaves = {s.leaf for s in self._firsts if s.place <= place} & group
+        taken = Gone(place, at, group, frozenset(leaves), along)
         self.erasures.append(taken)
         self.gone |= dict.fromkeys(group, taken)
+
+    def _take_along(self, dropped: Said) -> None:
+        """What an event of somebody erased says is theirs, and nobody else's yet, goes along."""
+        for other in dropped.ids[1:]:
+            group = self.after(dropped.place).group.get(other)
+            if group is not None and all(kind(i) == "anonymous_id" for i in group):
+                self._erase(dropped.place, dropped.at, other, along=True)
 
     def after(self, place: Place) -> Who:
         """Return who is who when the record at `place` has been read."""
@@ -199,14 +211,18 @@ class Growing:
     ) -> tuple[list[Said], list[Word]]:
         """Take away what nobody knows any more at `place`: whatever names somebody erased."""
         erased = self._erased(place)
-        left = [
-            s
-            if erased.isdisjoint(s.ids)
-            else replace(s, ids=tuple(i for i in s.ids if i not in erased))
-            for s in said
-            if s.leaf not in erased
-        ]
+        left = [self._without(erased, s) for s in said if s.leaf not in erased]
         return left, [w for w in words if erased.isdisjoint(w.ends)]
+
+    def _without(self, erased: set[str], s: Said) -> Said:
+        """Take the erased out of what others said, and their address out of what is said later."""
+        address = f"email:{s.traits.get('email')}"
+        if address in erased and self.dropped(s.place, address):
+            traits = {name: value for name, value in s.traits.items() if name != "email"}
+            s = replace(s, traits=traits, addresses={})
+        if erased.isdisjoint(s.ids):
+            return s
+        return replace(s, ids=tuple(i for i in s.ids if i not in erased))
 
     def _erased(self, place: Place) -> set[str]:
         return {i for gone in self.erasures if gone.place <= place for i in gone.identifiers}
