@@ -8,6 +8,9 @@ import msgspec
 from kairos.doctor import engine, folder, installation
 from kairos.doctor.base import Finding, warning
 from kairos.embedded.running import find
+from kairos.operators.words import carried_out
+from kairos.profile.beside import Beside
+from kairos.profile.everybody import InexactError, everybody_of
 from kairos.say import as_json, failed
 from kairos.settings import Settings, SettingsError
 from kairos.where import DATA, by_variables
@@ -15,7 +18,13 @@ from kairos.where import DATA, by_variables
 MARK = {"ok": "ok     ", "warning": "WARNING", "wrong": "WRONG  "}
 
 
-def command(*, data: Path | None = None, workspace: Path | None = None, json: bool = False) -> int:
+def command(
+    *,
+    data: Path | None = None,
+    workspace: Path | None = None,
+    hashes: bool = False,
+    json: bool = False,
+) -> int:
     """Look at this machine, a data folder and a running engine, and say what is wrong.
 
     Each finding has what was looked at, what was found, and what to do. Exit code 1 says that
@@ -27,9 +36,14 @@ def command(*, data: Path | None = None, workspace: Path | None = None, json: bo
         The data folder of `kairos up`; else the KAIROS_* variables, else kairos-data.
     workspace
         A workspace folder to check as well.
+    hashes
+        Look for nothing; show the hash of all facts in the ledger and that of all decisions, by
+        which two ledgers are compared. Exit code 1 says that they cannot be exact now.
     json
         Print one JSON object.
     """
+    if hashes:
+        return carried_out("doctor", data, lambda running: _hashes(running, json=json), json=json)
     try:
         found = list(_findings(data, workspace))
     except SettingsError as error:
@@ -43,6 +57,20 @@ def command(*, data: Path | None = None, workspace: Path | None = None, json: bo
             if one.do:
                 print(f"{'':24}{one.do}")
     return 0 if healthy else 1
+
+
+def _hashes(running: Beside, *, json: bool) -> int:
+    try:
+        found = everybody_of(running)
+    except InexactError as error:
+        failed("doctor", error, json=json)
+        return 1
+    said = msgspec.to_builtins(found)
+    if json:
+        as_json(said)
+    else:
+        print("\n".join(f"{name:<9}  {value}" for name, value in said.items()))
+    return 0
 
 
 def _findings(data: Path | None, workspace: Path | None) -> Iterator[Finding]:

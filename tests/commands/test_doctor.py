@@ -3,26 +3,42 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from random import Random
 
 import httpx
+import msgspec
 import pytest
 import redis
 
 from collector.keys import first_keys
+from events import record
+from events.record import Record
+from events.sources.valkey import ValkeyLog
+from flows.engine import Engine
 from kairos.commands.doctor import command
 from kairos.embedded import servers
 from kairos.embedded.children import end
 from kairos.embedded.stack import Stack
 from kairos.example import example
 from kairos.parts import collector, live
+from kairos.parts.live import now_ms
+from kairos.profile.beside import Beside, beside
+from kairos.profile.everybody import InexactError, everybody_of
 from kairos.settings import Collector, Log, Settings, SettingsError
+from profile_state.stores.base import Mark
+from profile_state.stores.redis import RedisStore
+from tests.commands.conftest import Told
+from tests.flows.test_crashes import FILES
+from tests.shop import ADDRESSES, MINUTE
+from tests.triggers.orders import START, nine
 
-Told = dict[str, dict[str, str]]
+Findings = dict[str, dict[str, str]]
 
 
-def told(capsys: pytest.CaptureFixture[str]) -> tuple[bool, Told]:
+def findings(capsys: pytest.CaptureFixture[str]) -> tuple[bool, Findings]:
     said = json.loads(capsys.readouterr().out.splitlines()[-1])
     return said["healthy"], {one["what"]: one for one in said["findings"]}
 
@@ -47,22 +63,187 @@ def test_a_running_stack_is_healthy_until_something_is_left_over(
     key = first_keys(tmp_path / "keys.json", "2026-11-25T00:00:00Z")["server"]
     with Stack(tmp_path, example()) as stack:
         assert command(data=tmp_path, workspace=example(), json=True) == 0
-        healthy, found = told(capsys)
+        healthy, found = findings(capsys)
         assert healthy
         assert {one["state"] for one in found.values()} == {"ok"}
         assert {"python", "server", "fsync", "workspace", "collector", "log", "ledger"} <= set(
             found
         )
         assert found["live flow"]["found"] == "everything in the log is applied and stored"
+        assert command(data=tmp_path, hashes=True, json=True) == 0
+        assert json.loads(capsys.readouterr().out)["people"] == 0
 
         httpx.post(f"{stack.url}/v1/track", json={"event": "Seen"}, auth=(key, ""))
         with redis.Redis.from_url(stack.settings.ledger) as ledger:
             while not ledger.hlen("dead:{p0}"):
                 pass
         assert command(data=tmp_path, json=True) == 0
-        _, found = told(capsys)
+        _, found = findings(capsys)
         assert found["dead letters"]["state"] == "warning"
         assert found["dead letters"]["found"] == "1 no_identifier"
+
+
+class Installation:
+    """A log and a ledger of their own, on the server that tests share, and an engine now and then."""
+
+    def __init__(self, valkey: Path, log: str, database: int) -> None:
+        self.settings = Settings(
+            Log(f"valkey://{valkey}?name={log}"), f"unix://{valkey}?db={database}"
+        )
+
+    def append(self, *entries: Iterable[Record]) -> None:
+        log = ValkeyLog(self.settings.log.url)
+        for records in entries:
+            log.append(0, record.encode(list(records)))
+        log.close()
+
+    def run(self, limit: int = 100) -> None:
+        """Let an engine read everything, so many entries at a time, and end."""
+        log, store = ValkeyLog(self.settings.log.url), RedisStore(self.settings.ledger)
+        engine = Engine(log, store, ADDRESSES, clock=now_ms, monotonic=time.monotonic)
+        engine.recover()
+        if not engine.state.files and log.last(0) < 0:
+            engine.adopt(FILES)
+        while entries := log.read(0, engine.position, limit, 0):
+            engine.process(entries)
+        engine.drain()
+        store.close()
+        log.close()
+
+    def hashes(self, monkeypatch: pytest.MonkeyPatch, told: Told) -> dict[str, str | int]:
+        """Ask the command."""
+        for name, value in self.settings.to_env().items():
+            monkeypatch.setenv(name, value)
+        assert command(hashes=True, json=True) == 0
+        return told()
+
+
+def lately() -> list[Record]:
+    """Nine records of the last half an hour: windows leave none of them out while this runs."""
+    shift = now_ms() - START - 30 * MINUTE
+    return [msgspec.structs.replace(one, time=one.time + shift) for one in nine()]
+
+
+def test_the_same_events_in_another_order_and_batching_have_the_same_facts(
+    valkey: Path, monkeypatch: pytest.MonkeyPatch, told: Told
+) -> None:
+    one, other = Installation(valkey, "one", 1), Installation(valkey, "other", 2)
+    fewer = Installation(valkey, "fewer", 3)
+    records, draw = lately(), Random(1)
+    mixed = [*records, *draw.sample(records, 3)]
+    draw.shuffle(mixed)
+    for installation in (one, other, fewer):
+        installation.run()
+    one.append(*([r] for r in records))
+    one.run(limit=2)
+    other.append(mixed[:5], mixed[5:7], mixed[7:])
+    other.run()
+    fewer.append(records[:-1])
+    fewer.run()
+    first, second, third = (x.hashes(monkeypatch, told) for x in (one, other, fewer))
+    assert first["facts"] == second["facts"] != third["facts"]
+    assert (first["people"], first["leaves"]) == (second["people"], second["leaves"]) == (4, 4)
+    assert first["entry"] != second["entry"]
+
+
+def test_the_same_log_read_again_has_the_same_decisions(
+    valkey: Path, monkeypatch: pytest.MonkeyPatch, told: Told
+) -> None:
+    live, again = Installation(valkey, "one", 1), Installation(valkey, "one", 2)
+    live.run()
+    for entry in ([r] for r in lately()):
+        live.append(entry)
+        live.run()
+    again.run(limit=3)
+    assert again.hashes(monkeypatch, told) == live.hashes(monkeypatch, told)
+
+
+def test_people_read_hashes_in_lines(
+    valkey: Path, monkeypatch: pytest.MonkeyPatch, told: Told, capsys: pytest.CaptureFixture[str]
+) -> None:
+    installation = Installation(valkey, "one", 1)
+    found = installation.hashes(monkeypatch, told)
+    assert (found["entry"], found["people"], found["facts"]) == (-1, 0, "0" * 32)
+    installation.run()
+    installation.append(lately())
+    installation.run()
+    found = installation.hashes(monkeypatch, told)
+    assert command(hashes=True) == 0
+    lines = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    assert lines == {name: str(value) for name, value in found.items()}
+
+
+def test_no_hash_is_shown_of_somebody_who_is_ahead_of_the_stored_offset(
+    valkey: Path, monkeypatch: pytest.MonkeyPatch, told: Told, capsys: pytest.CaptureFixture[str]
+) -> None:
+    installation = Installation(valkey, "one", 1)
+    installation.run()
+    installation.append(lately())
+    installation.run()
+    installation.hashes(monkeypatch, told)
+    with redis.Redis.from_url(installation.settings.ledger) as ledger:
+        ledger.hset("mark:{p0}", "nth", 3)  # as between two chunks of one entry
+    assert command(hashes=True) == 1
+    shown = capsys.readouterr()
+    assert "and the stored offset is entry" in shown.err
+    assert "facts" not in shown.out
+    assert command(hashes=True, json=True) == 1
+    assert told().keys() == {"error"}
+
+
+def test_no_hash_is_shown_of_an_engine_that_is_behind_or_of_another_log(valkey: Path) -> None:
+    installation = Installation(valkey, "one", 1)
+    installation.run()
+    installation.append(lately())
+    with (
+        beside(installation.settings) as running,
+        pytest.raises(InexactError, match="the engine is behind"),
+    ):
+        everybody_of(running, patience_s=0.01)
+    installation.run()
+    elsewhere = msgspec.structs.replace(installation.settings, log=Log(f"valkey://{valkey}?name=b"))
+    with (
+        beside(elsewhere) as running,
+        pytest.raises(InexactError, match="is it the log of this ledger"),
+    ):
+        everybody_of(running, patience_s=0.01)
+
+
+class Busy(RedisStore):
+    """A ledger to which something happens while people are read."""
+
+    def __init__(self, url: str, happens: Callable[[], None]) -> None:
+        super().__init__(url)
+        self._happens = happens
+
+    def within(self, first: int, last: int) -> list[str]:
+        self._happens()
+        return super().within(first, last)
+
+
+def test_no_hash_is_shown_where_something_comes_in_meanwhile(valkey: Path) -> None:
+    installation = Installation(valkey, "one", 1)
+    installation.run()
+    installation.append(lately())
+    installation.run()
+
+    def another_engine_stores() -> None:
+        store = RedisStore(installation.settings.ledger)
+        mark = store.own().mark
+        store.mark(Mark(mark.offset._replace(nth=mark.offset.nth + 1), mark.files))
+        store.settled(5)
+        store.close()
+
+    for happens, said in (
+        (another_engine_stores, "the stored offset moved"),
+        (lambda: installation.append(lately()), "came into the log while people were read"),
+    ):
+        log = ValkeyLog(installation.settings.log.url)
+        store = Busy(installation.settings.ledger, happens)
+        with pytest.raises(InexactError, match=said):
+            everybody_of(Beside(log, store))
+        store.close()
+        log.close()
 
 
 def test_a_server_that_forgets_is_wrong(

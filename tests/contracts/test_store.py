@@ -1,6 +1,6 @@
 """Every ledger keeps the same promises."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +8,16 @@ import pytest
 from events.record import START, Offset
 from profile_state.copies.base import Seen
 from profile_state.person import NEVER
-from profile_state.stores.base import Chunk, FencedError, Mark, Outputs, Store
+from profile_state.stores.base import (
+    READ,
+    Chunk,
+    FencedError,
+    Loaded,
+    Mark,
+    Outputs,
+    Store,
+    everybody,
+)
 from profile_state.stores.memory import MemoryStore, Shelf
 from profile_state.stores.redis import RedisStore
 
@@ -112,6 +121,21 @@ def test_people_are_found_by_their_places_until_they_are_no_more(store: Open) ->
     assert (ledger.people(), ledger.within(2, 4095)) == (2, [])
 
 
+def test_everybody_is_read_however_they_are_spread(store: Open) -> None:
+    ledger = store()
+    ledger.own()
+    assert list(everybody(ledger)) == []
+    crowd = [f"p_7ff{n:03}" for n in range(40)]  # all in one place
+    spread = [f"p_{n:03x}" for n in range(0, 4096, 39)]
+    people = [(p, p.encode(), NEVER) for p in (*crowd, *spread, "e_fff")]
+    ledger.write(Chunk(people=people, index=[(f"user_id:{p}", p) for p, _, _ in people]))
+    ledger.write(Chunk(removed=["p_000"]))
+    ledger.settled(5)
+    expected = sorted(value for p, value, _ in people if p != "p_000")
+    for most in (1, 7, 1000):
+        assert sorted(everybody(ledger, most)) == expected
+
+
 def test_the_mark_says_what_is_still_to_be_swept(store: Open) -> None:
     ledger = store()
     ledger.own()
@@ -150,6 +174,30 @@ def test_i10_a_writer_that_was_replaced_changes_nothing(store: Open) -> None:
     third = store().own()
     assert third.mark.offset == START
     assert third.seen == []
+
+
+class Watched(MemoryStore):
+    """A ledger that notes how many people each read brings."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        super().__init__(shelf)
+        self.reads: list[int] = []
+
+    def load(self, identifiers: Iterable[str], people: Iterable[str]) -> Loaded:
+        loaded = super().load(identifiers, people)
+        self.reads.append(len(loaded.people))
+        return loaded
+
+
+def test_everybody_is_read_a_few_at_a_time() -> None:
+    ledger = Watched(Shelf())
+    ledger.own()
+    crowd = [f"p_7ff{n}" for n in range(150)]
+    spread = [f"p_{n:03x}" for n in range(0, 4096, 4)]
+    ledger.write(Chunk(people=[(p, b"x", NEVER) for p in (*crowd, *spread)]))
+    assert len(list(everybody(ledger))) == len(crowd) + len(spread)
+    assert max(ledger.reads) <= READ
+    assert len(ledger.reads) < 3 * (len(crowd) + len(spread)) / READ, "nor one by one"
 
 
 def test_a_large_chunk_is_one_call(store: Open) -> None:
