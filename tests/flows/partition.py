@@ -37,6 +37,7 @@ class Partition:
         draw: what the engine does next, and when it dies.
         clock: true time.
         deaths: of all turns, how many are the engine's last.
+        appends: whether the engine does what time asks for; else it only reads and writes behind.
     """
 
     def __init__(
@@ -46,6 +47,8 @@ class Partition:
         draw: Random,
         clock: Clock,
         deaths: float = 0.05,
+        *,
+        appends: bool = True,
     ) -> None:
         self.log = log
         self.clock = clock
@@ -54,6 +57,7 @@ class Partition:
         self._open_store = open_store
         self._draw = draw
         self._deaths = deaths
+        self._appends = appends
         self._store: Store | None = None
         self.start()
 
@@ -86,7 +90,10 @@ class Partition:
             if entries:
                 self.engine.process(entries)
         if draw.random() < 0.6:
-            self.engine.pump(eager=draw.random() < 0.5)
+            if self._appends:
+                self.engine.pump(eager=draw.random() < 0.5)
+            else:
+                self.engine.behind.pump(0.0, eager=True)
 
     @property
     def read_to_the_end(self) -> bool:
