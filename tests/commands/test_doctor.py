@@ -15,7 +15,8 @@ import redis
 
 from collector.keys import first_keys
 from events import record
-from events.record import Record
+from events.record import Record, Version
+from events.sources.replayed import ReplayedLog
 from events.sources.valkey import ValkeyLog
 from flows.engine import Engine
 from kairos.commands.doctor import command
@@ -32,8 +33,9 @@ from profile_state.stores.base import Mark
 from profile_state.stores.redis import RedisStore
 from tests.commands.conftest import Told
 from tests.flows.test_crashes import FILES
-from tests.shop import ADDRESSES, MINUTE
+from tests.shop import ADDRESSES, DAY, HOUR, MINUTE, an_event
 from tests.triggers.orders import START, nine
+from triggers.load import hash_of
 
 Findings = dict[str, dict[str, str]]
 
@@ -91,10 +93,11 @@ class Installation:
             Log(f"valkey://{valkey}?name={log}"), f"unix://{valkey}?db={database}"
         )
 
-    def append(self, *entries: Iterable[Record]) -> None:
-        log = ValkeyLog(self.settings.log.url)
+    def append(self, *entries: Iterable[Record], time: int = 0) -> None:
+        """Append entries, now or at a time that is past."""
+        log = ReplayedLog(self.settings.log.url)
         for records in entries:
-            log.append(0, record.encode(list(records)))
+            log.append_at(0, record.encode(list(records)), time or now_ms())
         log.close()
 
     def run(self, limit: int = 100) -> None:
@@ -128,22 +131,38 @@ def test_the_same_events_in_another_order_and_batching_have_the_same_facts(
     valkey: Path, monkeypatch: pytest.MonkeyPatch, told: Told
 ) -> None:
     one, other = Installation(valkey, "one", 1), Installation(valkey, "other", 2)
-    fewer = Installation(valkey, "fewer", 3)
+    elsewhere = Installation(valkey, "elsewhere", 3)
     records, draw = lately(), Random(1)
     mixed = [*records, *draw.sample(records, 3)]
     draw.shuffle(mixed)
-    for installation in (one, other, fewer):
+    first_view, *rest = records
+    for installation in (one, other, elsewhere):
         installation.run()
     one.append(*([r] for r in records))
     one.run(limit=2)
     other.append(mixed[:5], mixed[5:7], mixed[7:])
     other.run()
-    fewer.append(records[:-1])
-    fewer.run()
-    first, second, third = (x.hashes(monkeypatch, told) for x in (one, other, fewer))
-    assert first["facts"] == second["facts"] != third["facts"]
+    elsewhere.append([msgspec.structs.replace(first_view, properties={"product_id": "p9"}), *rest])
+    elsewhere.run()
+    first, second, third = (x.hashes(monkeypatch, told) for x in (one, other, elsewhere))
+    assert first["facts"] == second["facts"] != third["facts"], "a counter of p9 is other facts"
     assert (first["people"], first["leaves"]) == (second["people"], second["leaves"]) == (4, 4)
     assert first["entry"] != second["entry"]
+
+
+def test_what_has_left_every_window_is_no_fact_any_more(
+    valkey: Path, monkeypatch: pytest.MonkeyPatch, told: Told
+) -> None:
+    now = now_ms()
+    view = an_event("product_viewed", user="ana", time=now - DAY - HOUR, message_id="m1")
+    page = an_event("page_viewed", user="ana", time=now, message_id="m2")
+    then, later = Installation(valkey, "then", 1), Installation(valkey, "later", 2)
+    for installation, when in ((then, now - 2 * HOUR), (later, now)):
+        installation.append([Version(hash_of(FILES), FILES, "")], time=when)
+        installation.append([view], time=when)  # the older of the two remembers its instant
+        installation.append([page], time=now)
+        installation.run()
+    assert then.hashes(monkeypatch, told)["facts"] == later.hashes(monkeypatch, told)["facts"]
 
 
 def test_the_same_log_read_again_has_the_same_decisions(
