@@ -185,7 +185,7 @@ def lived_and_read_again(
 @pytest.mark.parametrize("seed", range(3))
 def test_i12_the_log_read_into_an_empty_ledger_is_the_live_one(seed: int, tmp_path: Path) -> None:
     clock = Clock(at("9:00"))
-    lost, rebuilt = lived_and_read_again(MemoryLog(clock), clock, InMemory(), seed, 250)
+    lost, rebuilt = lived_and_read_again(MemoryLog(clock), clock, InMemory(), seed, 200)
     check_alike(rebuilt, lost)
     worker = Slot(tmp_path / "slot", keyed=lambda _: False, now=clock.now)
     assert len(worker.take(list(lost.activations.values()), clock.now)) == len(lost.activations)
@@ -196,6 +196,6 @@ def test_i12_the_log_read_into_an_empty_ledger_is_the_live_one(seed: int, tmp_pa
 def test_i12_on_real_servers_too(valkey: Path) -> None:
     clock = Clock(at("9:00"))
     log = TimedLog(f"replayed://{valkey}?name=log", clock)
-    lost, rebuilt = lived_and_read_again(log, clock, OnValkey(valkey), 7, 120)
+    lost, rebuilt = lived_and_read_again(log, clock, OnValkey(valkey), 7, 90)
     log.close()
     check_alike(rebuilt, lost)
