@@ -65,10 +65,8 @@ def without_erased(work: Work, event: Event, offset: Offset) -> Event | None:
     state = work.state
     tomb = standing(state, event.leaf)
     if tomb is not None:
-        for other in event.ids:
-            person = state.find(other)
-            if person is not None and all(kind_of(i) == ANONYMOUS for i in person.ids):
-                _take_out(work, other, _key_of(state, event.leaf), offset)
+        if tomb.offset < offset:
+            _take_along(work, event, tomb, offset)
         _drop(work, tomb, offset, "erased")
         return None
     erased = {i for i in named(event) if standing(state, i) is not None}
@@ -80,6 +78,19 @@ def without_erased(work: Work, event: Event, offset: Offset) -> Event | None:
         traits=_without(erased, event.traits),
         addresses=_without(erased, event.addresses),
     )
+
+
+def _take_along(work: Work, event: Event, tomb: Person, offset: Offset) -> None:
+    state = work.state
+    for other in event.ids:
+        person = state.find(other)
+        if (
+            person is not None
+            and person.offset < offset
+            and all(kind_of(i) == ANONYMOUS for i in person.ids)
+        ):
+            _take_out(work, other, _key_of(state, event.leaf), offset)
+            work.together.append({tomb.id, person.id})
 
 
 def named(event: Event) -> tuple[str, ...]:

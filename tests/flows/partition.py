@@ -4,6 +4,7 @@ from collections.abc import Callable
 from random import Random
 
 from events.sources.base import Log
+from flows.bounds import DEFAULT, Bounds
 from flows.engine import Engine
 from profile_state.person import NEVER
 from profile_state.stores.base import Store
@@ -37,6 +38,7 @@ class Partition:
         draw: what the engine does next, and when it dies.
         clock: true time.
         deaths: of all turns, how many are the engine's last.
+        bounds: of its engines.
         appends: whether the engine does what time asks for; else it only reads and writes behind.
     """
 
@@ -47,6 +49,7 @@ class Partition:
         draw: Random,
         clock: Clock,
         deaths: float = 0.05,
+        bounds: Bounds = DEFAULT,
         *,
         appends: bool = True,
     ) -> None:
@@ -57,8 +60,10 @@ class Partition:
         self._open_store = open_store
         self._draw = draw
         self._deaths = deaths
+        self._bounds = bounds
         self._appends = appends
         self._store: Store | None = None
+        self.engine: Engine
         self.start()
 
     def start(self) -> None:
@@ -71,6 +76,7 @@ class Partition:
             ADDRESSES,
             clock=lambda: self.clock.now + self.skew,
             monotonic=lambda: self.clock.now / 1000,
+            bounds=self._bounds,
         )
         self.engine.recover()
         self.crashes += 1
@@ -125,11 +131,12 @@ class Partition:
         """Let time pass until nobody is due, all is read, and everybody is written."""
         self.skew = 0
         for _ in range(PATIENCE):
-            due = self.engine.state.dues.next()
-            if self.read_to_the_end and due >= NEVER and self.engine.state.sweep is None:
+            if self.read_to_the_end:
                 self.engine.drain()
-                return
-            if self.read_to_the_end and due < NEVER:
-                self.clock.now = max(due, self.clock.now + 100)
+                assert self._store is not None
+                due = self._store.due(0, NEVER)
+                if not due and self.engine.state.sweep is None:
+                    return
+                self.clock.now = max(self.clock.now + 100, *(instant for instant, _ in due[:1]))
             self.turn()
         raise AssertionError("the partition does not come to rest: somebody stays due")

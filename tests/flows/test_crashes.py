@@ -122,6 +122,11 @@ def run_through(seed: int) -> tuple[MemoryLog, Shelf]:
         shop.wait_until(instant)
         if nth == len(entries) // 2:
             shop.edit(segments__warm=FILES["segments/warm.yaml"].replace(">= 3", ">= 2"))
+        if nth in (2 * len(entries) // 5, 3 * len(entries) // 5):
+            most = 2 if nth < len(entries) // 2 else 1
+            shop.edit(
+                workspace=FILES["workspace.yaml"] + f"identity: {{user_id: {{max: {most}}}}}\n"
+            )
         if nth in (len(entries) // 3, 2 * len(entries) // 3):
             shop.join("user_id:u1", "anonymous_id:d1", cut=nth > len(entries) // 2)
             shop.join("user_id:u2", "user_id:u3", cut=nth > len(entries) // 2)

@@ -18,7 +18,7 @@ TRIAL, CART = 30 * MINUTE, 45 * MINUTE
 TOUR = 2 * HOUR  # from its first step to its last
 CAP = 2 * HOUR  # between two alarms of one person
 WARM, LAPSED = 3 * HOUR, 4 * HOUR
-EVERYBODY = 1_000  # room of a tick that serves all there are
+HELD = ("alarm", "letter", "tour")  # whose sends wait for more than an instant of their own
 BERLIN = ZoneInfo("Europe/Berlin")
 
 _TRIGGERS = {
@@ -274,8 +274,8 @@ class Waits:
                         self._event(record, entry.time)
                     case Join():
                         self._join(record, entry.time)
-                    case Tick(limit):
-                        self._tick(entry.time, limit)
+                    case Tick():
+                        self._tick(entry.time, record)
             for (trigger, whose), times in (+self._open).items():
                 self.wrong += [self._no_reason(trigger, whose, entry.time)] * times
         for instant, rest in by_instant.items():
@@ -372,20 +372,19 @@ class Waits:
 
     # Time.
 
-    def _tick(self, now: int, limit: int) -> None:
-        served = due_at_all = 0
+    def _tick(self, now: int, tick: Tick) -> None:
+        """Serve whom a tick reaches: everybody due before `tick.due`, and some of those due then."""
+        due_at_all = 0
         for group in self._people:
             due = [wait for wait in self._of(group) if self._is_due(wait, group, now)]
             edges = group.edges(now)
             fired = any(self._open[wait.trigger, wait.key] for wait in due)
             fired |= any(self._whose(edge, group) is not None for edge in edges)
-            served += fired
             due_at_all += bool(due or edges)
-            if limit >= EVERYBODY or fired:
+            own = [wait.due for wait in due if wait.trigger not in HELD]
+            if fired or tick.due >= now or any(at < tick.due for at in own):
                 self._serve(group, due, now)
         self.idle += not due_at_all
-        if served > limit:
-            self.wrong.append(f"the tick at {now} served {served} people, {limit} at most")
 
     def _is_due(self, wait: Wait, group: Group, now: int) -> bool:
         match wait.trigger:

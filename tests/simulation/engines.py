@@ -21,7 +21,7 @@ LATE_S = (0, 0, 5, 120, 600)  # after which an idle engine sees that somebody is
 PATIENCE_S = 1800.0  # for which it sleeps at most
 SMALL = Bounds(fired=5, swept=4)  # so that a storm takes several ticks, and a version many sweeps
 # Most first copies go to the disk, and whoever was not touched for a moment leaves memory.
-TIGHT = SMALL._replace(copies=60_000, people=0, stride=1024)
+TIGHT = SMALL._replace(copies=60_000, people=0, stride=256)
 
 
 class Engines:

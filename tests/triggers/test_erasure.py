@@ -1,6 +1,7 @@
 """Erasure: nothing of a person stays in memory or ledger, and nothing of them comes back."""
 
 import msgspec
+import pytest
 
 from events.record import VERIFIED
 from tests.shop import MINUTE, WORKSPACE, Shop, an_event
@@ -112,6 +113,45 @@ def test_memory_keeps_no_name_of_a_tombstone_that_is_none() -> None:
     known = len(shop.engine.state.index)
     shop.do("page_viewed", user="cid", anon="tv")
     assert len(shop.engine.state.index) == known + 2  # of one person
+
+
+def test_nothing_is_sent_to_an_erased_address_whoever_names_it() -> None:
+    hello = """
+trigger: hello
+when: {event: signed_up}
+do: [{send: {channels: [email], template: hello}}]
+deliver: {purpose: product, quiet_hours: off}
+"""
+    shop = Shop(
+        {"triggers/hello.yaml": hello, "templates/hello.email.liquid": "---\nsubject: a\n---\nb"}
+    )
+    shop.know("ana", email="ana@shop.example")
+    shop.erase("user_id:ana")
+    shop.know("anas-second", email="ana@shop.example")
+    shop.do("identify", anon="phone", traits={"email": "ana@shop.example"})
+    shop.do("signed_up", user="anas-second")
+    assert shop.sent == []
+    shop.engine.drain()
+    assert b"ana@shop.example" not in b"".join(shop.shelf.people.values())
+
+
+@pytest.mark.parametrize("first", ["login", "erasure"])
+def test_i11_a_login_under_way_takes_its_device_along(first: str) -> None:
+    shop = Shop(FILES)
+    shop.do("page_viewed", anon="phone", url="secret")
+    shop.do("page_viewed", user="ana")
+    shop.do("page_viewed", user="bob", anon="ipad")
+    login = an_event("identify", user="ana", anon="phone", time=shop.now, message_id="login")
+    shared = an_event("identify", user="ana", anon="ipad", time=shop.now, message_id="shared")
+    if first == "login":
+        shop.say([login, shared])
+    shop.erase("user_id:ana")
+    shop.say([login, shared])
+    assert [sorted(p.ids) for p in shop.engine.state.people.values() if p.ids] == [
+        ["anonymous_id:ipad", "user_id:bob"]
+    ]
+    shop.do("page_viewed", anon="phone")
+    assert shop.count("people") == 1
 
 
 def test_an_erasure_counts_once_whatever_its_key() -> None:
