@@ -195,7 +195,10 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
 def _event(work: Work, event: Event, offset: Offset) -> None:
     state = work.state
     if state.erasure_keys:
-        left = erasure.without_erased(work, event, offset)
+        left, changed = erasure.without_erased(work, event, offset)
+        for other in changed:
+            memberships.adopt(work, other)
+            _moved(work, other, None, None, offset)
         if left is None:
             return
         event = left

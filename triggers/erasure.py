@@ -53,35 +53,34 @@ def standing(state: State, identifier: str) -> Person | None:
     return None
 
 
-def without_erased(work: Work, event: Event, offset: Offset) -> Event | None:
+def without_erased(work: Work, event: Event, offset: Offset) -> tuple[Event | None, list[Person]]:
     """Drop what is about somebody erased, and what names them in an event about others.
 
     An event that is dropped may be the first to say that an anonymous id is theirs, as a login
     does that was under way: it goes along, as it would have, had the login come first.
 
     Returns:
-        The event to apply; None for none.
+        The event to apply, None for none; and others whom it changed.
     """
     state = work.state
     tomb = standing(state, event.leaf)
     if tomb is not None:
-        if tomb.offset < offset:
-            _take_along(work, event, tomb, offset)
+        changed = _take_along(work, event, tomb, offset) if tomb.offset < offset else []
         _drop(work, tomb, offset, "erased")
-        return None
+        return None, changed
     erased = {i for i in named(event) if standing(state, i) is not None}
-    if not erased:
-        return event
-    return msgspec.structs.replace(
-        event,
-        ids=tuple(i for i in event.ids if i not in erased),
-        traits=_without(erased, event.traits),
-        addresses=_without(erased, event.addresses),
-    )
+    if erased:
+        event = msgspec.structs.replace(
+            event,
+            ids=tuple(i for i in event.ids if i not in erased),
+            traits=_without(erased, event.traits),
+            addresses=_without(erased, event.addresses),
+        )
+    return event, []
 
 
-def _take_along(work: Work, event: Event, tomb: Person, offset: Offset) -> None:
-    state = work.state
+def _take_along(work: Work, event: Event, tomb: Person, offset: Offset) -> list[Person]:
+    state, changed = work.state, {}
     for other in event.ids:
         person = state.find(other)
         if (
@@ -89,8 +88,10 @@ def _take_along(work: Work, event: Event, tomb: Person, offset: Offset) -> None:
             and person.offset < offset
             and all(kind_of(i) == ANONYMOUS for i in person.ids)
         ):
-            _take_out(work, other, _key_of(state, event.leaf), offset)
+            for one in _take_out(work, other, _key_of(state, event.leaf), offset):
+                changed[one.id] = one
             work.together.append({tomb.id, person.id})
+    return [one for name, one in changed.items() if state.people.get(name) is one]
 
 
 def named(event: Event) -> tuple[str, ...]:
