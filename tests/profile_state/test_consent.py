@@ -1,12 +1,14 @@
 """Consent over every order, against the rule in its own words, applied to everything ever said."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profile_state.consent import EVERY, consent
-from tests.shop import Shop, an_event
+from tests.shop import MINUTE, Shop, an_event
 
 LEAVES = ("user_id:ana", "anonymous_id:d1", "anonymous_id:d2")
 
@@ -79,3 +81,45 @@ def test_a_person_allows_what_the_rule_says_in_any_order(
     for channel in ("email", "sms", "push"):
         found = consent(person, "marketing", channel)
         assert found == allowed(statements, ties, channel), channel
+
+
+def denied_then_granted_apart(shop: Shop, between: Callable[[], object] = lambda: None) -> None:
+    """P takes consent back, and Q gives it, while they are two people."""
+    shop.do("page_viewed", user="p")
+    shop.do("page_viewed", user="q")
+    shop.wait(MINUTE)
+    between()
+    shop.wait(MINUTE)
+    shop.allow("p", granted=False)
+    shop.wait(MINUTE)
+    shop.allow("q")
+    shop.wait(MINUTE)
+
+
+def test_g1_a_merge_by_hand_gives_no_consent_whatever_a_browser_had_claimed() -> None:
+    shop = Shop()
+
+    def claim() -> None:
+        said = an_event("alias", user="p", time=shop.now, message_id="claim")
+        shop.say([msgspec.structs.replace(said, ids=("user_id:p", "user_id:q"))])
+
+    denied_then_granted_apart(shop, claim)
+    shop.join("user_id:p", "user_id:q")
+    person = shop.person("user_id:p")
+    assert person is shop.person("user_id:q")
+    assert consent(person, "marketing", "email") is False
+    shop.wait(MINUTE)
+    shop.allow("q")
+    assert consent(person, "marketing", "email") is True
+
+
+def test_g1_what_was_granted_while_two_were_cut_apart_cancels_no_denial_once_they_are_joined() -> (
+    None
+):
+    shop = Shop()
+    shop.join("user_id:p", "user_id:q")
+    shop.wait(MINUTE)
+    denied_then_granted_apart(shop, lambda: shop.join("user_id:p", "user_id:q", cut=True))
+    assert consent(shop.person("user_id:p"), "marketing", "email") is False
+    shop.join("user_id:p", "user_id:q")
+    assert consent(shop.person("user_id:p"), "marketing", "email") is False

@@ -1,5 +1,6 @@
 """What a person of several leaves holds in one: folded event by event, or joined anew, it is the same."""
 
+from itertools import permutations
 from typing import Any
 
 from hypothesis import given, settings
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from profile_state.cells import Amounts, Slot
 from profile_state.person import Person
-from tests.shop import SECOND, Shop
+from tests.shop import SECOND, Shop, an_event
 
 SEGMENT = """segment: all
 if:
@@ -81,3 +82,41 @@ def test_the_view_is_the_union_of_the_leaves(
                 assert one is other is None or not inside(slot, one or other, shop.now)
             else:
                 assert inside(slot, one, shop.now) == inside(slot, other, shop.now), key
+
+
+def test_i3_statements_of_one_instant_and_one_message_id_fall_the_same_way_in_any_order() -> None:
+    """B5: two leaves of a person may send the same message id."""
+    held = []
+    for order in permutations(range(4)):
+        shop = Shop(
+            {"segments/s.yaml": "segment: s\nif: [last(bought.total) = 9, first(bought.total) = 9]"}
+        )
+        shop.do("identify", user="ana", anon="phone")
+        now = shop.now + SECOND
+        said = [
+            an_event("identify", user="ana", time=now, message_id="x", traits={"plan": "free"}),
+            an_event("identify", anon="phone", time=now, message_id="x", traits={"plan": "pro"}),
+            an_event("bought", user="ana", time=now, message_id="y", total=9),
+            an_event("bought", anon="phone", time=now, message_id="y", total=1),
+        ]
+        for nth in order:
+            shop.say([said[nth]])
+        person = shop.person("user_id:ana")
+        folded = person.view.traits, person.view.cells
+        person.refresh(person.slots)
+        assert (person.view.traits, person.view.cells) == folded
+        held.append((folded, sorted(person.member), shop.facts))
+    assert held == held[:1] * 24
+
+
+def test_sums_are_exact_and_stored_however_large() -> None:
+    shop = Shop({"segments/rich.yaml": "segment: rich\nif: ['sum(bought.total) > 100']\n"})
+    amounts = (9 * 10**12, 9 * 10**12, 2**53 - 1, -5.5, "9000000000000", 9 * 10**12)
+    for total in amounts:
+        shop.do("bought", user="ana", total=total)
+    shop.engine.drain()
+    shop.open()
+    shop.do("bought", user="ana", total=-(9 * 10**12))
+    leaf = shop.person("user_id:ana").leaves["user_id:ana"]
+    assert leaf.cells["sum bought.total"] == (27 * 10**12) * 10**6 - 5_500_000
+    assert shop.facts

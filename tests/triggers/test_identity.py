@@ -242,3 +242,33 @@ def test_i2_a_crowd_comes_out_the_same_in_any_order(seed: int) -> None:
             known = [*out.accepted, *out.refused]
         found.add((tuple(out.groups), tuple(out.accepted), tuple(out.refused)))
     assert len(found) == 1
+
+
+def test_a6_an_id_of_whom_nobody_had_seen_yet_stays_valid_through_every_merge() -> None:
+    shop = Shop(workspace=WORKSPACE + "identity: {email: {max: 1}}\n")
+    shop.know("ana", email="one@shop.example")
+    shop.know("ana", email="two@shop.example")  # one address too many: a person of its own
+    lone = shop.person("email:two@shop.example").id
+    shop.do("identify", user="zoe", email="two@shop.example", trust=VERIFIED)
+    assert shop.person(lone) is shop.person("user_id:zoe")
+    shop.do("page_viewed", user="old", time=shop.now - DAY)
+    shop.join("user_id:old", "user_id:zoe")
+    assert shop.person(lone) is shop.person("user_id:old")
+    shop.join("user_id:old", "user_id:zoe", cut=True)
+    assert shop.person(lone) is shop.person("user_id:zoe")
+    shop.engine.drain()
+    shop.open()
+    shop.run()
+    shop.do("page_viewed", user="zoe")
+    assert shop.shelf.index[lone] == shop.person("user_id:zoe").id
+
+
+def test_a_limit_that_was_too_low_for_a_while_costs_nobody_a_device() -> None:
+    shop = Shop()
+    for n in range(30):
+        shop.do("page_viewed", user="ana", anon=f"d{n}")
+        shop.wait(MINUTE)
+    shop.edit(workspace=WORKSPACE + "identity: {anonymous_id: {max: 1}}\n")
+    assert len(shop.person("user_id:ana").ids) == 2
+    shop.edit(workspace=WORKSPACE)
+    assert len(shop.person("user_id:ana").ids) == 31

@@ -1,6 +1,10 @@
 """A new version of the workspace reaches everybody, without an event of theirs, and starts nothing."""
 
-from tests.shop import MINUTE, WORKSPACE, Shop
+import pytest
+
+from events import record
+from events.record import VERIFIED, Join
+from tests.shop import MINUTE, WORKSPACE, Shop, an_event
 
 WARM = "segment: warm\nif: ['count(product_viewed, last 7d) >= {}']\n"
 WARMED = """
@@ -92,3 +96,51 @@ def test_who_was_written_after_a_version_and_is_read_again_from_before_it_follow
     shop.run()
     shop.do("bought", anon="phone")
     assert "buyer" in shop.person("user_id:ana").member
+
+
+def test_members_of_a_segment_that_is_no_more_leave_it_whoever_they_are_joined_with() -> None:
+    shop = Shop({"segments/warm.yaml": "segment: warm\nif: ['count(seen, last 7d) >= 1']\n"})
+    shop.do("seen", user="p")
+    shop.wait(MINUTE)
+    shop.do("seen", user="q")
+    shop.engine.adopt({"workspace.yaml": WORKSPACE})
+    shop.engine.process(shop.engine.read())  # the version, and no sweep yet
+    for said in (
+        an_event("other", user="q", time=shop.now, message_id="other"),
+        Join("op", shop.now, "user_id:p", "user_id:q", False, "me", ""),
+    ):
+        shop.log.append(0, record.encode([said]))
+        shop.engine.process(shop.engine.read())
+    shop.run()
+    assert shop.person("user_id:p").member == {}
+    assert shop.count("segment:warm") == 0
+
+
+@pytest.mark.parametrize("user", [f"u0{n}" for n in range(6)])
+def test_what_a_sweep_changes_is_counted_with_whom_it_writes(user: str) -> None:
+    identity = "identity: {{anonymous_id: {{max: {}}}}}\n"
+    shop = Shop(workspace=WORKSPACE + identity.format(1))
+    shop.do("page_viewed", anon="d2")
+    shop.do("page_viewed", user="u1", anon="d2", trust=VERIFIED)
+    shop.do("page_viewed", anon="d0")
+    shop.join("user_id:u1", "anonymous_id:d0")  # d2 is one too many now
+    shop.do("page_viewed", user=user, anon="d0")  # refused, and so connected with them
+    shop.wait(MINUTE)
+    shop.edit(workspace=WORKSPACE + identity.format(200))
+    shop.engine.drain()
+    people = [p for p in shop.engine.state.people.values() if p.leaves]
+    assert shop.count("people") == len(people) == 2
+
+
+def test_a_counter_that_is_asked_for_again_begins_anew() -> None:
+    buyer = {"segments/buyer.yaml": "segment: buyer\nif: ['count(bought) >= 3']\n"}
+    shop = Shop(buyer)
+    shop.do("bought", user="ana")
+    shop.files = {"workspace.yaml": WORKSPACE}
+    shop.edit()
+    shop.do("bought", user="ana")
+    assert shop.person("user_id:ana").leaves["user_id:ana"].cells == {}
+    shop.files |= buyer
+    shop.edit()
+    shop.do("bought", user="ana")
+    assert shop.person("user_id:ana").leaves["user_id:ana"].cells == {"total bought": 1}
