@@ -248,11 +248,16 @@ def _identifiers(
         if previous and previous not in found:
             found.append(previous)
 
-    if arrival.trust > CLAIMED and (kind == "identify" or not found):
-        claimed = traits.get("email") if kind == "identify" else _email_of(own, properties, kind)
-        address = _ADDRESSES["email"](claimed) if type(claimed) is str else ""
-        if address:
-            found.append("email:" + address)
+    if arrival.trust > CLAIMED:
+        told = {}
+        if kind == "identify":
+            told = {name: traits.get(name) for name in _ADDRESSES}
+        elif not found:
+            told = {"email": _email_of(own, properties, kind)}
+        for name, claimed in told.items():
+            address = _ADDRESSES[name](claimed) if type(claimed) is str else ""
+            if address:
+                found.append(f"{name}:{address}")
 
     if blocked:
         flags.append("blocked_id")

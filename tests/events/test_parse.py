@@ -454,10 +454,15 @@ def test_a_slug_is_its_own_slug(name: str) -> None:
 
 def test_only_a_vouched_address_in_normal_form_is_one() -> None:
     body = b'{"type":"identify","userId":"u1","traits":{"email":"Ana@Shop.Example","phone":"n/a"}}'
-    vouched = parse(body, Arrival(source="s", trust=VERIFIED, accepted_us=1_700_000_000_000_000))
+    server = Arrival(source="s", trust=VERIFIED, accepted_us=1_700_000_000_000_000)
+    vouched = parse(body, server)
     claimed = parse(body, Arrival(source="s", trust=CLAIMED, accepted_us=1_700_000_000_000_000))
     assert isinstance(vouched, Event)
     assert isinstance(claimed, Event)
     assert vouched.addresses == {"email": vouched.traits["email"]}
     assert vouched.traits["phone"] == "n/a"
+    assert vouched.ids == ("user_id:u1", "email:ana@shop.example")
+    reached = parse(body.replace(b"n/a", b"+49 (170) 123-4567"), server)
+    assert isinstance(reached, Event)
+    assert reached.ids == (*vouched.ids, "phone:+491701234567")
     assert claimed.addresses == {}
