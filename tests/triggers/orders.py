@@ -26,6 +26,7 @@ if:
   - count(product_viewed, last 2h) >= 2
   - count(product_viewed) >= 0
   - sum(order_completed.total, last 1d) > 0
+  - sum(order_completed.total) > 0
   - distinct(product_viewed.product_id, last 1d) >= 1
   - last(order_completed.total) > 0
   - never(cart_updated, last 3d)
@@ -102,7 +103,13 @@ def _event(n: int, name: str, *, ago: int = 0, **rest: Any) -> Event:
 
 
 def read(records: Iterable[Event | Join], sizes: Sequence[int] = (1,)) -> str:
-    """Read records in this order, so many an entry as `sizes` say in turn; return the facts hash."""
+    """Read records in this order; return the facts hash."""
+    state = people_of(records, sizes)
+    return hashes.facts(state.people.values(), WORKSPACE.slots, state.now)
+
+
+def people_of(records: Iterable[Event | Join], sizes: Sequence[int] = (1,)) -> State:
+    """Read records in this order, so many an entry as `sizes` say in turn."""
     state = State(0)
     state.workspace = WORKSPACE
     ahead, nth = list(records), 0
@@ -113,14 +120,21 @@ def read(records: Iterable[Event | Join], sizes: Sequence[int] = (1,)) -> str:
         while wanted := core.needs(state, [batch]):
             state.index.update(dict.fromkeys(wanted.identifiers))  # nobody is in the ledger
         core.step(state, [batch], ADDRESSES)
-    return hashes.facts(state.people.values(), WORKSPACE.slots, state.now)
+    return state
 
 
 def shuffled(history: list[Event | Join], draw: random.Random) -> str:
     """Read a history in a random order, batching and with copies."""
+    return read(*in_disorder(history, draw))
+
+
+def in_disorder(
+    history: list[Event | Join], draw: random.Random
+) -> tuple[list[Event | Join], list[int]]:
+    """Draw a random order with copies, and how many records an entry has."""
     order = history + draw.sample(history, draw.randrange(4))
     draw.shuffle(order)
-    return read(order, [draw.randrange(1, 5) for _ in range(4)])
+    return order, [draw.randrange(1, 5) for _ in range(4)]
 
 
 def main() -> int:

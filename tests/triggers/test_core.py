@@ -518,16 +518,28 @@ def test_a4_and_r30_a_shared_device_belongs_to_nobody() -> None:
     assert shop.count("people") == 3
 
 
-def test_a6_an_old_person_id_stays_valid() -> None:
+def test_a6_the_cookie_and_the_person_id_of_who_was_merged_lead_to_whom_they_became() -> None:
     shop = shop_with()
-    shop.do("page_viewed", anon="a1")
+    shop.do("page_viewed", user="p", anon="ps-cookie")
     shop.wait(MINUTE)
-    shop.do("page_viewed", user="u1")
-    young = shop.person("user_id:u1").id
-    shop.do("identify", user="u1", anon="a1")
-    merged = shop.person("user_id:u1")
-    assert merged.id != young, "the first leaf names the person"
-    assert shop.person(young) is merged
+    shop.do("page_viewed", user="q", anon="qs-cookie")
+    former = shop.person("anonymous_id:qs-cookie").id
+    shop.join("user_id:p", "user_id:q")
+    assert shop.count("people") == 1
+
+    for restarts in range(2):
+        shop.do("page_viewed", anon="qs-cookie")
+        merged = shop.person("anonymous_id:qs-cookie")
+        assert merged.id != former, "the first leaf names the person"
+        assert {"user_id:p", "user_id:q"} <= merged.ids
+        assert merged.leaves["anonymous_id:qs-cookie"].total == 1 + restarts
+        assert sum(leaf.total for leaf in merged.leaves.values()) == 3 + restarts
+        assert shop.count("people") == 1, "and no new anonymous one came"
+        for way in (former, *merged.ids):
+            assert shop.shelf.index[way] == merged.id, "as who reads the ledger finds it"
+        if not restarts:
+            assert shop.person(former) is merged
+        shop.open()
 
 
 def test_late_events_older_than_thirty_days_change_traits_only() -> None:
