@@ -127,7 +127,7 @@ class Shop:
         """Start an engine, as after a crash if there was one."""
         self.engine = Engine(
             self.log,
-            MemoryStore(self.shelf),
+            self.writer(),
             ADDRESSES,
             clock=lambda: self.now,
             monotonic=lambda: self.now / 1000,
@@ -135,6 +135,10 @@ class Shop:
             bounds=self.bounds,
         )
         self.engine.recover()
+
+    def writer(self) -> MemoryStore:
+        """Return a new writer of the ledger."""
+        return MemoryStore(self.shelf)
 
     def run(self) -> None:
         """Let the engine read all there is, ticks that come of it included."""
