@@ -111,7 +111,8 @@ class Account:
 
     def __init__(self) -> None:
         self.erased: set[str] = set()  # identifiers
-        self.where: Counter[str] = Counter()  # applied, duplicate, dead, erased, words, forgotten
+        self.where: Counter[str] = Counter()  # applied, duplicate, dead, erased, and words
+        # that are dropped; erasures, and what they made forgotten
         self.totals: Counter[str] = Counter()  # by leaf
         self.applied: dict[str, Event] = {}  # by what `by` says
         self._content: dict[tuple[str, str], Any] = {}
@@ -124,6 +125,7 @@ class Account:
             case Join():
                 self.where["words"] += self.drops(said)
             case Erase():
+                self.where["erasures"] += said.identifier not in self.erased
                 self._erase({said.identifier, *ids_of(shop, said.identifier)})
 
     def drops(self, said: Said) -> bool:

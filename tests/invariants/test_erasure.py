@@ -1,10 +1,13 @@
 """I11: nothing of whom an erasure names stays or comes back, whatever of theirs is under way."""
 
+from collections.abc import Iterable
+
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.record import Erase
+from events.record import Erase, Event, Join
+from profile_state.identity import person_id
 from profile_state.stores.memory import Shelf
 from tests.invariants.histories import (
     Account,
@@ -15,7 +18,7 @@ from tests.invariants.histories import (
     people_in,
     totals_in,
 )
-from tests.shop import MINUTE, Shop
+from tests.shop import MINUTE, WORKSPACE, Shop
 
 FILES = {
     "segments/warm.yaml": "segment: warm\nif: ['count(viewed, last 7d) >= 1']\n",
@@ -26,13 +29,26 @@ do: [{send: {channels: [webhook]}}]
 deliver: {purpose: product, quiet_hours: off}
 """,
 }
+LIMITS = "identity: {email: {max: 1}, anonymous_id: {max: 1}}\n"  # some are refused
 PAUSES = (0, 0, 3000, 11 * MINUTE)  # ms
 
 
 def remains(shelf: Shelf, erased: set[str]) -> list[str]:
-    """Which values of erased identifiers a ledger still has, packed or as a name."""
+    """Which erased identifiers a ledger still has: as they are, or as the id of a person."""
     kept = msgspec.msgpack.encode((shelf.people, shelf.index, shelf.dues))
-    return [one for one in sorted(erased) if one.partition(":")[2].encode() in kept]
+    return [
+        one
+        for one in sorted(erased)
+        if one.partition(":")[2].encode() in kept or person_id(one).encode() in kept
+    ]
+
+
+def named(history: Iterable[Said], erased: set[str]) -> set[str]:
+    """Which identifiers statements name that do not concern anybody erased."""
+    events = [said for said in history if isinstance(said, Event) and said.leaf not in erased]
+    words = [{said.one, said.other} for said in history if isinstance(said, Join)]
+    found = {i for event in events for i in event.ids}
+    return (found - erased).union(*(pair for pair in words if not pair & erased))
 
 
 @settings(max_examples=80, deadline=None)
@@ -43,7 +59,7 @@ def remains(shelf: Shelf, erased: set[str]) -> list[str]:
 def test_i11_no_byte_of_the_erased_is_left_and_what_names_them_later_is_dropped(
     log: list[list[Said]], paces: list[tuple[int, bool]]
 ) -> None:
-    shop, account = Shop(FILES), Account()
+    shop, account = Shop(FILES, workspace=WORKSPACE + LIMITS), Account()
     for nth, entry in enumerate(log):
         for said in entry:
             account.take(said, shop)
@@ -59,6 +75,10 @@ def test_i11_no_byte_of_the_erased_is_left_and_what_names_them_later_is_dropped(
     shop.engine.drain()
     assert remains(shop.shelf, account.erased) == []
     assert not {i for person in people_in(shop.shelf) for i in person.ids} & account.erased
+    known = {way for way in shop.shelf.index if ":" in way}
+    said_of_others = named([said for entry in log for said in entry], account.erased)
+    assert known <= said_of_others, "whom only the erased named goes along"
     assert totals_in(shop.shelf) == account.totals, "others keep what is theirs"
     dropped = shop.count("erased") + shop.count("words_dropped")
     assert dropped == account.where["erased"] + account.where["words"]
+    assert shop.count("erasures") == account.where["erasures"]
