@@ -111,8 +111,8 @@ class Account:
 
     def __init__(self) -> None:
         self.erased: set[str] = set()  # identifiers
-        self.where: Counter[str] = Counter()  # applied, duplicate, dead, erased, and words
-        # that are dropped; erasures, and what they made forgotten
+        # applied, duplicate, dead, erased, words (dropped); erasures, and what they made forgotten
+        self.where: Counter[str] = Counter()
         self.totals: Counter[str] = Counter()  # by leaf
         self.applied: dict[str, Event] = {}  # by what `by` says
         self._content: dict[tuple[str, str], Any] = {}

@@ -38,7 +38,7 @@ PAUSES = (0, 1000, 3000, 21 * 60_000)  # ms
 
 @settings(max_examples=50, deadline=None)
 @given(
-    entries(joins),
+    entries(joins, joins),
     st.lists(st.tuples(st.sampled_from(PAUSES), st.booleans()), min_size=1, max_size=8),
 )
 def test_i7_each_trigger_step_and_entry_has_one_activation_at_most(

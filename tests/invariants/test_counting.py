@@ -18,7 +18,7 @@ PAUSES = (0, 0, 500, 3000)  # ms; a generation is written behind after two secon
 
 
 @settings(max_examples=60, deadline=None)
-@given(histories(joins, erasures))
+@given(histories(joins, joins, erasures))
 def test_i4_leaf_totals_and_forgotten_are_the_distinct_events_after_every_record(
     history: list[Said],
 ) -> None:
@@ -35,7 +35,7 @@ def test_i4_leaf_totals_and_forgotten_are_the_distinct_events_after_every_record
 
 @settings(max_examples=60, deadline=None)
 @given(
-    entries(joins, erasures),
+    entries(joins, joins, erasures),
     st.lists(st.tuples(st.sampled_from(PAUSES), st.booleans()), min_size=1, max_size=8),
 )
 def test_i8_every_accepted_id_is_applied_duplicate_dead_lettered_or_erased(

@@ -3,13 +3,16 @@
 from collections.abc import Iterable
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from events.record import Erase, Event, Join
+from events.record import VERIFIED, Erase, Event, Join
 from profile_state.identity import person_id
 from profile_state.stores.memory import Shelf
 from tests.invariants.histories import (
+    MAILS,
+    START,
+    USERS,
     Account,
     Said,
     entries,
@@ -18,7 +21,7 @@ from tests.invariants.histories import (
     people_in,
     totals_in,
 )
-from tests.shop import MINUTE, WORKSPACE, Shop
+from tests.shop import MINUTE, WORKSPACE, Shop, an_event
 
 FILES = {
     "segments/warm.yaml": "segment: warm\nif: ['count(viewed, last 7d) >= 1']\n",
@@ -51,6 +54,23 @@ def named(history: Iterable[Said], erased: set[str]) -> set[str]:
     return (found - erased).union(*(pair for pair in words if not pair & erased))
 
 
+def with_address(nth: int) -> Event:
+    """Ana's shop vouches for one more address of hers than she may have."""
+    return an_event(
+        "identify",
+        user=USERS[0],
+        email=MAILS[nth],
+        time=START,
+        message_id=f"m{nth}",
+        trust=VERIFIED,
+        by=str(nth),
+    )
+
+
+ANA = Erase(f"user_id:{USERS[0]}", b"k" * 16, START, "officer", "")
+
+
+@example([[with_address(0)], [with_address(1)], [ANA]], [(0, False)])
 @settings(max_examples=80, deadline=None)
 @given(
     entries(joins, erasures),
