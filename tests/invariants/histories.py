@@ -121,20 +121,45 @@ class Account:
         """Book a record that the engine has not read yet."""
         match said:
             case Event():
-                self._event(said)
+                self._event(said, shop)
             case Join():
                 self.where["words"] += self.drops(said)
             case Erase():
                 self.where["erasures"] += said.identifier not in self.erased
                 self._erase({said.identifier, *ids_of(shop, said.identifier)})
 
+    def say(self, shop: Shop, entry: list[Said]) -> None:
+        """Book records, and let the engine read them.
+
+        In one entry of the log, but for what the ledger must be asked of in between: whose device
+        it is that an event of somebody erased names.
+        """
+        together: list[Said] = []
+        for said in entry:
+            if (
+                isinstance(said, Event)
+                and said.leaf in self.erased
+                and len(said.ids) > 1
+                and together
+            ):
+                shop.say(together)
+                together = []
+            self.take(said, shop)
+            together.append(said)
+        if together:
+            shop.say(together)
+
     def drops(self, said: Said) -> bool:
         """Say whether an operator's word names somebody erased."""
         return isinstance(said, Join) and bool(self.erased & {said.one, said.other})
 
-    def _event(self, event: Event) -> None:
+    def _event(self, event: Event, shop: Shop) -> None:
         if event.leaf in self.erased:
             self.where["erased"] += 1
+            for other in event.ids[1:]:
+                theirs = ids_of(shop, other)
+                if theirs and all(i.startswith("anonymous_id:") for i in theirs):
+                    self._erase(theirs)  # it was theirs, and nobody knew
             return
         name, content = (event.leaf, event.message_id), (event.name, event.ids, event.properties)
         if name not in self._content:

@@ -46,9 +46,7 @@ def test_i7_each_trigger_step_and_entry_has_one_activation_at_most(
 ) -> None:
     shop, account = Shop(FILES, workspace=WORKSPACE + QUIET), Account()
     for nth, entry in enumerate(log):
-        for said in entry:
-            account.take(said, shop)
-        shop.say(entry)
+        account.say(shop, entry)
         pause, crash = paces[nth % len(paces)]
         shop.wait(pause)
         if crash:

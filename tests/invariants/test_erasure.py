@@ -81,9 +81,7 @@ def test_i11_no_byte_of_the_erased_is_left_and_what_names_them_later_is_dropped(
 ) -> None:
     shop, account = Shop(FILES, workspace=WORKSPACE + LIMITS), Account()
     for nth, entry in enumerate(log):
-        for said in entry:
-            account.take(said, shop)
-        shop.say(entry)
+        account.say(shop, entry)
         pause, crash = paces[nth % len(paces)]
         shop.wait(pause)
         if crash:
