@@ -149,6 +149,15 @@ class Account:
         if together:
             shop.say(together)
 
+    def live(self, shop: Shop, entry: list[Said], pace: tuple[int, bool]) -> None:
+        """The same; then time passes (ms), and the engine crashes or does not."""
+        self.say(shop, entry)
+        pause, crash = pace
+        shop.wait(pause)
+        if crash:
+            shop.open()
+            shop.run()
+
     def drops(self, said: Said) -> bool:
         """Say whether an operator's word names somebody erased."""
         return isinstance(said, Join) and bool(self.erased & {said.one, said.other})

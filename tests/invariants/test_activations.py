@@ -46,12 +46,7 @@ def test_i7_each_trigger_step_and_entry_has_one_activation_at_most(
 ) -> None:
     shop, account = Shop(FILES, workspace=WORKSPACE + QUIET), Account()
     for nth, entry in enumerate(log):
-        account.say(shop, entry)
-        pause, crash = paces[nth % len(paces)]
-        shop.wait(pause)
-        if crash:
-            shop.open()
-            shop.run()
+        account.live(shop, entry, paces[nth % len(paces)])
     shop.wait(2 * HOUR)
 
     ids: dict[tuple[str, str, str], set[str]] = defaultdict(set)

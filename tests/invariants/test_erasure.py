@@ -81,12 +81,7 @@ def test_i11_no_byte_of_the_erased_is_left_and_what_names_them_later_is_dropped(
 ) -> None:
     shop, account = Shop(FILES, workspace=WORKSPACE + LIMITS), Account()
     for nth, entry in enumerate(log):
-        account.say(shop, entry)
-        pause, crash = paces[nth % len(paces)]
-        shop.wait(pause)
-        if crash:
-            shop.open()
-            shop.run()
+        account.live(shop, entry, paces[nth % len(paces)])
         if isinstance(entry[0], Erase):
             shop.engine.drain()
             assert remains(shop.shelf, account.erased) == []
