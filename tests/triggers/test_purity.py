@@ -46,6 +46,7 @@ for nth, (instant, records) in enumerate(entries):
     while wanted := core.needs(state, [batch]):
         state.index.update(dict.fromkeys(wanted.identifiers))
         state.loaded |= wanted.sweeps
+        state.foresee([], max(wanted.horizon, state.dues.horizon))  # everybody is in memory
     work = core.step(state, [batch], ADDRESSES)
     sent += [one.id for one in work.activations]
 assert len(sent) > 20 and len(state.people) > 5, (len(sent), len(state.people))
