@@ -225,7 +225,7 @@ def later(a: Stated, b: Stated) -> Stated:
     """Return the later of two statements by (time, message id); of a tie always the same one.
 
     >>> later((1, "m1", "pro"), (1, "m1", "free"))
-    (1, 'm1', 'pro')
+    (1, 'm1', 'free')
     """
     if a[:2] == b[:2]:
         return b if outranks(b[2], a[2]) else a

@@ -10,7 +10,7 @@ _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 def outranks(value: Any, other: Any) -> bool:
     """Say whether a value stands against another of the same place, whichever came first.
 
-    >>> outranks("pro", "free"), outranks("free", "pro"), outranks({"a": 1, "b": 2}, {"b": 2, "a": 1})
+    >>> outranks("free", "pro"), outranks("pro", "free"), outranks({"a": 1, "b": 2}, {"b": 2, "a": 1})
     (True, False, False)
     """
     return _encode(value) > _encode(other)

@@ -98,8 +98,9 @@ def named(event: Event) -> tuple[str, ...]:
     """Return every identifier that an event names: those that join, traits and addresses.
 
     >>> from tests.shop import an_event
-    >>> named(an_event("identify", user="u", traits={"email": "u@x.example", "plan": "pro"}))
-    ('user_id:u', 'email:u@x.example')
+    >>> said = an_event("x", user="u", traits={"email": "u@x.io"}, time=1, message_id="m")
+    >>> named(said)
+    ('user_id:u', 'email:u@x.io')
     """
     told = [*event.addresses.items(), *((kind, event.traits.get(kind)) for kind in CONTACTS)]
     return (*event.ids, *(f"{kind}:{value}" for kind, value in told if isinstance(value, str)))

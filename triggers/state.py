@@ -23,7 +23,7 @@ class Dues:
 
     >>> dues = Dues()
     >>> dues.set("p_1", 500)
-    >>> dues.next(), dues.until((499, EVERYBODY)), dues.until((500, EVERYBODY))
+    >>> dues.next(), dues.until((499, "~")), dues.until((500, "~"))
     (0, [], [(500, 'p_1')])
     """
 

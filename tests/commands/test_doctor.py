@@ -12,6 +12,7 @@ import httpx
 import msgspec
 import pytest
 import redis
+import structlog
 
 from collector.keys import first_keys
 from events import record
@@ -284,6 +285,14 @@ def test_a_server_that_forgets_is_wrong(
     assert "WARNING  write keys" in said
 
 
+@pytest.fixture
+def logging_restored() -> Iterator[None]:
+    """A part sets up its log lines for the whole process."""
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("logging_restored")
 @pytest.mark.parametrize("part", [live.main, collector.main])
 def test_no_part_starts_over_a_log_that_forgets(
     part: Callable[[Settings], int], tmp_path: Path, forgetful: Path
@@ -298,6 +307,7 @@ def test_no_part_starts_over_a_log_that_forgets(
         part(settings)
 
 
+@pytest.mark.usefixtures("logging_restored")
 def test_no_engine_starts_over_a_ledger_that_forgets(tmp_path: Path, forgetful: Path) -> None:
     with redis.Redis(unix_socket_path=str(forgetful)) as client:
         client.config_set("appendonly", "yes")
