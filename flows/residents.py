@@ -37,17 +37,23 @@ class Residents:
     @property
     def bytes(self) -> int:
         """About how much memory people take."""
-        packed = self._packed / self._people if self._people else UNMEASURED
-        return int(len(self._state.people) * GROWTH * packed)
+        return int(len(self._state.people) * self._each)
+
+    @property
+    def _each(self) -> float:
+        """About how many bytes of memory one of them takes."""
+        return GROWTH * (self._packed / self._people if self._packed else UNMEASURED)
 
     def step(self) -> None:
         """Measure a little, and let go of people while there are too many."""
         self._state.stored(self._behind.stored)
         self._measure()
+        room = self._bounds.people / self._each  # people
         for _ in range(self._bounds.stride):
-            if self.bytes <= self._bounds.people:
+            if len(self._state.people) <= room:
                 break
-            self._release(self._hand)
+            if self._state.places[self._hand]:
+                self._release(self._hand)
             self._hand = (self._hand + 1) % PLACES
             if self._hand == 0:
                 self._turned, self._turning = self._turning, self._state.offset

@@ -91,6 +91,7 @@ class Grouping(NamedTuple):
     groups: list[frozenset[str]]  # each one person's identifiers
     accepted: list[Edge]
     refused: list[Edge]
+    shared: Set[str]  # anonymous ids of shared devices
 
 
 def group(
@@ -113,7 +114,7 @@ def group(
         edges: in any order, with any repetition.
         limits: the most identifiers of each type that one person may have.
         apart: identifiers that others have for certain: edges to them say which devices are
-            shared, and join nobody.
+            shared, join nobody, and are not forgotten.
 
     Returns:
         The groups; `refused` holds the cuts too, and what they took away.
@@ -125,7 +126,7 @@ def group(
     >>> len(group([], shared).groups)
     3
     """
-    standing, refused = _standing(edges, limits)
+    standing, refused = _standing(edges, limits, apart)
     ordered = sorted(standing, key=lambda e: (-e.trust, e.time, e.message_id, e))
     shared = _shared_devices(ordered)
     members: dict[str, set[str]] = {i: {i} for i in identifiers}
@@ -156,10 +157,29 @@ def group(
             refused.append(e)
     distinct = {id(g): g for g in members.values()}
     groups = sorted((frozenset(g) for g in distinct.values()), key=min)
-    return Grouping(groups, accepted, sorted(refused))
+    return Grouping(groups, accepted, sorted(refused), shared)
 
 
-def _bounded(edges: list[Edge], limits: Mapping[str, int]) -> list[Edge]:
+def may_join(e: Edge, limits: Mapping[str, int]) -> bool:
+    """Say whether an edge could ever join two people, whoever else there is.
+
+    A browser's word ties no two identifiers that each identify somebody, and no limit of one lets
+    in a second identifier of a type.
+
+    >>> may_join(edge(1, "m1", "user_id:u", "anonymous_id:a", 0), {"user_id": 1})
+    True
+    >>> may_join(edge(1, "m1", "user_id:u", "user_id:v", 1), {"user_id": 1})
+    False
+    """
+    if e.trust == OPERATOR:
+        return True
+    one, other = kind_of(e.a), kind_of(e.b)
+    if e.trust == CLAIMED and one != ANONYMOUS != other:
+        return False
+    return one != other or limits.get(one, 2) > 1
+
+
+def _bounded(edges: list[Edge], limits: Mapping[str, int], apart: Set[str]) -> list[Edge]:
     """Leave out what an identifier is tied to beyond all limits, the youngest edges first.
 
     A shared computer meets thousands of users, and a test address is in thousands of accounts. All
@@ -177,7 +197,7 @@ def _bounded(edges: list[Edge], limits: Mapping[str, int]) -> list[Edge]:
         e
         for (_, kind, _), found in tied.items()
         if len(found) > (most := _remembered(kind, limits))
-        for e in sorted(found)[most:]
+        for e in sorted(found, key=lambda e: (e.a not in apart and e.b not in apart, e))[most:]
     }
     return [e for e in edges if e not in beyond]
 
@@ -207,7 +227,9 @@ def _remembered(kind: str, limits: Mapping[str, int]) -> int:
     return max(limits.get(kind, 1), DEFAULT_LIMITS.get(kind, 1)) + SPARE
 
 
-def _standing(edges: Iterable[Edge], limits: Mapping[str, int]) -> tuple[list[Edge], list[Edge]]:
+def _standing(
+    edges: Iterable[Edge], limits: Mapping[str, int], apart: Set[str]
+) -> tuple[list[Edge], list[Edge]]:
     """Part the edges into those that stand and those that an operator's word took away.
 
     Of each pair and trust the oldest edge is kept, so that repetition carries no weight; of what
@@ -231,7 +253,7 @@ def _standing(edges: Iterable[Edge], limits: Mapping[str, int]) -> tuple[list[Ed
         taken += ordered[: last_cut + 1] + joins[1:]
         if last_cut >= 0:
             parted.add(pair)
-    for e in _bounded(list(oldest.values()), limits):
+    for e in _bounded(list(oldest.values()), limits, apart):
         (taken if (e.a, e.b) in parted else standing).append(e)
     return standing, taken
 
@@ -271,11 +293,13 @@ def joined_by(
 ) -> bool:
     """Say whether the edges of an instant (ms) and before it make two identifiers one person.
 
+    An operator's cut says that what it parts was never one person, whenever it is said.
+
     >>> tie = edge(7, "m", "anonymous_id:a", "user_id:u", 0)
     >>> [joined_by(time, "user_id:u", "anonymous_id:a", [tie]) for time in (6, 7)]
     [False, True]
     """
     if one == other:
         return True
-    by_then = [e for e in edges if e.time <= time]
+    by_then = [e for e in edges if e.time <= time or e.cut]
     return any(one in g and other in g for g in group((one, other), by_then, limits, apart).groups)

@@ -11,7 +11,7 @@ import msgspec
 
 from events.record import START, Offset
 from profile_state.cells import Slot, copied, later, merge_cells, plain, restored
-from profile_state.identity import Edge, person_id
+from profile_state.identity import ANONYMOUS, USER, Edge, kind_of, may_join, person_id
 from profile_state.leaf import Leaf, Run, Sent
 
 VERSION = 1  # of the stored value, its first byte
@@ -29,6 +29,7 @@ class _Stored(msgspec.Struct, array_like=True):
     recheck: dict[str, int]
     version: str
     named: list[str] = []
+    shared: list[str] = []
 
 
 class View(msgspec.Struct):
@@ -43,6 +44,7 @@ class Person:
     """One person in memory."""
 
     __slots__ = (
+        "_reach",
         "edges",
         "id",
         "ids",
@@ -53,6 +55,7 @@ class Person:
         "packed",
         "recheck",
         "refused",
+        "shared",
         "slots",
         "version",
         "view",
@@ -64,6 +67,8 @@ class Person:
         self.leaves = leaves
         self.edges: list[Edge] = []
         self.refused: list[Edge] = []  # edges to other people that broke a limit
+        self.shared: set[str] = set()  # devices that these name, and others have as well
+        self._reach: tuple[Mapping[str, int], list[str]] | None = None
         self.named: set[str] = set()  # identifiers without events, after which they were called
         self.offset: Offset = START
         self.packed = 0  # bytes, when they were written or read last
@@ -105,6 +110,27 @@ class Person:
     def ways(self) -> set[str]:
         """What leads to them: identifiers, their id, and the ids that they had when they were fewer."""
         return {self.id, *self.ids, *map(person_id, self.leaves), *map(person_id, self.named)}
+
+    def reach(self, limits: Mapping[str, int]) -> list[str]:
+        """Return identifiers of others whose people may change with this one.
+
+        Not of what can never join, and not of shared devices: whether a device is shared is decided
+        by what names it, and its own person leads to all whom that concerns. An anonymous person
+        leads to everybody: an event of somebody erased may take them along.
+        """
+        if self._reach is None or self._reach[0] is not limits:
+            anonymous = all(kind_of(i) == ANONYMOUS for i in self.ids)
+            ends = {
+                end
+                for e in self.refused
+                if anonymous or e.cut or (may_join(e, limits) and not self._knows_shared(e))
+                for end in (e.a, e.b)
+            }
+            self._reach = (limits, sorted(ends - self.ids))
+        return self._reach[1]
+
+    def _knows_shared(self, e: Edge) -> bool:
+        return e.a in self.shared and kind_of(e.b) == USER
 
     @property
     def first(self) -> int:
@@ -190,6 +216,7 @@ def pack(person: Person) -> bytes:
         person.recheck,
         person.version,
         sorted(person.named),
+        sorted(person.shared),
     )
     value = bytes((VERSION,)) + _encoder.encode(stored)
     person.packed = len(value)
@@ -213,7 +240,7 @@ def unpack(value: bytes, slots: Mapping[str, Slot]) -> Person:
     person = Person(stored.id, set(stored.ids), {leaf.key: leaf for leaf in stored.leaves})
     person.packed = len(value)
     person.edges, person.refused = stored.edges, stored.refused
-    person.named = set(stored.named)
+    person.named, person.shared = set(stored.named), set(stored.shared)
     person.offset = Offset(*stored.offset)
     person.member, person.recheck, person.version = stored.member, stored.recheck, stored.version
     person.refresh(slots)

@@ -64,7 +64,9 @@ class Needs(NamedTuple):
 
 
 def stretches(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
-    """Cut a run of batches before each tick and sweep: whom it concerns follows from all before it.
+    """Cut a run of batches where it follows from all before whom a record concerns.
+
+    That is before each tick, sweep and erasure, and behind each version, which may set other limits.
 
     >>> cut = stretches([Batch(1, 5, []), Batch(2, 6, [Tick(9)]), Batch(3, 7, [])])
     >>> [[b.entry for b in stretch] for stretch in cut]
@@ -72,10 +74,13 @@ def stretches(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
     """
     stretch: list[Batch] = []
     for batch in batches:
-        if stretch and any(isinstance(r, Tick | Sweep) for r in batch.records):
+        if stretch and any(isinstance(r, Tick | Sweep | Erase) for r in batch.records):
             yield stretch
             stretch = []
         stretch.append(batch)
+        if any(isinstance(r, Version) for r in batch.records):
+            yield stretch
+            stretch = []
     if stretch:
         yield stretch
 
@@ -85,7 +90,7 @@ def needs(state: State, batches: list[Batch]) -> Needs:
 
     Args:
         state: as it stands before the stretch.
-        batches: a stretch, with a tick or a sweep at its start if anywhere.
+        batches: a stretch, with a tick, a sweep or an erasure at its start if anywhere.
     """
     wanted = Needs(set(), set(), set(), set(), 0)
     for batch in batches:
@@ -102,7 +107,8 @@ def needs(state: State, batches: list[Batch]) -> Needs:
             elif isinstance(record, Erase):
                 keys = {*state.erasure_keys, record.key}
                 tombs = [erasure.tombstone(record.identifier, key) for key in keys]
-                _need(state, (record.identifier, *tombs), wanted)
+                tied = people.tied_to(state, record.identifier)
+                _need(state, (record.identifier, *tombs, *tied), wanted)
             elif isinstance(record, Sweep):
                 if record not in state.loaded:
                     wanted.sweeps.add(record)
@@ -119,17 +125,17 @@ def needs(state: State, batches: list[Batch]) -> Needs:
 
 def _at_hand(state: State, identifiers: Iterable[str]) -> bool:
     """Say whether all these identifiers' people are in memory and nothing leads further."""
-    index, known = state.index, state.people
+    index, known, limits = state.index, state.people, state.limits
     for identifier in identifiers:
         whom = index.get(identifier)
         person = known.get(whom) if whom is not None else None
-        if person is None or person.refused:
+        if person is None or (person.refused and person.reach(limits)):
             return False
     return True
 
 
 def _need(state: State, identifiers: Iterable[str], wanted: Needs) -> None:
-    """Ask for these identifiers' people, and for all whom refused edges connect them to."""
+    """Ask for these identifiers' people, and for all whom edges may yet join to them."""
     ahead, seen = list(identifiers), set()
     while ahead:
         identifier = ahead.pop()
@@ -149,7 +155,7 @@ def _need(state: State, identifiers: Iterable[str], wanted: Needs) -> None:
             wanted.people.add(person)
         elif known.refused and person not in seen:  # people have ids, which are no identifiers
             seen.add(person)
-            ahead += [end for e in known.refused for end in (e.a, e.b)]
+            ahead += known.reach(state.limits)
 
 
 def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]) -> Work:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from events.record import OPERATOR, Event, Join, Offset
-from profile_state.identity import Edge, crowded, edge, group, kind_of, person_id
+from profile_state.identity import USER, Edge, crowded, edge, group, kind_of, person_id
 from profile_state.leaf import Leaf
 from profile_state.person import Person
 from triggers.state import State
@@ -84,7 +84,7 @@ def forget(work: Work, identifier: str, tombs: list[Person], offset: Offset) -> 
         Other people whom it changed.
     """
     state = work.state
-    before = neighbourhood(state, [identifier])
+    before = neighbourhood(state, [identifier, *tied_to(state, identifier)])
     person = state.find(identifier)
     identifiers = {identifier} if person is None else {identifier, *person.ids}
     ways = set(identifiers)
@@ -169,25 +169,30 @@ def _joining(state: State, event: Event) -> list[str]:
 def _new_edges(state: State, person: Person | None, event: Event, ids: list[str]) -> list[Edge]:
     """Return the edges that the event adds; SDKs repeat known ones with every event."""
     known = [] if person is None else person.edges + person.refused
-    limits = state.workspace.limits if state.workspace is not None else {}
     found = []
     for other in _stating(known, event, ids[1:]):
         new = edge(event.time, event.message_id, event.leaf, other, event.trust)
         beside = state.find(other)
-        if beside is None or not crowded(beside.edges + beside.refused, new, other, limits):
+        if beside is None or not crowded(beside.edges + beside.refused, new, other, state.limits):
             found.append(new)
     return found
 
 
+def tied_to(state: State, identifier: str) -> list[str]:
+    """Return every identifier that an edge ties to somebody in memory, whatever may come of it."""
+    person = state.people.get(state.index.get(identifier) or "")
+    return [] if person is None else [end for e in person.refused for end in (e.a, e.b)]
+
+
 def neighbourhood(state: State, identifiers: list[str]) -> dict[str, Person]:
-    """Return everybody whom edges, accepted or refused, connect to these identifiers."""
+    """Return everybody whom edges that may join people connect to these identifiers."""
     found: dict[str, Person] = {}
     ahead = list(identifiers)
     while ahead:
         whom = state.index[ahead.pop()]  # `needs` asked for every one of them
         if whom is not None and whom not in found:
             person = found[whom] = state.people[whom]
-            ahead += [end for e in person.refused for end in (e.a, e.b)]
+            ahead += person.reach(state.limits)
     return found
 
 
@@ -232,15 +237,17 @@ def _settle(
     What changes is counted with one of these people, or with `cause` where nobody is left: it
     must be somebody who is written in the same call.
     """
-    workspace = work.state.workspace
     # Read again after a crash, somebody may be ahead of this record. It changed nothing of them
-    # then: whom one record changes are written together. So nothing of them is changed now.
+    # then: whom one record changes are written together. So nothing of them is changed now, nor of
+    # those to whom only edges lead that join nobody.
     ahead = {p.id for p in before.values() if p.offset > offset}
-    apart = {i for one in ahead for i in before[one].ids}
+    apart = {end for e in edges for end in (e.a, e.b)} - ids
+    apart |= {i for one in ahead for i in before[one].ids}
     if ahead:
         before = {one: p for one, p in before.items() if one not in ahead}
         edges = [e for e in edges if e.a not in apart or e.b not in apart]
-    grouping = group(ids - apart, edges, workspace.limits if workspace is not None else {}, apart)
+    grouping = group(ids - apart, edges, work.state.limits, apart)
+    shared = grouping.shared | ({d for p in before.values() for d in p.shared} & apart)
     # Who has no events is called after an identifier, until events come or others do.
     named = {n for p in before.values() for n in (p.named if p.leaves else {min(p.ids), *p.named})}
     changed: list[Person] = []
@@ -249,6 +256,9 @@ def _settle(
         person = _person_of(identifiers, leaves)
         person.edges = [e for e in grouping.accepted if e.a in identifiers]
         person.refused = [e for e in grouping.refused if e.a in identifiers or e.b in identifiers]
+        person.shared = {
+            e.a for e in person.refused if e.a in shared and kind_of(e.b) == USER
+        } - identifiers
         person.named = {n for n in named & identifiers if person_id(n) != person.id}
         after.add(person.id)
         known = before.get(person.id)
@@ -270,6 +280,7 @@ def _differs(known: Person, person: Person) -> bool:
         or known.leaves.keys() != person.leaves.keys()
         or known.edges != person.edges
         or known.refused != person.refused
+        or known.shared != person.shared
     )
 
 

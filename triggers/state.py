@@ -4,7 +4,7 @@ People, an index from identifiers and former person ids to people, the duplicate
 times, and the workspace in force. Everything here can be rebuilt by reading the log.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 
 from events.record import START, Offset, Sweep
@@ -13,6 +13,7 @@ from profile_state.person import NEVER, Person
 from triggers.definitions import Workspace
 
 Due = tuple[int, str]  # ms, and a person
+NO_LIMITS: Mapping[str, int] = {}  # of identity, where no workspace is in force
 
 
 class Dues:
@@ -103,6 +104,11 @@ class State:
         self.first_seen: dict[bytes, int] = {}  # event key -> first copy, see `copies.base.packed`
         self.older = False  # whether first copies that left memory are kept elsewhere
         self.asked: dict[bytes, int | None] = {}  # of the keys at hand, what is known there
+
+    @property
+    def limits(self) -> Mapping[str, int]:
+        """The most identifiers of each type that one person may have."""
+        return self.workspace.limits if self.workspace is not None else NO_LIMITS
 
     def find(self, identifier: str) -> Person | None:
         """Return the person that an identifier or former person id belongs to."""

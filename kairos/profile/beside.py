@@ -80,7 +80,7 @@ class Beside:
         return unpack(value, workspace.slots if workspace is not None else {})
 
     def around(self, identifiers: Iterable[str]) -> State:
-        """Read these identifiers' people, and all whom refused edges connect to them.
+        """Read these identifiers' people, and everybody whom an edge of theirs names.
 
         Returns:
             A state of its own, as the engine has it: what becomes of it concerns nobody else.
@@ -88,7 +88,6 @@ class Beside:
         Raises:
             LedgerLostError: the ledger does not answer, or its people keep changing.
         """
-        asks = [Join("", 0, i, i, cut=False, by="", reason="") for i in identifiers]
         wrong = ""
         for _ in range(TRIES):
             mark = self.store.peek()
@@ -96,13 +95,20 @@ class Beside:
             state.offset = mark.offset
             state.workspace, state.files = self.workspace(mark), mark.files
             try:
-                bring_in(state, self.store, [Batch(0, 0, list(asks))])
+                bring_in(state, self.store, [_asking_for(identifiers)])
+                tied = {i for p in state.people.values() for e in p.refused for i in (e.a, e.b)}
+                bring_in(state, self.store, [_asking_for(tied)])
             except LookupError as error:  # read between two writes of the engine
                 wrong = str(error)
                 time.sleep(0.05)
             else:
                 return state
         raise LedgerLostError(f"the people cannot be read, tried {TRIES} times: {wrong}")
+
+
+def _asking_for(identifiers: Iterable[str]) -> Batch:
+    """Return what needs these identifiers' people; it is never applied."""
+    return Batch(0, 0, [Join("", 0, i, i, cut=False, by="", reason="") for i in identifiers])
 
 
 @contextmanager

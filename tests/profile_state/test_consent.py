@@ -123,3 +123,19 @@ def test_g1_what_was_granted_while_two_were_cut_apart_cancels_no_denial_once_the
     assert consent(shop.person("user_id:p"), "marketing", "email") is False
     shop.join("user_id:p", "user_id:q")
     assert consent(shop.person("user_id:p"), "marketing", "email") is False
+
+
+def test_g1_a_cut_takes_back_what_a_grant_had_cancelled_even_once_they_are_joined_again() -> None:
+    shop = Shop()
+    shop.join("user_id:p", "user_id:q")
+    shop.do("page_viewed", user="p")
+    shop.do("page_viewed", user="q")
+    shop.allow("p", granted=False)
+    shop.wait(MINUTE)
+    shop.allow("q")
+    assert consent(shop.person("user_id:p"), "marketing", "email") is True
+    shop.wait(MINUTE)
+    shop.join("user_id:p", "user_id:q", cut=True)
+    shop.wait(MINUTE)
+    shop.join("user_id:p", "user_id:q")
+    assert consent(shop.person("user_id:p"), "marketing", "email") is False

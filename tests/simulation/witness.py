@@ -234,5 +234,6 @@ def _code(letter: bytes) -> str:
 def _words(person: Person) -> str:
     """Say everything about a person; `offset` aside, which later copies move."""
     leaves = [repr(leaf) for _, leaf in sorted(person.leaves.items())]
-    rest = (sorted(person.ids), person.edges, person.refused, sorted(person.member.items()))
+    shared = sorted(person.shared)
+    rest = (sorted(person.ids), person.edges, person.refused, shared, sorted(person.member.items()))
     return repr((rest, person.version, sorted(person.recheck.items()), leaves))
