@@ -48,15 +48,16 @@ class Residents:
         """Measure a little, and let go of people while there are too many."""
         self._state.stored(self._behind.stored)
         self._measure()
-        room = self._bounds.people / self._each  # people
-        for _ in range(self._bounds.stride):
-            if len(self._state.people) <= room:
+        people, room = self._state.people, self._bounds.people / self._each
+        for place in self._state.places[self._hand : self._hand + self._bounds.stride]:
+            if len(people) <= room:
                 break
-            if self._state.places[self._hand]:
-                self._release(self._hand)
-            self._hand = (self._hand + 1) % PLACES
-            if self._hand == 0:
-                self._turned, self._turning = self._turning, self._state.offset
+            if place:
+                self._release(place)
+            self._hand += 1
+        if self._hand >= PLACES:
+            self._hand = 0
+            self._turned, self._turning = self._turning, self._state.offset
 
     def _measure(self) -> None:
         """Take one place into the mean, and let what was measured before weigh less each turn."""
@@ -68,10 +69,10 @@ class Residents:
         if self._survey == 0:
             self._packed, self._people = self._packed / 2, self._people / 2
 
-    def _release(self, place: int) -> None:
+    def _release(self, place: set[str]) -> None:
         people = self._state.people
         untouched = min(self._turned, self._behind.stored)
-        gone = [p for one in self._state.places[place] if (p := people[one]).offset <= untouched]
+        gone = [p for one in place if (p := people[one]).offset <= untouched]
         for person in gone:
             self._state.release(person)
         self.released += len(gone)

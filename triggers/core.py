@@ -40,6 +40,8 @@ MACHINE = "machine"  # the flag of what no human did: kept, but it occurs nowher
 new = tuple.__new__  # makes a named tuple without the call in Python that its constructor is
 OLDEST = 30 * 86_400_000  # ms; an older event changes traits, never counters, and never sends
 
+_FROM_ALL_BEFORE = frozenset((Tick, Sweep, Erase))  # records; whom they concern follows from it
+
 
 class Batch(NamedTuple):
     """One entry of the log, decoded."""
@@ -74,11 +76,12 @@ def stretches(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
     """
     stretch: list[Batch] = []
     for batch in batches:
-        if stretch and any(isinstance(r, Tick | Sweep | Erase) for r in batch.records):
+        kinds = {type(record) for record in batch.records}
+        if stretch and not _FROM_ALL_BEFORE.isdisjoint(kinds):
             yield stretch
             stretch = []
         stretch.append(batch)
-        if any(isinstance(r, Version) for r in batch.records):
+        if Version in kinds:
             yield stretch
             stretch = []
     if stretch:

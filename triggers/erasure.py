@@ -102,6 +102,8 @@ def named(event: Event) -> tuple[str, ...]:
     >>> named(said)
     ('user_id:u', 'email:u@x.io')
     """
+    if not event.traits and not event.addresses:  # as in most
+        return event.ids
     told = [*event.addresses.items(), *((kind, event.traits.get(kind)) for kind in CONTACTS)]
     return (*event.ids, *(f"{kind}:{value}" for kind, value in told if isinstance(value, str)))
 
