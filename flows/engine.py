@@ -236,7 +236,7 @@ def _outputs(work: Work) -> Outputs:
     activations = activation.encode(work.activations) if work.activations else None
     return Outputs(
         activations=activations,
-        withdrawals=[(w.leaf, w.purpose, w.channel, w.time) for w in work.withdrawals],
+        withdrawals=[(w.who, w.purpose, w.channel, w.time) for w in work.withdrawals],
         dead=[(offset, msgspec.msgpack.encode(letter)) for offset, letter in work.dead],
         letters_done=work.letters_done,
         erasure_keys=work.erasure_keys,

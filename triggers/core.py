@@ -28,7 +28,7 @@ from events.record import (
 from profile_state.consent import STATEMENTS, statements
 from profile_state.copies.base import digest_of, packed, place_of
 from profile_state.fold import fold, fold_statements
-from profile_state.identity import PLACES
+from profile_state.identity import PLACES, person_id
 from profile_state.person import Person
 from triggers import erasure, memberships, people, runs
 from triggers.load import load
@@ -280,7 +280,8 @@ def _withdraw(work: Work, person: Person, event: Event) -> None:
     for purpose, channel, granted in statements(event.name, event.properties):
         if not granted:
             work.withdrawals += [
-                Withdrawal(leaf, purpose, channel, work.state.now) for leaf in person.leaves
+                Withdrawal(person_id(leaf), purpose, channel, work.state.now)
+                for leaf in person.leaves
             ]
 
 
@@ -316,8 +317,8 @@ def _reach(tick: Tick, now: int) -> Due:
 def _tick(work: Work, tick: Tick, offset: Offset) -> None:
     """Time passes: each person who is due is asked what becomes of it."""
     state = work.state
-    for due, person_id in state.dues.until(_reach(tick, state.now)):
-        person = state.people[person_id]
+    for due, whom in state.dues.until(_reach(tick, state.now)):
+        person = state.people[whom]
         if person.offset >= offset:
             continue
         memberships.adopt(work, person)
@@ -338,15 +339,15 @@ def _erase(work: Work, said: Erase, offset: Offset) -> None:
 def _sweep(work: Work, sweep: Sweep, offset: Offset) -> None:
     """Bring a part of the people up to date with the workspace in force; nothing occurs from it."""
     state = work.state
-    for person_id in state.within(sweep):
-        person = state.people.get(person_id)
+    for whom in state.within(sweep):
+        person = state.people.get(whom)
         if person is None or not person.ids or person.offset >= offset:
             continue  # a tombstone, or an earlier one's new limits changed them too
         if len(person.ids) > 1 or person.refused:
             for changed in people.regroup(work, person, offset):
                 memberships.adopt(work, changed)
                 _moved(work, changed, None, None, offset)
-        person = state.people.get(person_id)
+        person = state.people.get(whom)
         if person is not None and person.offset < offset and memberships.adopt(work, person):
             _touched(work, person, offset)
     state.loaded.discard(sweep)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from events.record import Erase, Event, Offset
-from profile_state.identity import ANONYMOUS, kind_of
+from profile_state.identity import ANONYMOUS, kind_of, person_id
 from profile_state.person import Person
 from triggers import people
 from triggers.state import State
@@ -164,8 +164,7 @@ def _take_out(work: Work, identifier: str, key: bytes, offset: Offset) -> list[P
     ]
     if person is not None:
         work.count(tombs[0].id, "forgotten", sum(leaf.total for leaf in person.leaves.values()))
-        # An activation names its person by an id that is or was this one's.
         work.withdrawals += [
-            Withdrawal(name, EVERY, EVERY, state.now) for name in sorted(person.ways - person.ids)
+            Withdrawal(person_id(leaf), EVERY, EVERY, state.now) for leaf in person.leaves
         ]
     return people.forget(work, identifier, tombs, offset)

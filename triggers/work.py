@@ -10,10 +10,10 @@ from triggers.state import State
 
 
 class Withdrawal(NamedTuple):
-    """A consent taken back: workers check it right before each send."""
+    """A consent taken back, or an erasure: workers check it right before each send."""
 
-    leaf: str
-    purpose: str
+    who: str  # the person id of a leaf: the set that workers ask names nobody
+    purpose: str  # "*" for every purpose
     channel: str  # "*" for every channel
     time: int  # ms, the log's clock
 

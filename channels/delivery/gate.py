@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from channels.base import Refused
 from channels.delivery.slot import HORIZON, Expired
+from profile_state.identity import person_id
 from triggers.activation import Activation
 
 PATIENCE = 5.0  # seconds until a store that does not answer counts as away
@@ -42,9 +43,9 @@ class InMemoryWithdrawals:
     def __init__(self) -> None:
         self.at: dict[str, int] = {}  # key -> ms
 
-    def withdraw(self, leaf: str, purpose: str, channel: str, at: int) -> None:
-        """Record a withdrawal; `*` is every channel."""
-        key = f"withdrawn:{leaf}:{purpose}:{channel}"
+    def withdraw(self, who: str, purpose: str, channel: str, at: int) -> None:
+        """Record a withdrawal of the leaf that has this person id; `*` is every channel."""
+        key = f"withdrawn:{who}:{purpose}:{channel}"
         self.at[key] = max(at, self.at.get(key, at))
 
     async def check(self, activations: Sequence[Activation]) -> dict[str, str]:
@@ -53,7 +54,7 @@ class InMemoryWithdrawals:
 
 
 class RedisWithdrawals:
-    """The set in the ledger's Valkey: three keys a message, one MGET a batch."""
+    """The set in the ledger's Valkey: four keys a message, one MGET a batch."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -70,10 +71,18 @@ class RedisWithdrawals:
         return _withdrawn(activations, [None if v is None else int(v) for v in values])
 
 
-def keys(activation: Activation) -> tuple[str, str, str]:
-    """Return the keys that concern an activation: its channel, every channel, and the person erased."""
-    prefix = f"withdrawn:{activation.leaf}:{activation.purpose}"
-    return f"{prefix}:{activation.channel}", f"{prefix}:*", f"withdrawn:{activation.person}:*:*"
+KEYS = 4  # of an activation
+
+
+def keys(activation: Activation) -> tuple[str, ...]:
+    """Return the keys that concern an activation: its channel, every channel, and erasures.
+
+    Erased may be whose message it is, or the person who they were then: it may speak of them.
+    """
+    leaf = f"withdrawn:{person_id(activation.leaf)}"
+    consent = f"{leaf}:{activation.purpose}"
+    person = f"withdrawn:{activation.person}"
+    return f"{consent}:{activation.channel}", f"{consent}:*", f"{leaf}:*:*", f"{person}:*:*"
 
 
 async def turned_away(
@@ -103,8 +112,9 @@ async def turned_away(
 
 def _withdrawn(activations: Sequence[Activation], instants: Sequence[int | None]) -> dict[str, str]:
     away = {}
-    for a, three in zip(activations, zip(*[iter(instants)] * 3, strict=True), strict=True):
-        channel, every, erased = (at is not None and a.decided <= at for at in three)
-        if channel or every or erased:
-            away[a.id] = "erased" if erased else "consent"
+    for nth, a in enumerate(activations):
+        asked = instants[nth * KEYS : (nth + 1) * KEYS]
+        channel, every, leaf, person = (at is not None and a.decided <= at for at in asked)
+        if channel or every or leaf or person:
+            away[a.id] = "erased" if leaf or person else "consent"
     return away

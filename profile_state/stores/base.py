@@ -31,7 +31,7 @@ class Outputs(msgspec.Struct):
     """What a step sends out, before any state that contains its cause."""
 
     activations: bytes | None = None  # one entry of the activation stream
-    withdrawals: list[tuple[str, str, str, int]] = []  # leaf, purpose, channel, ms
+    withdrawals: list[tuple[str, str, str, int]] = []  # person id, purpose, channel, ms
     dead: list[tuple[Offset, bytes]] = []
     letters_done: list[Offset] = []  # dead letters that somebody settled
     seen: Sequence[tuple[Offset, bytes, bytes, int, str]] = ()  # first copies, as in Seen

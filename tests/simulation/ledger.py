@@ -65,8 +65,8 @@ class LedgerServer:
             self.changed_by_fenced.append(call)
         if call != "put" or (before is not None and _print(shelf) == before):
             return
-        for leaf, purpose, channel, at in argument.withdrawals:
-            key = f"withdrawn:{leaf}:{purpose}:{channel}"
+        for who, purpose, channel, at in argument.withdrawals:
+            key = f"withdrawn:{who}:{purpose}:{channel}"
             if key not in self.withdrawn or at > self.withdrawn[key][0]:
                 self.withdrawn[key] = (at, self.world.us)
         for payload in shelf.activations[puts:]:

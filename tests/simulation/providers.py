@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from channels.base import Delivered, Later, Message, Outcome, Unknown
 from tests.simulation.ledger import LedgerServer
+from tests.simulation.oracle.who import named
 from tests.simulation.world import Process, World
 from triggers.activation import Activation
 
@@ -71,8 +72,11 @@ class Provider:
 
     def _withdrawn(self, a: Activation) -> int | None:
         """Say since when the set that workers ask holds a withdrawal of this message."""
-        of_leaf, of_person = f"withdrawn:{a.leaf}:{a.purpose}", f"withdrawn:{a.person}:*"
-        keys = (f"{of_leaf}:{a.channel}", f"{of_leaf}:*", f"{of_person}:*")
+        leaf = f"withdrawn:{named(a.leaf)}"
+        keys = (
+            *(f"{leaf}:{a.purpose}:{channel}" for channel in (a.channel, "*")),
+            *(f"withdrawn:{one}:*:*" for one in (named(a.leaf), a.person)),
+        )
         found = [self._ledger.withdrawn.get(key) for key in keys]
         since = [
             us for known in found if known is not None for at, us in (known,) if a.decided <= at

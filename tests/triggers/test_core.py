@@ -7,6 +7,7 @@ import msgspec
 
 from events.parse import Arrival, parse
 from events.record import VERIFIED, Event, Settled
+from profile_state.identity import person_id
 from tests.shop import DAY, HOUR, MINUTE, SECOND, Shop, an_event, at
 
 TEMPLATES = {
@@ -270,7 +271,7 @@ def test_consent_is_denied_for_marketing_until_it_is_given() -> None:
     shop.allow("u1", granted=False)
     shop.do("visited", user="u1")
     assert len(shop.sent) == 1
-    assert shop.shelf.withdrawals[("user_id:u1", "marketing", "email")] == shop.now
+    assert shop.shelf.withdrawals[person_id("user_id:u1"), "marketing", "email"] == shop.now
 
 
 def test_g1_a_merge_gives_nobody_a_consent() -> None:

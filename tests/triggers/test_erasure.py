@@ -1,14 +1,24 @@
 """Erasure: nothing of a person stays in memory or ledger, and nothing of them comes back."""
 
+import asyncio
+
 import msgspec
 import pytest
 
+from channels.delivery.gate import InMemoryWithdrawals
 from events.record import VERIFIED
+from profile_state.identity import person_id
 from tests.shop import MINUTE, WORKSPACE, Shop, an_event
 
 CART = """
 trigger: cart
 when: {event: cart_updated, then_no: order_completed, within: 30m}
+do: [{send: {channels: [webhook]}}]
+deliver: {purpose: product, quiet_hours: off}
+"""
+WELCOME = """
+trigger: welcome
+when: {event: signed_up}
 do: [{send: {channels: [webhook]}}]
 deliver: {purpose: product, quiet_hours: off}
 """
@@ -22,6 +32,7 @@ def with_ana() -> Shop:
     shop.know("ana", email="ana@shop.example", name="secret")
     shop.do("identify", user="ana", anon="anas-phone")
     shop.do("cart_updated", anon="anas-phone", item="secret")
+    shop.do("unsubscribed", user="ana")
     shop.do("page_viewed", user="bob", anon="ipad")
     return shop
 
@@ -31,7 +42,12 @@ def remains(shop: Shop) -> list[bytes]:
     shop.engine.drain()
     shelf = shop.shelf
     kept = msgspec.msgpack.encode(
-        (list(shelf.people.items()), list(shelf.index.items()), list(shelf.dues.items()))
+        (
+            *(
+                list(kept.items())
+                for kept in (shelf.people, shelf.index, shelf.dues, shelf.withdrawals)
+            ),
+        )
     )
     return [word for word in WORDS if word in kept]
 
@@ -161,6 +177,22 @@ def test_an_erasure_counts_once_whatever_its_key() -> None:
     shop.erase("user_id:ana", key=b"l" * 16)
     shop.erase("anonymous_id:anas-phone")
     assert shop.count("erasures") == 1
+
+
+def test_what_is_decided_is_turned_away_at_the_door_also_after_a_cut() -> None:
+    shop = Shop({"triggers/welcome.yaml": WELCOME})
+    shop.do("page_viewed", anon="ipad")
+    shop.do("signed_up", user="ana", anon="ipad")
+    (decided,) = shop.sent
+    assert (decided.leaf, decided.person) == ("user_id:ana", person_id("anonymous_id:ipad"))
+    shop.join("user_id:ana", "anonymous_id:ipad", cut=True)
+    shop.erase("user_id:ana")
+    shop.engine.drain()
+    assert list(shop.shelf.withdrawals) == [(person_id("user_id:ana"), "*", "*")]
+    asked = InMemoryWithdrawals()
+    for withdrawn, at in shop.shelf.withdrawals.items():
+        asked.withdraw(*withdrawn, at)
+    assert asyncio.run(asked.check([decided])) == {decided.id: "erased"}
 
 
 def test_what_is_decided_is_turned_away_at_the_door() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from tests.simulation.oracle import decisions, deliveries, door, erased, facts
 from tests.simulation.oracle.evidence import Evidence
+from tests.simulation.oracle.who import growing
 
 LEAST_RECORDS, LEAST_PEOPLE, LEAST_FAULTS = 2_000, 20, 5
 
@@ -32,7 +33,7 @@ def the_seed_is_large_enough(evidence: Evidence) -> Iterator[str]:
     assert evidence.live is not None
     sizes = {
         "records": (evidence.records, LEAST_RECORDS),
-        "people": (evidence.live.counts.get("people", 0), LEAST_PEOPLE),
+        "people": (evidence.live.counts["people"] + len(growing(evidence).erasures), LEAST_PEOPLE),
         "faults": (sum(evidence.faults.values()), LEAST_FAULTS),
     }
     for what, (found, least) in sizes.items():

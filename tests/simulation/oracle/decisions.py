@@ -200,7 +200,8 @@ def withdrawals_are_known(evidence: Evidence) -> Iterator[str]:
         if s.name in STATEMENTS and s.properties.get("granted") is not True:
             about = (s.properties.get("purpose", "marketing"), s.properties.get("channel", "*"))
             for leaf in who.after(s.place).of(s.leaf) & leaves:
-                right[leaf, *about] = max(s.at, right.get((leaf, *about), 0))
+                key = (named(leaf), *about)
+                right[key] = max(s.at, right.get(key, 0))
     live = evidence.live
     assert live is not None
     for key in sorted(right.keys() | live.withdrawals.keys()):
