@@ -30,6 +30,7 @@ from triggers.work import Work
 TICK_EVERY_S = 0.1  # at most ten ticks a second
 PUMP_EVERY_S = 0.005  # under load; measured at 10,000 events/s: p99 24 -> 18 ms
 SWEEP_EVERY_S = 0.05  # under load; without, one follows the other
+DAY = 86_400_000  # ms
 READ = 128  # entries in one read
 SOON_S, LATER_S = 0.002, 0.1  # how long a read may wait, with and without work left to do
 
@@ -79,6 +80,7 @@ class Engine:
         self.events = 0  # records processed since the start
         self._ticked_s = self._pumped_s = self._swept_s = 0.0
         self._tick = self._sweep = -1  # id of the last one appended
+        self._round = self._looked = 0  # places that the clock has passed: swept, and looked at
 
     def recover(self) -> None:
         """Take the partition over, and continue from its stored offset.
@@ -185,6 +187,7 @@ class Engine:
         self.behind.pump(now_s, eager=eager, shares=max(1, shares))
         self.residents.step()
         self._next_sweep(now_s, busy=busy)
+        self._go_round()
         if self._mover is not None and self._mover.step(self.state.first_seen, self.state.now):
             self.state.older = True
         if now_s - self._ticked_s < TICK_EVERY_S or self.position < self._tick:
@@ -204,9 +207,31 @@ class Engine:
         if busy and now_s - self._swept_s < SWEEP_EVERY_S:
             return
         self._swept_s = now_s
-        width = max(1, PLACES * self._bounds.swept // max(1, self._store.people()))
-        sweep = Sweep(rest.first, min(rest.last, rest.first + width - 1))
-        self._sweep = self._log.append(self.partition, record.encode([sweep]))
+        self._append_sweep(rest.first, min(rest.last, rest.first + self._width() - 1))
+
+    def _width(self) -> int:
+        """Return how many places have about as many people as one sweep is for."""
+        return max(1, PLACES * self._bounds.swept // max(1, self._store.people()))
+
+    def _append_sweep(self, first: int, last: int) -> None:
+        self._sweep = self._log.append(self.partition, record.encode([Sweep(first, last)]))
+
+    def _go_round(self) -> None:
+        """Append the next sweep of those that come by everybody once a day, for who stayed away.
+
+        The hour of the day says where the round is, so a restart needs to remember nothing.
+        """
+        passed = self._clock() * PLACES // DAY
+        if passed == self._looked or self.state.sweep is not None or self.position < self._sweep:
+            return
+        self._looked = passed
+        self._round = max(self._round, passed - PLACES) if self._round else passed
+        first = self._round % PLACES
+        width = min(self._width(), PLACES - first)
+        if passed - self._round >= width:
+            self._append_sweep(first, first + width - 1)
+            self._round += width
+            self._looked = 0  # there may be more
 
     def keep_up(self, *, eager: bool = False) -> None:
         """Pump in the middle of load: not after every batch, since the next one waits meanwhile.

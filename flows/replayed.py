@@ -2,16 +2,17 @@
 
 In the log of the present the engine appends a tick when its clock says that somebody is due. In
 a log of the past time jumps from event to event, so the ticks in between follow from it: before
-an entry, everything that was due before its time fires, each at its own instant. They take their
-places behind the entry that they follow. That is a function of the log, so they are not stored,
-and a replay that is cut short begins again.
+an entry, everything that was due before its time fires, each at its own instant, and at midnight a
+sweep comes by for who stayed away. They take their places behind the entry that they follow. That
+is a function of the log, so they are not stored, and a replay that is cut short begins again.
 """
 
 from collections.abc import Iterator
 
-from events.record import EVERYBODY, Tick
-from flows.engine import LATER_S, Engine
+from events.record import EVERYBODY, Record, Sweep, Tick
+from flows.engine import DAY, LATER_S, Engine
 from flows.loading import foresee
+from profile_state.identity import PLACES
 from triggers.core import Batch
 
 
@@ -19,14 +20,26 @@ class ReplayedEngine(Engine):
     """Reads a log that `events.sources.replayed` wrote, into an empty ledger."""
 
     def _stretches(self, batches: list[Batch]) -> Iterator[list[Batch]]:
-        """Yield each batch alone, after the ticks before it: what is due follows from the last."""
+        """Yield each batch alone, after what time did before it: that follows from the last."""
         for batch in batches:
-            foresee(self.state, self._store, batch.time)
-            while (instant := max(self.state.dues.next(), self.state.now)) < batch.time:
-                entry, nth = self.state.offset
-                due = self.state.dues.until((instant, EVERYBODY), self._bounds.fired)
-                yield [Batch(entry, instant, [Tick(*due[-1])], nth + 1)]
+            while self.state.now and (midnight := self._midnight()) <= batch.time:
+                yield from self._ticks(midnight)
+                yield self._between(midnight, Sweep(0, PLACES - 1))
+            yield from self._ticks(batch.time)
             yield [batch]
+
+    def _midnight(self) -> int:
+        return (self.state.now // DAY + 1) * DAY
+
+    def _ticks(self, until: int) -> Iterator[list[Batch]]:
+        foresee(self.state, self._store, until)
+        while (instant := max(self.state.dues.next(), self.state.now)) < until:
+            due = self.state.dues.until((instant, EVERYBODY), self._bounds.fired)
+            yield self._between(instant, Tick(*due[-1]))
+
+    def _between(self, instant: int, record: Record) -> list[Batch]:
+        entry, nth = self.state.offset
+        return [Batch(entry, instant, [record], nth + 1)]
 
     def _until_due(self) -> float:
         return LATER_S

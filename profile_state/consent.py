@@ -14,6 +14,7 @@ from profile_state.person import Person
 
 EVERY = "*"  # every channel
 MOST = 500  # purposes by channel that a leaf remembers
+BEYOND = ""  # in their place, the newest denial of what it let go of: it denies whatever is asked
 STATEMENTS = frozenset({"consent_updated", "unsubscribed"})  # events that say what is allowed
 
 
@@ -53,8 +54,17 @@ def remember(
     known = leaf.consents.get(key)
     if known is None or _rank(time, granted, message_id) > _rank(known[0], known[2], known[1]):
         leaf.consents[key] = (time, message_id, granted)
-        # A grant goes before any denial.
-        let_go(leaf.consents, MOST, lambda said: (not said[2], *said[:2]))
+        if len(leaf.consents) > MOST:
+            _bound(leaf)
+
+
+def _bound(leaf: Leaf) -> None:
+    """Let go of the oldest statements, but for what they denied."""
+    beyond = leaf.consents.pop(BEYOND, None)
+    gone = let_go(leaf.consents, MOST, lambda said: said[:2])
+    denials = [said for said in (beyond, *gone) if said is not None and not said[2]]
+    if denials:
+        leaf.consents[BEYOND] = max(denials)
 
 
 def _rank(time: int, granted: bool, message_id: str) -> tuple[int, bool, str]:
@@ -75,7 +85,7 @@ def consent(
     said = [
         (time, granted, leaf.key)
         for leaf in person.leaves.values()
-        for key in (f"{purpose}|{channel}", f"{purpose}|{EVERY}")
+        for key in (f"{purpose}|{channel}", f"{purpose}|{EVERY}", BEYOND)
         if (found := leaf.consents.get(key)) is not None
         for time, _, granted in (found,)
     ]

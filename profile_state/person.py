@@ -30,6 +30,7 @@ class _Stored(msgspec.Struct, array_like=True):
     version: str
     named: list[str] = []
     shared: list[str] = []
+    seen: int = 0
 
 
 class View(msgspec.Struct):
@@ -55,6 +56,7 @@ class Person:
         "packed",
         "recheck",
         "refused",
+        "seen",
         "shared",
         "slots",
         "version",
@@ -70,6 +72,7 @@ class Person:
         self.shared: set[str] = set()  # devices that these name, and others have as well
         self._reach: tuple[Mapping[str, int], list[str]] | None = None
         self.named: set[str] = set()  # identifiers without events, after which they were called
+        self.seen = 0  # ms, the log's clock at their last event
         self.offset: Offset = START
         self.packed = 0  # bytes, when they were written or read last
         self.member: dict[str, int] = {}  # segment -> ms since when
@@ -217,6 +220,7 @@ def pack(person: Person) -> bytes:
         person.version,
         sorted(person.named),
         sorted(person.shared),
+        person.seen,
     )
     value = bytes((VERSION,)) + _encoder.encode(stored)
     person.packed = len(value)
@@ -241,7 +245,7 @@ def unpack(value: bytes, slots: Mapping[str, Slot]) -> Person:
     person.packed = len(value)
     person.edges, person.refused = stored.edges, stored.refused
     person.named, person.shared = set(stored.named), set(stored.shared)
-    person.offset = Offset(*stored.offset)
+    person.offset, person.seen = Offset(*stored.offset), stored.seen
     person.member, person.recheck, person.version = stored.member, stored.recheck, stored.version
     person.refresh(slots)
     return person

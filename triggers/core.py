@@ -30,7 +30,7 @@ from profile_state.copies.base import digest_of, packed, place_of
 from profile_state.fold import fold, fold_statements
 from profile_state.identity import PLACES, person_id
 from profile_state.person import Person
-from triggers import erasure, memberships, people, runs
+from triggers import erasure, idle, memberships, people, runs
 from triggers.load import load
 from triggers.problems import WorkspaceError
 from triggers.state import Due, State
@@ -222,6 +222,7 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     person, others = people.resolve(work, event, offset)
     if person is None:
         return
+    person.seen = state.now
     memberships.adopt(work, person)
     human = MACHINE not in event.flags
     counts = human and not too_old
@@ -337,12 +338,15 @@ def _erase(work: Work, said: Erase, offset: Offset) -> None:
 
 
 def _sweep(work: Work, sweep: Sweep, offset: Offset) -> None:
-    """Bring a part of the people up to date with the workspace in force; nothing occurs from it."""
+    """Bring a part of the people up to date with workspace and time; nothing occurs from it."""
     state = work.state
     for whom in state.within(sweep):
         person = state.people.get(whom)
         if person is None or not person.ids or person.offset >= offset:
             continue  # a tombstone, or an earlier one's new limits changed them too
+        if idle.idle(state, person):
+            idle.let_go(work, person, offset)
+            continue
         if len(person.ids) > 1 or person.refused:
             for changed in people.regroup(work, person, offset):
                 memberships.adopt(work, changed)

@@ -111,6 +111,7 @@ class Workspace(msgspec.Struct, frozen=True):
     addresses: dict[str, str | None]  # channel -> kind of address
     limits: dict[str, int]  # identity: type -> most per person
     merging: frozenset[str]  # identifier types that join people
+    forget_after: int  # ms; a visitor who stays away is let go of
     triggers: tuple[Trigger, ...]
     segments: tuple[Segment, ...]
     slots: dict[str, Slot]

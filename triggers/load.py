@@ -16,7 +16,7 @@ from triggers.definitions import Cap, Trigger, Workspace
 from triggers.loading.context import Context
 from triggers.loading.segments import segments
 from triggers.loading.triggers import Made, triggers
-from triggers.loading.workspace import channel_caps, unread_files, workspace_file
+from triggers.loading.workspace import channel_caps, forget_after, unread_files, workspace_file
 from triggers.problems import WorkspaceError
 from triggers.schema import SegmentFile, TriggerFile
 
@@ -66,6 +66,7 @@ def _load(
     made = triggers(context, trigger_files)
     quiet = context.rule(rules.quiet, workspace.quiet_hours, document, ("quiet_hours",))
     caps = channel_caps(context, document, workspace)
+    stays_ms = forget_after(context, document, workspace)
     if context.problems:
         raise WorkspaceError(context.problems)
 
@@ -90,8 +91,9 @@ def _load(
         addresses=dict(addresses),
         limits={
             **DEFAULT_LIMITS,
-            **{kind: limit.max for kind, limit in workspace.identity.items()},
+            **{k: limit.max for k, limit in workspace.identity.items() if limit.max is not None},
         },
+        forget_after=stays_ms,
         merging=JOINING - {kind for kind, limit in workspace.identity.items() if not limit.merge},
         triggers=all_triggers,
         segments=tuple(member.segment for member in members),

@@ -299,6 +299,7 @@ def _replace(
     for person in changed:
         for old in replaced:
             if old.leaves.keys() & person.leaves.keys():
+                person.seen = max(person.seen, old.seen)
                 for segment, since in old.member.items():
                     person.member[segment] = min(since, person.member.get(segment, since))
                 if not person.version or person.version == in_force:

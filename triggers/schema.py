@@ -107,10 +107,11 @@ class ChannelOptions(_Strict):
 
 
 class IdentityLimit(_Strict):
-    """How many identifiers of a type one person may have."""
+    """What holds for the identifiers of a type."""
 
-    max: int
+    max: int | None = None
     merge: bool = True
+    forget_after: str | None = None
 
 
 class WorkspaceFile(_Strict):

@@ -4,6 +4,7 @@ People, an index from identifiers and former person ids to people, the duplicate
 times, and the workspace in force. Everything here can be rebuilt by reading the log.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 
@@ -94,6 +95,7 @@ class State:
         self.gone: dict[
             str, Offset
         ] = {}  # people who are no more -> since when, as long as the ledger may have them
+        self.expired: deque[tuple[Offset, set[str]]] = deque()  # since when nobody has these ways
         self.places: list[set[str]] = [set() for _ in range(PLACES)]  # ids of people, by place
         self.sweep: Sweep | None = None  # what is still to be swept for the workspace in force
         self.loaded: set[Sweep] = set()  # sweeps whose people are in memory, ahead of their step
@@ -126,6 +128,11 @@ class State:
         self._take_out(person)
         self.dues.set(person, NEVER)
 
+    def expire(self, person: Person, offset: Offset) -> None:
+        """Take out a person who stayed away, with what led to them."""
+        self.dismiss(person.id, offset)
+        self.expired.append((offset, person.ways))
+
     def release(self, person: Person) -> None:
         """Let go of a person whom the ledger has as they are."""
         self._take_out(person.id)
@@ -142,6 +149,10 @@ class State:
         """Take note that the ledger has everything up to `offset`."""
         while self.gone and next(iter(self.gone.values())) <= offset:
             del self.gone[next(iter(self.gone))]
+        while self.expired and self.expired[0][0] <= offset:
+            for way in self.expired.popleft()[1]:
+                if self.index.get(way, way) is None:
+                    del self.index[way]
 
     def foresee(self, known: Iterable[Due], horizon: int) -> None:
         """Take from the ledger who is due from the horizon to a later one.

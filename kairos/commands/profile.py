@@ -56,7 +56,7 @@ def _lines(found: Profile) -> list[str]:
     lines = [f"{found.id}, as of {moment(found.as_of)}"]
     if found.behind:
         lines.append("the engine is behind: the log has more than this shows")
-    lines.append(f"{found.events:,} events, {moment(found.first)} to {moment(found.last)}")
+    lines.append(_activity(found))
     lines += _part("identifiers", found.identifiers)
     lines += _part("joined by", [line_of(link) for link in found.joined])
     lines += _part("not joined", [line_of(link) for link in found.refused])
@@ -102,10 +102,18 @@ def _counter(said: Any) -> str:
     return ", ".join(parts)
 
 
+def _activity(found: Profile) -> str:
+    if not found.events:
+        return "no events"
+    events = "1 event" if found.events == 1 else f"{found.events:,} events"
+    return f"{events}, {moment(found.first)} to {moment(found.last)}"
+
+
 def _consent(one: dict[str, Any]) -> str:
     channel = "every channel" if one["channel"] == "*" else one["channel"]
     verb = "allowed" if one["granted"] else "denied"
-    return f"{moment(one['at'])}  {verb} {one['purpose']} on {channel} ({one['leaf']})"
+    what = f"{one['purpose']} on {channel}" if one["purpose"] else "some of many purposes"
+    return f"{moment(one['at'])}  {verb} {what} ({one['leaf']})"
 
 
 def _segment(name: str, said: dict[str, int | None]) -> str:

@@ -7,9 +7,14 @@ import msgspec
 import pytest
 
 from kairos.discovery import found_in
+from profile_state.cells import MOST as VALUES
+from profile_state.consent import MOST as CONSENTS
+from profile_state.fold import TRAITS
+from profile_state.identity import SPARE
 from tests.docs.pages import PAGES, ROOT, blocks, cells, first_cells, page, section
 from triggers import schema
 from triggers.load import load
+from triggers.runs import ENTRIES, RUNS
 from triggers.templates import FRONT_KEYS, parse
 
 PAGE = "docs/language.md"
@@ -141,3 +146,9 @@ def test_every_example_loads(path: str, nth: int) -> None:
 @pytest.mark.parametrize("text", blocks(PAGE, "liquid"))
 def test_every_template_parses(text: str) -> None:
     assert parse("templates/example.liquid", text).subject
+
+
+def test_the_bounds_of_a_person_are_those_of_the_code() -> None:
+    said = section(PAGE, "## Bounds")
+    for bound in (TRAITS, CONSENTS, RUNS, ENTRIES, VALUES, SPARE):
+        assert f"| {bound:,}" in said

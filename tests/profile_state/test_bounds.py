@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from profile_state.consent import MOST
+from profile_state.consent import BEYOND, MOST, consent
 from profile_state.fold import TRAITS
 from profile_state.person import pack
 from tests.shop import Shop, an_event
@@ -58,8 +58,8 @@ def test_traits_and_consents_have_a_bound_in_any_order(seed: int) -> None:
         shop.do("identify", user="ana", anon="d1", time=start - 99, message_id="i")
         shop.say(events)
         leaf = shop.person("user_id:ana").leaves["user_id:ana"]
-        assert (len(leaf.traits), len(leaf.consents)) == (TRAITS, MOST)
-        assert sum(not granted for _, _, granted in leaf.consents.values()) == (MOST + 200) // 10
+        assert (len(leaf.traits), len(leaf.consents)) == (TRAITS, MOST + 1)
+        assert leaf.consents[BEYOND] == (start - MOST, f"c{MOST}", False)
         view = shop.person("user_id:ana").view.traits
         assert view == leaf.traits
         found.add(shop.facts)
@@ -102,3 +102,31 @@ def test_runs_and_entries_have_a_bound() -> None:
         ]
     )
     assert shop.refusals("viewed")[-1] == "ignored:reentry", "the latest are remembered"
+
+
+def test_no_denial_is_lost_to_the_bound_in_any_order() -> None:
+    start, found = Shop().now, set()
+    events = [
+        an_event(
+            "consent_updated",
+            user="ana",
+            time=start - n,
+            message_id=f"c{n}",
+            purpose=f"p{n}",
+            granted=False,
+        )
+        for n in range(MOST + 100)
+    ]
+    for seed in range(3):
+        random.Random(seed).shuffle(events)
+        shop = Shop()
+        shop.say(events)
+        ana = shop.person("user_id:ana")
+        assert len(ana.leaves["user_id:ana"].consents) == MOST + 1
+        assert consent(ana, f"p{MOST + 99}", "email") is False, "the oldest of all"
+        assert consent(ana, "never named", "email") is False, "rather one too many"
+        found.add(shop.facts)
+        shop.wait(1000)
+        shop.allow("ana", "never named")
+        assert consent(shop.person("user_id:ana"), "never named", "email") is True
+    assert len(found) == 1

@@ -3,9 +3,10 @@
 import re
 
 from events.names import slug
-from profile_state.identity import DEFAULT_LIMITS
+from profile_state.identity import ANONYMOUS, DEFAULT_LIMITS
 from triggers import rules
 from triggers.definitions import Cap, PurposeRule
+from triggers.durations import duration
 from triggers.loading.context import Context
 from triggers.local_time import zones
 from triggers.problems import Problem, WorkspaceError
@@ -14,6 +15,8 @@ from triggers.words import nearest
 from triggers.yaml import Document
 
 FILE = "workspace.yaml"
+DAY = 86_400_000  # ms
+FORGET_AFTER = 180 * DAY  # where the workspace says nothing
 _FLEETING = re.compile(r"(^|_)(session|request|page|visit|event|message|transaction|order)(_|$)")
 STANDARD_PURPOSES = {
     "marketing": Purpose(default="denied"),
@@ -44,6 +47,24 @@ def workspace_file(context: Context) -> tuple[Document, WorkspaceFile]:
     return document, workspace
 
 
+def forget_after(context: Context, document: Document, workspace: WorkspaceFile) -> int:
+    """Return after how many ms a visitor is let go of."""
+    for kind, limit in workspace.identity.items():
+        if limit.forget_after is None:
+            continue
+        path = ("identity", kind, "forget_after")
+        if kind != ANONYMOUS:
+            context.say(
+                document, path, f"only {ANONYMOUS} is forgotten for staying away, found {kind!r}"
+            )
+        found = context.rule(duration, limit.forget_after, document, path)
+        if found is not None and found < DAY:
+            context.say(document, path, f"`1d` or more was expected, found {limit.forget_after!r}")
+        if found is not None:
+            return found
+    return FORGET_AFTER
+
+
 def _identifier_types(context: Context, document: Document, workspace: WorkspaceFile) -> None:
     """Refuse types that nobody sends; an id of a session would join all who ever shared a device."""
     for kind, limit in workspace.identity.items():
@@ -61,7 +82,7 @@ def _identifier_types(context: Context, document: Document, workspace: Workspace
             context.say(
                 document, path, f"unknown type of identifier {kind!r}.{hint} Known: {known}"
             )
-        if limit.max < 1:
+        if limit.max is not None and limit.max < 1:
             context.say(document, path, f"`max: 1` or more was expected, found {limit.max}")
 
 
