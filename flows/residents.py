@@ -49,12 +49,15 @@ class Residents:
         self._state.stored(self._behind.stored)
         self._measure()
         people, room = self._state.people, self._bounds.people / self._each
-        for place in self._state.places[self._hand : self._hand + self._bounds.stride]:
+        if len(people) <= room:
+            return
+        for place in filter(
+            None, self._state.places[self._hand : self._hand + self._bounds.stride]
+        ):
             if len(people) <= room:
                 break
-            if place:
-                self._release(place)
-            self._hand += 1
+            self._release(place)
+        self._hand += self._bounds.stride
         if self._hand >= PLACES:
             self._hand = 0
             self._turned, self._turning = self._turning, self._state.offset

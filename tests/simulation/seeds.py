@@ -64,7 +64,7 @@ def _without_cycles() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-        if next(_seeds) % 8 == 0:
+        if next(_seeds) % 24 == 0:
             gc.collect()
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from channels.delivery.ledger import rows_of
 from events import record
-from events.record import DeadLetter, Erase, Event, Join, Settled, Tick, Version
+from events.record import DeadLetter, Erase, Event, Join, Settled, Sweep, Tick, Version
 from events.sources.base import Entry
 from flows.engine import Engine
 from profile_state import hashes
@@ -92,7 +92,10 @@ def _read(evidence: Evidence, entries: Iterable[Entry]) -> list[tuple[Place, dic
                     evidence.settled.add((one.entry, one.nth))
                 case Tick():
                     evidence.ticks[entry.id] = entry.time
+                case Sweep():
+                    evidence.sweeps.append((entry.time, one.first, one.last))
                 case Version():
+                    evidence.versions.append(entry.time)
                     versions.append((place, one.files))
     return versions
 

@@ -5,7 +5,10 @@ from collections.abc import Callable, Iterator
 from tests.simulation.oracle import decisions, deliveries, door, erased, facts
 from tests.simulation.oracle.evidence import Evidence
 from tests.simulation.oracle.who import growing
+from tests.simulation.shop import HOUR
 
+PLACES = 4096  # into which people fall by their ids
+SOON = 3 * HOUR  # engines are away for a while
 LEAST_RECORDS, LEAST_PEOPLE, LEAST_FAULTS = 2_000, 20, 5
 
 
@@ -16,10 +19,15 @@ def facts_are_those_of_the_records(evidence: Evidence) -> Iterator[str]:
 
 
 def everybody_follows_the_last_version(evidence: Evidence) -> Iterator[str]:
-    """Sweeps reach whom no record touches: in the end nobody is judged by a former version."""
+    """Sweeps reach whom no record touches, and soon: the round that comes by daily is no excuse."""
     for person in evidence.prefixes[-1].people:
         if not person.fresh:
             yield f"{person.id} follows a former version of the workspace"
+    for at in evidence.versions[1:]:  # the first one finds nobody
+        soon = [(first, last) for when, first, last in evidence.sweeps if at <= when <= at + SOON]
+        left = set(range(PLACES)).difference(*(range(first, last + 1) for first, last in soon))
+        if left:
+            yield f"{len(left)} places were not swept soon after the version of {at}"
 
 
 def fenced_writers_change_nothing(evidence: Evidence) -> Iterator[str]:

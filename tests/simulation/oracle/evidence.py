@@ -162,6 +162,8 @@ class Evidence:
     letters: list[tuple[Place, int]] = field(default_factory=list)  # refused at the door: place, n
     settled: set[Place] = field(default_factory=set)  # letters that an operator is done with
     ticks: dict[int, int] = field(default_factory=dict)  # entry -> ms
+    versions: list[int] = field(default_factory=list)  # of the workspace, ms
+    sweeps: list[tuple[int, int, int]] = field(default_factory=list)  # ms, first and last place
     sent: list[Batch] = field(default_factory=list)
     accepted: list[tuple[Batch, int]] = field(default_factory=list)  # with the log's end at the 200
     prefixes: list[People] = field(default_factory=list)

@@ -1,7 +1,6 @@
 """Who is who: DESIGN section 5, written down once more and as slowly as it reads."""
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -136,12 +135,10 @@ def _shared(edges: list[Edge]) -> set[str]:
 def _fits(edge: Edge, one: set[str], other: set[str]) -> bool:
     if edge.trust == OPERATOR:
         return True
-    mine, theirs = Counter(map(kind, one)), Counter(map(kind, other))
-    if edge.trust == 0 and all(kinds.keys() - {"anonymous_id"} for kinds in (mine, theirs)):
+    mine, theirs = [kind(i) for i in one], [kind(i) for i in other]
+    if edge.trust == 0 and all(set(kinds) - {"anonymous_id"} for kinds in (mine, theirs)):
         return False
-    return all(
-        mine[k] + theirs[k] <= most for k, most in LIMITS.items() if k in mine and k in theirs
-    )
+    return all(mine.count(k) + theirs.count(k) <= LIMITS[k] for k in set(mine) & set(theirs))
 
 
 @dataclass(frozen=True, slots=True)
