@@ -95,6 +95,13 @@ class Version(msgspec.Struct, frozen=True, array_like=True, tag="version"):
     tzdata: str  # release of the time zone rules, such as "2026.6"
 
 
+class Build(msgspec.Struct, frozen=True, array_like=True, tag="build"):
+    """From here on this release decides. The same log gives the same decisions within one build."""
+
+    release: str  # of Kairos
+    tzdata: str  # of the time zone rules
+
+
 class Join(msgspec.Struct, frozen=True, array_like=True, tag="join"):
     """An operator's word: two identifiers belong to one person; or, as a cut, they do not."""
 
@@ -141,7 +148,7 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, tag="settled"):
     by: str  # who said so
 
 
-Record = Event | Tick | Sweep | Version | Join | Erase | DeadLetter | Settled
+Record = Event | Tick | Sweep | Version | Build | Join | Erase | DeadLetter | Settled
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Record])

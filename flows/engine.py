@@ -10,12 +10,13 @@ import msgspec
 import structlog
 
 from events import record
-from events.record import EVERYBODY, Sweep, Tick, Version
+from events.record import EVERYBODY, Build, Sweep, Tick, Version
 from events.sources.base import Entry, Log
 from flows.bounds import DEFAULT, Bounds
 from flows.hot import Hot
 from flows.loading import bring_in, foresee
 from flows.residents import Residents
+from kairos import __version__
 from profile_state.copies.base import packed
 from profile_state.copies.disk import Disk
 from profile_state.copies.mover import Mover
@@ -97,6 +98,7 @@ class Engine:
             self.state.files = mark.files
         if mark.sweep is not None:
             self.state.sweep = Sweep(*mark.sweep)
+        self.state.build = mark.build
         self.state.erasure_keys = tuple(recovered.erasure_keys)
         for copy in recovered.seen:
             self.state.first_seen.setdefault(copy.key, packed(copy.offset, copy.digest))
@@ -113,6 +115,12 @@ class Engine:
             entry=mark.offset.entry,
         )
 
+    def announce(self) -> None:
+        """Append a build record if another build decided until now; call it at the log's end."""
+        build = Build(__version__, release_of("tzdata"))
+        if build != self.state.build:
+            self._log.append(self.partition, record.encode([build]))
+
     def adopt(self, files: dict[str, str]) -> bool:
         """Append a version record if these files differ from the version in force.
 
@@ -124,7 +132,7 @@ class Engine:
         if files == self.state.files:
             return False
         load(files, self._addresses)
-        version = Version(hash_of(files), files, _tzdata_release())
+        version = Version(hash_of(files), files, release_of("tzdata"))
         self._log.append(self.partition, record.encode([version]))
         return True
 
@@ -168,6 +176,7 @@ class Engine:
             self.state.offset,
             self.state.files,
             None if sweep is None else (sweep.first, sweep.last),
+            self.state.build,
         )
 
     def _stretches(self, batches: list[core.Batch]) -> Iterator[list[core.Batch]]:
@@ -268,8 +277,3 @@ def _outputs(work: Work) -> Outputs:
         seen=work.seen,
         workspaces=[(version, msgspec.msgpack.encode(files)) for version, files in work.workspaces],
     )
-
-
-def _tzdata_release() -> str:
-
-    return release_of("tzdata")

@@ -14,6 +14,7 @@ import msgspec
 
 from events.record import (
     EVERYBODY,
+    Build,
     DeadLetter,
     Erase,
     Event,
@@ -185,6 +186,8 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
                     _tick(work, record, offset)
                 case Version():
                     _version(work, record, addresses)
+                case Build():
+                    state.build = record
                 case Join():
                     _join(work, record, offset)
                 case Sweep():

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 
-from events.record import START, Offset, Sweep
+from events.record import START, Build, Offset, Sweep
 from profile_state.identity import PLACES, place_of
 from profile_state.person import NEVER, Person
 from triggers.definitions import Workspace
@@ -91,6 +91,7 @@ class State:
         self.offset: Offset = START  # of the last record applied
         self.workspace: Workspace | None = None
         self.files: dict[str, str] = {}  # of the workspace in force
+        self.build: Build | None = None  # which decides
         self.people: dict[str, Person] = {}  # by id; changed through `admit` and `dismiss` alone
         self.gone: dict[
             str, Offset

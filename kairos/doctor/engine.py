@@ -37,6 +37,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from ledger
     if all(one.state != "wrong" for one in ledger):
         yield _lag(settings)
+        yield _kept_apart(settings)
         yield from _left_over(settings)
     if settings.status is not None:
         yield from _busiest(settings.status / "live.json")
@@ -96,6 +97,16 @@ def _lag(settings: Settings) -> Finding:
     if behind > LATE_MS:
         return wrong("live flow", said, "is `kairos run live` running? see live.log")
     return ok("live flow", said)
+
+
+def _kept_apart(settings: Settings) -> Finding:
+    """Say how many statements would have joined people beyond a limit; one is nothing wrong."""
+    with redis.Redis.from_url(settings.ledger) as client:
+        found: Any = client.hget("counts:{p0}", "merge_refused")
+    if found is None:
+        return ok("identity", "every statement of who is who is applied")
+    said = f"{int(found):,} statements of who is who were left out, for a limit or a shared device"
+    return ok("identity", f"{said}; `kairos profile` says which and why")
 
 
 def _busiest(status: Path) -> Iterator[Finding]:

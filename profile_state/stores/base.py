@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from events.record import Offset
+from events.record import Build, Offset
 from profile_state.copies.base import Seen
 from profile_state.identity import PLACES
 
@@ -56,6 +56,7 @@ class Mark(msgspec.Struct):
     offset: Offset
     files: dict[str, str]  # the workspace in force there
     sweep: tuple[int, int] | None = None  # places that still follow the workspace before it
+    build: Build | None = None  # which decided last
 
 
 class Recovered(NamedTuple):

@@ -18,7 +18,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from events.record import START, Offset
+from events.record import START, Build, Offset
 from events.sources.valkey import stream_key
 from profile_state.copies.base import Seen
 from profile_state.identity import place_of
@@ -116,7 +116,13 @@ class RedisStore:
         offset = Offset(int(found[b"entry"]), int(found[b"nth"]))
         first, last = int(found[b"first"]), int(found[b"last"])
         files = msgspec.msgpack.decode(found[b"files"], type=dict[str, str])
-        return Mark(offset, files, (first, last) if first >= 0 else None)
+        build = [found.get(name, b"").decode() for name in (b"release", b"tzdata")]
+        return Mark(
+            offset,
+            files,
+            (first, last) if first >= 0 else None,
+            Build(*build) if any(build) else None,
+        )
 
     def _recovered(self) -> Recovered:
         mark = self._mark()
@@ -268,6 +274,8 @@ class RedisStore:
         entry, nth = mark.offset
         first, last = mark.sweep or (-1, -1)
         words: Command = ["entry", entry, "nth", nth, "files", files, "first", first, "last", last]
+        if mark.build is not None:
+            words += ["release", mark.build.release, "tzdata", mark.build.tzdata]
         self._send([["HSET", self.key("mark"), *words]])
 
     @property

@@ -76,14 +76,18 @@ def test_a_running_stack_is_healthy_until_something_is_left_over(
         assert command(data=tmp_path, hashes=True, json=True) == 0
         assert json.loads(capsys.readouterr().out)["people"] == 0
 
+        for user in ("ana", "bob"):
+            said = {"userId": user, "anonymousId": "ipad"}
+            httpx.post(f"{stack.url}/v1/identify", json=said, auth=(key, ""))
         httpx.post(f"{stack.url}/v1/track", json={"event": "Seen"}, auth=(key, ""))
         with redis.Redis.from_url(stack.settings.ledger) as ledger:
-            while not ledger.hlen("dead:{p0}"):
-                pass
+            while not ledger.hlen("dead:{p0}") or not ledger.hget("counts:{p0}", "merge_refused"):
+                time.sleep(0.01)
         assert command(data=tmp_path, json=True) == 0
         _, found = findings(capsys)
         assert found["dead letters"]["state"] == "warning"
         assert found["dead letters"]["found"] == "1 no_identifier"
+        assert found["identity"]["found"].startswith("2 statements of who is who were left out")
 
 
 class Installation:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from events.record import START, Offset
+from events.record import START, Build, Offset
 from profile_state.copies.base import Seen
 from profile_state.person import NEVER
 from profile_state.stores.base import (
@@ -97,10 +97,13 @@ def test_the_mark_and_the_first_copies_survive_their_writer(store: Open) -> None
     copies = [Seen(Offset(7, 0), b"k" * 16, b"d" * 8), Seen(Offset(7, 3), b"l" * 16, b"e" * 8)]
     ledger.put(Outputs(seen=copies))
     ledger.put(Outputs(seen=[Seen(Offset(8, 0), b"m" * 16, b"f" * 8)]))
-    ledger.mark(Mark(Offset(7, 3), {"workspace.yaml": "workspace: a"}))
+    mark = Mark(
+        Offset(7, 3), {"workspace.yaml": "workspace: a"}, build=Build("0.2.0", "2026.2")
+    )
+    ledger.mark(mark)
     ledger.settled(5)
     recovered = store().own()
-    assert recovered.mark == Mark(Offset(7, 3), {"workspace.yaml": "workspace: a"})
+    assert recovered.mark == mark
     assert recovered.seen == [*copies, Seen(Offset(8, 0), b"m" * 16, b"f" * 8)]
 
 

@@ -147,6 +147,7 @@ class Running:
         while engine.position < log.last(0):
             engine.process(engine.read())
             engine.pump()
+        engine.announce()
         if engine.adopt(self._around.files):
             self.process.say("adopts the workspace folder")
 

@@ -1,9 +1,12 @@
 """A new version of the workspace reaches everybody, without an event of theirs, and starts nothing."""
 
+from importlib.metadata import version
+
 import pytest
 
 from events import record
-from events.record import VERIFIED, Join
+from events.record import VERIFIED, Build, Join
+from kairos import __version__
 from tests.shop import MINUTE, WORKSPACE, Shop, an_event
 
 WARM = "segment: warm\nif: ['count(product_viewed, last 7d) >= {}']\n"
@@ -144,3 +147,22 @@ def test_a_counter_that_is_asked_for_again_begins_anew() -> None:
     shop.edit()
     shop.do("bought", user="ana")
     assert shop.person("user_id:ana").leaves["user_id:ana"].cells == {"total bought": 1}
+
+
+def test_another_build_is_written_into_the_log_once_and_outlives_the_engine() -> None:
+    shop = Shop()
+    for _ in range(2):
+        shop.engine.announce()
+        shop.run()
+        shop.engine.drain()
+        shop.open()
+        shop.run()
+    found = [r for e in shop.log.read(0, -1, 100, 0) for r in record.decode(e.payload)]
+    builds = [r for r in found if isinstance(r, Build)]
+    assert builds == [Build(__version__, version("tzdata"))]
+    assert shop.engine.state.build == builds[0]
+    older = Build("0.0.9", builds[0].tzdata)
+    shop.say([older])
+    shop.engine.announce()
+    shop.run()
+    assert shop.engine.state.build == builds[0]
