@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from events.record import Event
 from profile_state.ties import outranks
+from profile_state.values import name_of
 
 MOST = 10_000  # instants or values that a cell holds where the conditions set no smaller bound
 LARGEST = 9 * 10**12  # units in one event that still count: 64 bits of 10^-6
@@ -282,7 +283,7 @@ def add_distinct(
     """Keep each value's newest instant."""
     if value is None or time < floor:
         return cell
-    text = str(value)
+    text = name_of(value)
     if cell is None:
         return {text: time}
     if time > cell.get(text, -1):
@@ -459,7 +460,7 @@ def add_by(
     An event without the property folds under "". At most MOST values are kept, those that
     were first seen longest ago going first.
     """
-    name = "" if by is None else str(by)
+    name = "" if by is None else name_of(by)
     known = None if cell is None else cell.get(name)
     added = add(known, time, message_id, value, floor, keep)
     if added is None:

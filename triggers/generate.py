@@ -10,12 +10,18 @@ from typing import Any
 
 from profile_state import cells
 from profile_state.cells import KINDS, Slot
+from profile_state.values import name_of
 from triggers import runtime, sequences
 
 _NAMES: dict[str, Any] = (
     {name: value for name, value in vars(runtime).items() if callable(value) and name[0] != "_"}
     | {f"add_{kind}": functions.add for kind, functions in KINDS.items()}
-    | {"add_by": cells.add_by, "Happened": cells.Happened, "NEVER": runtime.NEVER}
+    | {
+        "add_by": cells.add_by,
+        "name_of": name_of,
+        "Happened": cells.Happened,
+        "NEVER": runtime.NEVER,
+    }
     | {name: getattr(sequences, name) for name in ("Sequence", "Step", "completed")}
 )
 
@@ -87,7 +93,7 @@ _QUICK = {
     ],
     "times by": [
         "w = {by}",
-        "w = v.get('' if w is None else str(w)) if v is not None else None",
+        "w = v.get('' if w is None else name_of(w)) if v is not None else None",
         "if w is None or ms < w[-1] or w[0] < {floor}:",
         "    v = {add}",
         "    if v is not None: c[{key}] = v",

@@ -9,6 +9,7 @@ from profile_state.cells import Happened, happened
 from profile_state.consent import consent
 from profile_state.leaf import Leaf, Run, Sent
 from profile_state.person import Person
+from profile_state.values import name_of
 from triggers.activation import Activation, activation_id
 from triggers.arbitrate import Hold, Refuse, Send, Subject, arbitrate, valid_until
 from triggers.definitions import SendStep, Trigger, Workspace
@@ -162,7 +163,7 @@ def _key(trigger: Trigger, properties: dict[str, Any]) -> str | None:
     if trigger.key is None:
         return ""
     value = properties.get(trigger.key)
-    return None if value is None or value == "" else str(value)
+    return None if value is None or value == "" else name_of(value)
 
 
 def _active(person: Person, trigger: str, key: str) -> Run | None:

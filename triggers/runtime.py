@@ -9,6 +9,7 @@ from heapq import nlargest
 from typing import Any
 
 from profile_state.cells import MICRO, Amounts
+from profile_state.values import name_of
 
 NEVER = 1 << 62  # ms; an instant that does not come
 
@@ -151,7 +152,7 @@ def pick(properties: Any, *path: str) -> Any:
 
 def by(cell: dict[str, Any] | None, value: Any) -> Any:
     """Return the part of a split cell that belongs to `value`."""
-    return None if cell is None or value is None else cell.get(str(value))
+    return None if cell is None or value is None else cell.get(name_of(value))
 
 
 def count_since(times: list[int] | None, floor: int) -> int:

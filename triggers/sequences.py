@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from profile_state.cells import Happened
+from profile_state.values import name_of
 
 LATE = 86_400_000  # ms; a last step older than this completes nothing, so nothing older is kept
 AHEAD = 8  # last steps after a late step that it may complete: one event has bounded work
@@ -190,11 +191,11 @@ def _agreeing(step: Step, event: Happened, same: _Same) -> _Same | None:
     if step.same is not None:
         value = event.properties.get(step.same)
         known = same.get(step.same)
-        if value is None or (known is not None and known[0] != str(value)):
+        if value is None or (known is not None and known[0] != name_of(value)):
             return None
-        after[step.same] = (str(value), False)
+        after[step.same] = (name_of(value), False)
     for field in step.open:
         value = event.properties.get(field)
         if value is not None:
-            after[field] = (after[field][0], after[field][0] == str(value))
+            after[field] = (after[field][0], after[field][0] == name_of(value))
     return after

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from profile_state.leaf import Leaf
 from profile_state.person import Person
-from tests.shop import an_event
+from tests.shop import Shop, an_event
 from triggers.load import load
 
 PYTHON = {
@@ -49,3 +49,19 @@ def test_a_count_is_compared_as_if_all_were_counted(times: list[int], now: int) 
         counted = sum(time >= floor for time in times)
         inside, _ = WORKSPACE.members[name](person, now)
         assert inside == PYTHON[op](counted, number), (op, number, window)
+
+
+def test_a_number_is_one_value_however_it_was_written() -> None:
+    trigger = """
+trigger: again
+when: {event: seen}
+if: ['count(seen where price = event.price, last 7d) >= 2']
+key: price
+reentry: once
+do: [{send: {channels: [webhook]}}]
+deliver: {purpose: product, quiet_hours: off}
+"""
+    shop = Shop({"triggers/again.yaml": trigger})
+    for price in (7, 7.0, "7", 7.5, 8):
+        shop.do("seen", user="ana", price=price)
+    assert len(shop.sent_by("again")) == 1

@@ -1,0 +1,17 @@
+"""What a property's value is called where it is a key: of a split counter, a run, a set of values."""
+
+from typing import Any
+
+
+def name_of(value: Any) -> str:
+    """Name a value, so that what is equal has one name, however a sender's language wrote it.
+
+    >>> name_of("p1"), name_of(7), name_of(7.0), name_of(7.5), name_of(True)
+    ('p1', '7', '7', '7.5', 'true')
+    """
+    kind = type(value)
+    if kind is str:
+        return str(value)
+    if kind is float and value.is_integer():
+        return str(int(value))
+    return str(value).lower() if kind is bool else str(value)
