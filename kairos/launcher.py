@@ -4,8 +4,11 @@ Folders such as `channels/` carry everyday names. Installed beside Django Channe
 overwrite it, so the wheel keeps them under `kairos/_app/`, which no other process sees.
 """
 
+import os
 import sys
 from pathlib import Path
+
+READER_LEFT = 141  # as a shell says of a program that a closed pipe ended
 
 
 def main() -> None:
@@ -15,4 +18,11 @@ def main() -> None:
         sys.path.insert(0, str(carried))
     from kairos.cli import app  # noqa: PLC0415 - only now can it find its folders
 
-    app(sys.argv[1:])()
+    try:
+        try:
+            app(sys.argv[1:])()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # who reads what we print has seen enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(READER_LEFT)
