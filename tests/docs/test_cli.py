@@ -7,6 +7,7 @@ import pytest
 
 from kairos.cli import commands
 from kairos.discovery import names_in
+from kairos.launcher import READER_LEFT
 from kairos.parts.live import REPLACED
 from tests.docs.pages import cells, first_cells, page, section
 
@@ -45,4 +46,4 @@ def test_every_part_is_named() -> None:
 
 def test_the_exit_codes_are_a_table() -> None:
     codes = [row[0] for row in cells(page(PAGE)) if row[0].isdigit()]
-    assert codes == ["0", "1", "2", str(REPLACED)]
+    assert codes == ["0", "1", "2", str(REPLACED), str(READER_LEFT)]
