@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from benchmarks.workload import TIME, Call, Shop, iso, stamped
+from benchmarks.workload import PEOPLE, TIME, Call, Shop, iso, stamped
 
 BATCH = 50  # events
 POOL = 200_000  # events that are made ahead; then the next round begins
@@ -39,6 +39,7 @@ class Plan(msgspec.Struct, frozen=True):
     seconds: float
     seed: int
     answers: str  # a path
+    people: int = PEOPLE
 
     @property
     def batches(self) -> int:
@@ -159,7 +160,7 @@ class Sender(threading.Thread):
 def send(plan: Plan) -> list[Answer]:
     """Send everything, and return what came of each batch."""
     pool = min(POOL, plan.batches * BATCH)
-    calls = Shop(plan.seed).calls(pool)
+    calls = Shop(plan.seed, plan.people).calls(pool)
     batches = Batches(calls, time.time_ns() // 1000 + 2_000_000, plan.rate)
     answers: list[Answer] = []
     todo: SimpleQueue[tuple[int, bytes] | None] = SimpleQueue()

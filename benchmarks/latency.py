@@ -144,14 +144,14 @@ def measure(rate: float, seconds: float, seed: int = 1) -> Latency:
                 seed=seed,
                 answers=str(data / "answers.json"),
             )
-            done = _generate(stack, plan, data / "plan.json")
-            drained = _drain(stack)
-            _end_live(stack)
-            figures = _handed(stack)
+            done = generate(stack, plan, data / "plan.json")
+            drained = drain(stack)
+            end_live(stack)
+            figures = handed(stack)
         return _result(plan, done, drained, list(arrivals(notes)), figures)
 
 
-def _generate(stack: Stack, plan: Plan, path: Path) -> Generated:
+def generate(stack: Stack, plan: Plan, path: Path) -> Generated:
     """Run the generator, and look at the machine and the stack meanwhile."""
     path.write_bytes(msgspec.json.encode(plan))
     process = spawn(program("generator", str(path)))
@@ -174,7 +174,7 @@ def _generate(stack: Stack, plan: Plan, path: Path) -> Generated:
     return Generated(answers, quantiles(machine), watch.looks)
 
 
-def _drain(stack: Stack) -> float:
+def drain(stack: Stack) -> float:
     """Wait until all that is in the log now is stored; return when, s since 1970."""
     with (
         closing(open_log(stack.settings.log)) as log,
@@ -185,7 +185,7 @@ def _drain(stack: Stack) -> float:
     return time.time()
 
 
-def _end_live(stack: Stack) -> None:
+def end_live(stack: Stack) -> None:
     """End the live flow in order: it stores what it decided, and decides nothing more."""
     live = stack.children["live"].process
     end(live, STOP_S)
@@ -193,7 +193,7 @@ def _end_live(stack: Stack) -> None:
         raise BenchError(f"the live flow ended with code {live.returncode}")
 
 
-def _handed(stack: Stack) -> Figures:
+def handed(stack: Stack) -> Figures:
     """Wait until the worker has what was decided, or should have; return the figures."""
     until = time.monotonic() + HANDED_S
     with closing(Gauge(stack.settings)) as gauge:
@@ -212,7 +212,7 @@ def _result(
     if not accepted <= figures.settled <= accepted + unanswered:
         raise BenchError(f"{accepted} events were accepted, {figures.settled} are accounted for")
     first, last = min(a.scheduled_us for a in answers) / 1e6, max(answered.values()) / 1e6
-    from_schedule, from_200 = _latencies(handed, answered)
+    from_schedule, from_200 = latencies(handed, answered)
     if not from_schedule:
         raise BenchError("no activation came that can be measured; ask for more --seconds")
     whole, after = quantiles(from_schedule), quantiles(from_200)
@@ -263,7 +263,7 @@ def _result(
     )
 
 
-def _latencies(
+def latencies(
     handed: Iterable[Arrival], answered: Mapping[int, int]
 ) -> tuple[list[float], list[float]]:
     """Return ms from the schedule, and from the answer, to the worker's hands."""

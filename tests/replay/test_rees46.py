@@ -128,7 +128,9 @@ def test_an_import_equals_a_plain_script_to_the_event_and_a_second_one_changes_n
     with Stack(data, tmp_path / "workspace") as stack:
         ledger = redis.Redis.from_url(stack.settings.ledger)
         for nth in (1, 2):
-            assert command(path, map=tmp_path / "mapping.yaml", url=stack.url, key=key) == 0
+            assert (
+                command(path, map=tmp_path / "mapping.yaml", url=stack.url, key=key, rate=1e6) == 0
+            )
             figures = settled(stack)
             found = {
                 user.removeprefix("user_id:"): facts(person)
