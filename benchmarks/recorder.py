@@ -60,6 +60,10 @@ class Recorded:
         """Let go of old entries."""
         self._log.trim(partition, before)
 
+    def gone(self, partition: int) -> int:
+        """Return up to where old entries were let go of."""
+        return self._log.gone(partition)
+
     def fullness(self) -> float:
         """Return the share of the room in use."""
         return self._log.fullness()

@@ -3,10 +3,12 @@
 from types import ModuleType
 from urllib.parse import urlsplit
 
+from events.archive.folder import Archive
+from events.archive.whole import Whole
 from events.sources.base import Appender, Log
 from kairos.discovery import found_in, names_in
 from kairos.settings import Log as LogSettings
-from kairos.settings import SettingsError
+from kairos.settings import Settings, SettingsError
 
 
 def open_log(settings: LogSettings) -> Log:
@@ -17,6 +19,19 @@ def open_log(settings: LogSettings) -> Log:
     """
     log: Log = _source(settings).connect(settings.url, settings.partitions)
     return log
+
+
+def open_whole(settings: Settings) -> Log:
+    """Open the engine's end with its past: archive and log as one, where there is an archive.
+
+    Raises:
+        SettingsError: no such kind of log.
+    """
+    log = open_log(settings.log)
+    if settings.archive is None:
+        return log
+    archives = [Archive(settings.archive, p) for p in range(log.partitions)]
+    return Whole(log, archives)
 
 
 def open_appender(settings: LogSettings) -> Appender:

@@ -12,6 +12,8 @@ LOOKS = 3  # an offset must have been stored for so many looks before its entrie
 class Room:
     """Lets go of entries that the ledger holds, when the log gets full.
 
+    A log with an archive lets go of nothing that is not there, see `events.archive.whole`.
+
     The ledger may lose its last second at a power cut, and its stored offset with it. So the
     entries of the last looks stay, from which that second is read again.
 

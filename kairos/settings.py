@@ -58,6 +58,8 @@ class Settings(msgspec.Struct, frozen=True):
     workspace: Path | None = None  # the folder; None keeps what the log holds
     deliveries: Path = Path("deliveries")  # the folder of the delivery ledgers
     copies: Path = Path("copies")  # the folder of the first copies that memory has no room for
+    archive: Path | None = None  # the folder of the archive; None keeps none
+    archive_s: int = 3600  # after which a segment is written that is not full
     copies_mb: int = 512  # of memory for first copies
     people_mb: int = 2048  # of memory for people
     channels: dict[str, dict[str, str]] = {}  # options of the channels that are configured
@@ -74,6 +76,7 @@ class Settings(msgspec.Struct, frozen=True):
         read = _Reader(os.environ if env is None else env)
         default = cls()
         workspace, status = read.text("WORKSPACE"), read.text("STATUS")
+        archive = read.text("ARCHIVE")
         return cls(
             log=Log(
                 read.text("LOG_URL") or default.log.url,
@@ -88,6 +91,8 @@ class Settings(msgspec.Struct, frozen=True):
             workspace=Path(workspace) if workspace else None,
             deliveries=Path(read.text("DELIVERIES") or default.deliveries),
             copies=Path(read.text("COPIES") or default.copies),
+            archive=Path(archive) if archive else None,
+            archive_s=read.number("ARCHIVE_S", default.archive_s),
             copies_mb=read.number("COPIES_MB", default.copies_mb),
             people_mb=read.number("PEOPLE_MB", default.people_mb),
             channels=_channels(read),
@@ -110,6 +115,7 @@ class Settings(msgspec.Struct, frozen=True):
             "KEYS": str(self.collector.keys),
             "DELIVERIES": str(self.deliveries),
             "COPIES": str(self.copies),
+            "ARCHIVE_S": str(self.archive_s),
             "COPIES_MB": str(self.copies_mb),
             "PEOPLE_MB": str(self.people_mb),
         }
@@ -117,6 +123,8 @@ class Settings(msgspec.Struct, frozen=True):
             env |= {f"{name}_{option}".upper(): value for option, value in options.items()}
         if self.workspace is not None:
             env["WORKSPACE"] = str(self.workspace)
+        if self.archive is not None:
+            env["ARCHIVE"] = str(self.archive)
         if self.status is not None:
             env["STATUS"] = str(self.status)
         if self.server_key is not None:

@@ -56,6 +56,10 @@ class Log(Protocol):
         """Let go of the entries with an id below `before`; some may stay a while."""
         ...
 
+    def gone(self, partition: int) -> int:
+        """Return the id up to which entries may have been let go of, -1 where none has."""
+        ...
+
     def fullness(self) -> float:
         """Return how much of the room for entries is used, 0 to 1; at 1 appends are refused.
 

@@ -109,6 +109,10 @@ class KafkaLog:
     def trim(self, partition: int, before: int) -> None:
         """Nothing: how long entries stay is the topic's own setting."""
 
+    def gone(self, partition: int) -> int:
+        """Return the offset before the topic's oldest."""
+        return self._reader(partition).gone()
+
     def fullness(self) -> float:
         """Return 0: retention makes room."""
         return 0.0
@@ -195,6 +199,9 @@ class _Reader:
 
     def last(self) -> int:
         return self._marks()[1] - 1
+
+    def gone(self) -> int:
+        return self._marks()[0] - 1
 
     def _marks(self) -> tuple[int, int]:
         """Return the oldest offset that there is, and the one that comes next."""

@@ -51,6 +51,10 @@ class MemoryLog:
         """Let go of old entries."""
         self._first[partition] = max(self._first[partition], before)
 
+    def gone(self, partition: int) -> int:
+        """Return up to where it is trimmed."""
+        return self._first[partition] - 1
+
     def fullness(self) -> float:
         """Return 0: there is no bound."""
         return 0.0

@@ -155,13 +155,26 @@ class ValkeyLog:
         return entry_id(newest[0][0]) if newest else -1
 
     def trim(self, partition: int, before: int) -> None:
-        """Let go of old entries."""
+        """Let go of old entries; before they go it is noted which."""
         try:
+            if before - 1 > self.gone(partition):
+                self._client.set(self._floor(partition), before - 1)
             self._client.xtrim(
                 stream_key(self._name, partition), minid=stream_id(before), approximate=True
             )
         except redis.RedisError as error:
             raise LogUnavailableError(f"the log cannot be trimmed: {error}") from error
+
+    def gone(self, partition: int) -> int:
+        """Return what was noted when it was trimmed last."""
+        try:
+            found = cast("bytes | None", self._client.get(self._floor(partition)))
+        except redis.RedisError as error:
+            raise LogUnavailableError(f"the log does not answer: {error}") from error
+        return -1 if found is None else int(found)
+
+    def _floor(self, partition: int) -> str:
+        return stream_key(f"{self._name}.gone", partition)
 
     def fullness(self) -> float:
         """Return the share of the server's `maxmemory` in use, 0 where it has none."""

@@ -15,7 +15,7 @@ def command(part: str, *, json: bool = False) -> int:
     Parameters
     ----------
     part
-        collector, live or workers.
+        collector, live, archive or workers.
     json
         Print one JSON object at the end: the part, and the exit code or the error.
     """

@@ -23,7 +23,7 @@ def command(
     port: int = 8765,
     json: bool = False,
 ) -> int:
-    """Run the whole engine on this machine: collector, live flow, worker and two Valkeys.
+    """Run the whole engine on this machine: collector, live flow, archive, worker, two Valkeys.
 
     Parameters
     ----------

@@ -11,10 +11,12 @@ import orjson
 import redis
 
 from channels.delivery.ledger import SlotUnusableError, summary
+from events.archive.folder import Archive, ArchiveError
 from events.record import DeadLetter
 from events.sources.base import LogUnavailableError
 from events.sources.valkey import address
-from flows.open import open_log
+from flows.bounds import MB
+from flows.open import open_log, open_whole
 from flows.promises import broken_promises
 from kairos.doctor.base import Finding, ok, warning, wrong
 from kairos.settings import Settings
@@ -39,6 +41,8 @@ def findings(settings: Settings) -> Iterator[Finding]:
         yield _lag(settings)
         yield _kept_apart(settings)
         yield from _left_over(settings)
+    if settings.archive is not None:
+        yield _archive(settings, settings.archive)
     if settings.status is not None:
         yield from _busiest(settings.status / "live.json")
 
@@ -79,7 +83,7 @@ def _memory(what: str, used: int, ceiling: int) -> Finding:
 def _lag(settings: Settings) -> Finding:
     store = RedisStore(settings.ledger)
     try:
-        log = open_log(settings.log)
+        log = open_whole(settings)
         try:
             stored = store.peek().offset.entry
             newest = log.back(0, 1 << 62, 1)
@@ -97,6 +101,28 @@ def _lag(settings: Settings) -> Finding:
     if behind > LATE_MS:
         return wrong("live flow", said, "is `kairos run live` running? see live.log")
     return ok("live flow", said)
+
+
+def _archive(settings: Settings, folder: Path) -> Finding:
+    """Say how far the archive reaches; a log that is full waits for it."""
+    archive = Archive(folder, 0)
+    places = archive.places()
+    try:
+        log = open_log(settings.log)
+        try:
+            newest = log.back(0, 1 << 62, 1)
+            waiting = newest[0].time - archive.head(places[-1]).last_ms if newest and places else 0
+        finally:
+            log.close()
+    except LogUnavailableError as error:
+        return wrong("archive", str(error), "see archive.log")
+    except ArchiveError as error:
+        return wrong("archive", str(error), "`kairos archive` reads all of it")
+    size = sum(place.path.stat().st_size for place in places)
+    said = f"{len(places):,} segments, {size / MB:,.1f} MB, up to {waiting / 1000:,.0f} s ago"
+    if waiting > 2 * settings.archive_s * 1000 + LATE_MS:
+        return warning("archive", said, "is `kairos run archive` running? see archive.log")
+    return ok("archive", said)
 
 
 def _kept_apart(settings: Settings) -> Finding:

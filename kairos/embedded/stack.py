@@ -1,6 +1,6 @@
 """The embedded stack: two Valkeys, live flow, collector and worker, kept alive until stopped.
 
-DATA/   log/ ledger/ deliveries/ copies/ keys.json    everything that lasts
+DATA/   log/ archive/ ledger/ deliveries/ copies/ keys.json    everything that lasts
 TEMP/   log.sock ledger.sock status/            short paths; gone with the process
 """
 
@@ -117,6 +117,7 @@ class Stack:
             workspace=workspace,
             deliveries=data / "deliveries",
             copies=data / "copies",
+            archive=None if replayed else data / "archive",
             channels=channels or {},
             status=status,
         )
@@ -150,6 +151,8 @@ class Stack:
             servers.wait_for(name, process, self._socket(name), self.data / name)
         self._part("live")
         self._wait_until_ready("live")
+        if self.settings.archive is not None:
+            self._part("archive")
         self._part("workers")
         self._part("collector", self.listening.fileno())
         self._wait_until_ready("workers")
@@ -198,7 +201,7 @@ class Stack:
     def stop(self) -> None:
         """Stop everything: the door first, the servers last."""
         (self.data / running.NOTE).unlink(missing_ok=True)
-        for name in ("collector", "live", "workers", "log", "ledger"):
+        for name in ("collector", "live", "archive", "workers", "log", "ledger"):
             child = self.children.pop(name, None)
             if child is not None:
                 end(child.process)

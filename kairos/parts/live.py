@@ -6,11 +6,12 @@ import time
 
 import structlog
 
+from events.archive.folder import ArchiveError
 from events.sources.base import Log, LogUnavailableError
 from flows import live
 from flows.bounds import MB, Bounds
 from flows.engine import Engine
-from flows.open import open_log
+from flows.open import open_whole
 from flows.promises import demand_ledger, demand_log
 from flows.replayed import ReplayedEngine
 from flows.room import Room
@@ -27,6 +28,7 @@ log = structlog.get_logger()
 
 PAUSE_S = 0.2  # before a broken log or ledger is asked again
 LOOK_S = 5.0  # between looks at how full the log is
+UNREADABLE = 2  # exit code: something that must be there is not
 REPLACED = 3  # exit code: another engine took the partition
 
 
@@ -45,7 +47,7 @@ def main(settings: Settings) -> int:
     demand_log(settings)
     demand_ledger(settings)
     stop = stop_on_signals()
-    source = open_log(settings.log)
+    source = open_whole(settings)
     store = RedisStore(settings.ledger)
     addresses = {name: channel.ADDRESS for name, channel in found_in("channels").items()}
     kind = ReplayedEngine if settings.log.replayed else Engine
@@ -72,6 +74,9 @@ def main(settings: Settings) -> int:
                     reporter = Reporter(settings.status, "live", lambda: _facts(engine)).__enter__()
                 live.run(engine, stop)
                 engine.drain()
+            except ArchiveError as error:
+                log.error("the log's past cannot be read", reason=str(error))
+                return UNREADABLE
             except FencedError as error:
                 log.error("another engine owns the partition", reason=str(error))
                 return REPLACED
@@ -103,7 +108,7 @@ def _rest_cycle_collection() -> None:
 
 def _make_room(engine: Engine, settings: Settings, stop: threading.Event) -> None:
     """Trim the log from a connection of its own, beside the flow."""
-    source = open_log(settings.log)
+    source = open_whole(settings)
     room = Room(source, engine.partition)
     while not stop.wait(LOOK_S):
         try:

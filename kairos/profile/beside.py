@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from events.record import Join
 from events.sources.base import Log
 from flows.loading import bring_in
-from flows.open import open_log
+from flows.open import open_whole
 from kairos.discovery import found_in
 from kairos.profile.find import candidates, the_one
 from kairos.settings import Settings
@@ -114,7 +114,7 @@ def _asking_for(identifiers: Iterable[str]) -> Batch:
 @contextmanager
 def beside(settings: Settings) -> Iterator[Beside]:
     """Open the log and the ledger of an engine."""
-    log = open_log(settings.log)
+    log = open_whole(settings)
     store = RedisStore(settings.ledger)
     try:
         yield Beside(log, store, replayed=settings.log.replayed)

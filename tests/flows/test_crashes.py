@@ -7,6 +7,7 @@ import pytest
 
 from events import record
 from events.record import VERIFIED, Event
+from events.sources.base import Log
 from events.sources.memory import MemoryLog
 from flows.bounds import DEFAULT, Bounds
 from flows.engine import Engine
@@ -138,7 +139,7 @@ def run_through(seed: int) -> tuple[MemoryLog, Shelf]:
     return shop.log, shop.shelf
 
 
-def read_again(log: MemoryLog, seed: int, bounds: Bounds = DEFAULT) -> tuple[Shelf, int, int]:
+def read_again(log: Log, seed: int, bounds: Bounds = DEFAULT) -> tuple[Shelf, int, int]:
     """Read a finished log into an empty ledger, in other batches, crashing on the way.
 
     Returns:
@@ -161,7 +162,7 @@ def read_again(log: MemoryLog, seed: int, bounds: Bounds = DEFAULT) -> tuple[She
     return shelf, crashes, released
 
 
-def opened(log: MemoryLog, shelf: Shelf, bounds: Bounds) -> Engine:
+def opened(log: Log, shelf: Shelf, bounds: Bounds) -> Engine:
     engine = Engine(
         log,
         MemoryStore(shelf),

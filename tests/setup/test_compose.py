@@ -12,7 +12,7 @@ from kairos.embedded import servers
 from kairos.settings import CHANNEL_OPTIONS, Settings
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("collector", "live", "workers")
+PARTS = ("collector", "live", "archive", "workers")
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def compose() -> dict[str, Any]:
 
 
 def known_variables() -> set[str]:
-    full = Settings(workspace=Path("w"), status=Path("s")).to_env()
+    full = Settings(workspace=Path("w"), archive=Path("a"), status=Path("s")).to_env()
     channels = {f"KAIROS_{c}_{o}".upper() for c, os in CHANNEL_OPTIONS.items() for o in os}
     return set(full) | channels
 

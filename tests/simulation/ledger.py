@@ -257,6 +257,9 @@ class Stream:
     def last(self, partition: int) -> int:
         raise NotImplementedError("a worker reads on, whatever the end is")
 
+    def gone(self, partition: int) -> int:
+        raise NotImplementedError("a worker asks for no past")
+
     def fullness(self) -> float:
         return 0.0
 

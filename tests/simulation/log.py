@@ -83,6 +83,9 @@ class EngineLog:
     def trim(self, partition: int, before: int) -> None:
         raise NotImplementedError("no room is needed here, and the oracle reads from the start")
 
+    def gone(self, partition: int) -> int:
+        raise NotImplementedError("an engine without an archive asks for no past")
+
     def fullness(self) -> float:
         return 0.0
 

@@ -1,0 +1,88 @@
+"""Archive and log, read as one: what left the log comes from the archive, and then the log goes on."""
+
+from collections.abc import Sequence
+
+from events.archive.folder import Archive, ArchiveError, Place, missing
+from events.sources.base import Entry, Log
+
+
+class Whole:
+    """A log whose past is in an archive. It is a log itself, see `events.sources.base.Log`.
+
+    Args:
+        log: which forgets what is archived.
+        archives: of its partitions.
+    """
+
+    def __init__(self, log: Log, archives: Sequence[Archive]) -> None:
+        self.partitions = log.partitions
+        self._log = log
+        self._archives = archives
+        self._read: dict[int, tuple[Place, list[Entry]]] = {}  # the last segment, by partition
+        self._reached = [-2] * log.partitions  # last id that the log itself gave
+
+    def append(self, partition: int, payload: bytes) -> int:
+        """Append to the log."""
+        return self._log.append(partition, payload)
+
+    def read(self, partition: int, after: int, limit: int, wait_ms: int) -> Sequence[Entry]:
+        """Read from the archive what the log may have forgotten, else from the log.
+
+        Raises:
+            ArchiveError: a segment is damaged, or entries are in neither of them.
+        """
+        # Who goes on where the log's last answer ended is the engine, whom trimming waits for.
+        if after == self._reached[partition] or after >= (gone := self._log.gone(partition)):
+            self._read.pop(partition, None)
+            found = self._log.read(partition, after, limit, wait_ms)
+            self._reached[partition] = found[-1].id if found else after
+            return found
+        archive = self._archives[partition]
+        place = archive.after(after)
+        if place is None or archive.head(place).after > after:
+            upto = gone + 1 if place is None else place.first
+            raise ArchiveError(missing(archive.folder, after, upto))
+        self._reached[partition] = -2
+        entries = self._segment(archive, place)
+        start = next(n for n, entry in enumerate(entries) if entry.id > after)
+        return entries[start : start + limit]
+
+    def _segment(self, archive: Archive, place: Place) -> list[Entry]:
+        known = self._read.get(archive.partition)
+        if known is None or known[0] != place:
+            known = self._read[archive.partition] = (place, archive.read(place))
+        return known[1]
+
+    def back(self, partition: int, before: int, limit: int) -> Sequence[Entry]:
+        """Read the newest first, in the log and then in the archive."""
+        found = list(self._log.back(partition, before, limit))
+        archive = self._archives[partition]
+        upto = found[-1].id if found else before
+        for place in reversed(archive.places()):
+            if len(found) >= limit:
+                break
+            if place.first < upto:
+                found += [e for e in reversed(self._segment(archive, place)) if e.id < upto]
+        return found[:limit]
+
+    def last(self, partition: int) -> int:
+        """Return the newest entry's id, also where the log is empty."""
+        return max(self._log.last(partition), self._archives[partition].last)
+
+    def gone(self, partition: int) -> int:
+        """Return up to which id entries are in neither of them."""
+        gone = self._log.gone(partition)
+        places = self._archives[partition].places()
+        return min(gone, self._archives[partition].head(places[0]).after) if places else gone
+
+    def trim(self, partition: int, before: int) -> None:
+        """Let the log go of what is archived."""
+        self._log.trim(partition, min(before, self._archives[partition].last + 1))
+
+    def fullness(self) -> float:
+        """Return how full the log is."""
+        return self._log.fullness()
+
+    def close(self) -> None:
+        """Close the log."""
+        self._log.close()
