@@ -38,8 +38,16 @@ def test_latency_accounts_for_every_event_that_was_accepted() -> None:
 
 def test_idle_counts_every_process_and_what_supervises_them() -> None:
     found = idle.measure(seconds=2)
-    assert set(found.rss_mb_of) == {"up", "log", "ledger", "live", "workers", "collector"}
-    assert found.processes == 6
+    assert set(found.rss_mb_of) == {
+        "up",
+        "log",
+        "ledger",
+        "live",
+        "archive",
+        "workers",
+        "collector",
+    }
+    assert found.processes == 7
     assert found.memory in ("pss", "rss")
     assert found.rss_mb == pytest.approx(sum(found.rss_mb_of.values()), abs=0.5)
     assert found.rss_mb > 50

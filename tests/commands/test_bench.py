@@ -81,7 +81,7 @@ def test_a_real_one_measures_saves_draws_and_compares(
         last_line(said.out)
     )
     assert said.err.startswith("run 1 of 1: ")
-    assert "for 6 processes" in said.err
+    assert "for 7 processes" in said.err
     assert picture.read_bytes().startswith(PNG)
     assert "kairos_bench_idle_rss_mb" in text.read_text(encoding="utf-8")
     assert msgspec.json.decode(kept.read_bytes(), type=Report).figures["processes"] == 6
