@@ -84,7 +84,7 @@ def test_a_real_one_measures_saves_draws_and_compares(
     assert "for 7 processes" in said.err
     assert picture.read_bytes().startswith(PNG)
     assert "kairos_bench_idle_rss_mb" in text.read_text(encoding="utf-8")
-    assert msgspec.json.decode(kept.read_bytes(), type=Report).figures["processes"] == 6
+    assert msgspec.json.decode(kept.read_bytes(), type=Report).figures["processes"] == 7
 
 
 def test_a_figure_that_got_worse_is_exit_code_1(
