@@ -70,6 +70,11 @@ def test_r14_the_embedded_ledger_is_rebuilt_from_archive_and_log(
             wait(lambda: stored(stack.settings) and archive.last == log.last(0))
             log.trim(0, archive.last + 1)
             assert log.gone(0) == archive.last
+        assert command(data=tmp_path, json=True) == 0
+        said = json.loads(capsys.readouterr().out.splitlines()[-1])["findings"]
+        (found,) = [one for one in said if one["what"] == "archive"]
+        assert found["state"] == "ok"
+        assert found["found"].endswith("MB; 0 s are in the log alone")
         before = hashes(tmp_path, capsys)
         assert (before["people"], before["leaves"]) == (20, 20)
         with redis.Redis.from_url(stack.settings.ledger) as ledger:
