@@ -9,7 +9,7 @@ from events.archive.segment import pack
 from events.sources.base import Entry, Log
 
 SEGMENT = 8 * 1024 * 1024  # bytes of payload, from which on a segment is written
-READ = 512  # entries in one read
+READ = 128  # entries in one read
 
 log = structlog.get_logger()
 

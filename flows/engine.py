@@ -196,12 +196,12 @@ class Engine:
         self.behind.pump(now_s, eager=eager, shares=max(1, shares))
         self.residents.step()
         self._next_sweep(now_s, busy=busy)
-        self._go_round()
+        now = self._clock()
+        self._go_round(now)
         if self._mover is not None and self._mover.step(self.state.first_seen, self.state.now):
             self.state.older = True
         if now_s - self._ticked_s < TICK_EVERY_S or self.position < self._tick:
             return
-        now = self._clock()
         foresee(self.state, self._store, now + 1)
         due = self.state.dues.until((now, EVERYBODY), self._bounds.fired)
         if due:
@@ -225,12 +225,12 @@ class Engine:
     def _append_sweep(self, first: int, last: int) -> None:
         self._sweep = self._log.append(self.partition, record.encode([Sweep(first, last)]))
 
-    def _go_round(self) -> None:
+    def _go_round(self, now: int) -> None:
         """Append the next sweep of those that come by everybody once a day, for who stayed away.
 
         The hour of the day says where the round is, so a restart needs to remember nothing.
         """
-        passed = self._clock() * PLACES // DAY
+        passed = now * PLACES // DAY
         if passed == self._looked or self.state.sweep is not None or self.position < self._sweep:
             return
         self._looked = passed

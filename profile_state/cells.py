@@ -11,8 +11,8 @@ from heapq import merge as merge_sorted
 from typing import Any, NamedTuple
 
 from events.record import Event
+from profile_state.naming import name_of
 from profile_state.ties import outranks
-from profile_state.values import name_of
 
 MOST = 10_000  # instants or values that a cell holds where the conditions set no smaller bound
 LARGEST = 9 * 10**12  # units in one event that still count: 64 bits of 10^-6

@@ -40,8 +40,7 @@ from triggers.work import Withdrawal, Work
 MACHINE = "machine"  # the flag of what no human did: kept, but it occurs nowhere
 new = tuple.__new__  # makes a named tuple without the call in Python that its constructor is
 OLDEST = 30 * 86_400_000  # ms; an older event changes traits, never counters, and never sends
-
-_FROM_ALL_BEFORE = frozenset((Tick, Sweep, Erase))  # records; whom they concern follows from it
+_CUT_BEFORE = frozenset((Tick, Sweep, Erase))  # kinds of records, see `stretches`
 
 
 class Batch(NamedTuple):
@@ -78,7 +77,7 @@ def stretches(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
     stretch: list[Batch] = []
     for batch in batches:
         kinds = {type(record) for record in batch.records}
-        if stretch and not _FROM_ALL_BEFORE.isdisjoint(kinds):
+        if stretch and not _CUT_BEFORE.isdisjoint(kinds):
             yield stretch
             stretch = []
         stretch.append(batch)
@@ -347,7 +346,7 @@ def _sweep(work: Work, sweep: Sweep, offset: Offset) -> None:
         person = state.people.get(whom)
         if person is None or not person.ids or person.offset >= offset:
             continue  # a tombstone, or an earlier one's new limits changed them too
-        if idle.idle(state, person):
+        if idle.stayed_away(state, person):
             idle.let_go(work, person, offset)
             continue
         if len(person.ids) > 1 or person.refused:

@@ -10,7 +10,7 @@ from typing import Any
 
 from profile_state import cells
 from profile_state.cells import KINDS, Slot
-from profile_state.values import name_of
+from profile_state.naming import name_of
 from triggers import runtime, sequences
 
 _NAMES: dict[str, Any] = (

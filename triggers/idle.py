@@ -11,7 +11,7 @@ from triggers.state import State
 from triggers.work import Work
 
 
-def idle(state: State, person: Person) -> bool:
+def stayed_away(state: State, person: Person) -> bool:
     """Say whether a person is a visitor who stayed away for as long as the workspace says."""
     workspace = state.workspace
     return (

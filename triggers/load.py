@@ -66,7 +66,7 @@ def _load(
     made = triggers(context, trigger_files)
     quiet = context.rule(rules.quiet, workspace.quiet_hours, document, ("quiet_hours",))
     caps = channel_caps(context, document, workspace)
-    stays_ms = forget_after(context, document, workspace)
+    forget_after_ms = forget_after(context, document, workspace)
     if context.problems:
         raise WorkspaceError(context.problems)
 
@@ -93,7 +93,7 @@ def _load(
             **DEFAULT_LIMITS,
             **{k: limit.max for k, limit in workspace.identity.items() if limit.max is not None},
         },
-        forget_after=stays_ms,
+        forget_after=forget_after_ms,
         merging=JOINING - {kind for kind, limit in workspace.identity.items() if not limit.merge},
         triggers=all_triggers,
         segments=tuple(member.segment for member in members),

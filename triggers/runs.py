@@ -8,8 +8,8 @@ from profile_state.bounds import let_go
 from profile_state.cells import Happened, happened
 from profile_state.consent import consent
 from profile_state.leaf import Leaf, Run, Sent
+from profile_state.naming import name_of
 from profile_state.person import Person
-from profile_state.values import name_of
 from triggers.activation import Activation, activation_id
 from triggers.arbitrate import Hold, Refuse, Send, Subject, arbitrate, valid_until
 from triggers.definitions import SendStep, Trigger, Workspace

@@ -9,7 +9,7 @@ from heapq import nlargest
 from typing import Any
 
 from profile_state.cells import MICRO, Amounts
-from profile_state.values import name_of
+from profile_state.naming import name_of
 
 NEVER = 1 << 62  # ms; an instant that does not come
 

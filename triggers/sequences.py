@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from profile_state.cells import Happened
-from profile_state.values import name_of
+from profile_state.naming import name_of
 
 LATE = 86_400_000  # ms; a last step older than this completes nothing, so nothing older is kept
 AHEAD = 8  # last steps after a late step that it may complete: one event has bounded work

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from events.archive.segment import DamagedError, Head, Segment, head_of, unpack
-from events.sources.base import Entry
+from events.sources.base import Entry, LogUnavailableError
 
 SUFFIX = ".segment"
 _UNFINISHED = ".writing"
@@ -26,8 +26,8 @@ class Place(NamedTuple):
     path: Path
 
 
-class ArchiveError(Exception):
-    """The archive cannot be read on; the message names the file or the gap, and what to do."""
+class ArchiveError(LogUnavailableError):
+    """The log's past cannot be read; the message names the file or the gap, and what to do."""
 
 
 class Archive:
@@ -70,7 +70,9 @@ class Archive:
         Raises:
             OSError: it is not, as on a full disk; nothing of it stays.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if not self.folder.is_dir():
+            self.folder.mkdir(parents=True)
+            _sync(self.folder.parent)
         head = segment.head
         path = self.folder / f"{head.first:020}-{head.last:020}{SUFFIX}"
         beside = path.with_suffix(_UNFINISHED)
@@ -83,11 +85,7 @@ class Archive:
         except OSError:
             beside.unlink(missing_ok=True)
             raise
-        folder = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync(self.folder)
         self._seen_ns = -1
         return path
 
@@ -126,8 +124,8 @@ class Archive:
         except DamagedError as error:
             raise ArchiveError(_damaged(place, error)) from error
 
-    def problems(self) -> Iterator[str]:
-        """Read everything, and say which segment is damaged and where one is missing."""
+    def surveyed(self) -> Iterator[Head | str]:
+        """Read everything: yield each segment's head, or what is wrong: damaged, or missing."""
         before = None
         for place in self.places():
             try:
@@ -135,9 +133,14 @@ class Archive:
                 if before is not None and head.after != before:
                     yield missing(self.folder, before, head.first)
                 self.read(place)
+                yield head
             except ArchiveError as error:
                 yield str(error)
             before = place.last
+
+    def problems(self) -> list[str]:
+        """Read everything, and say which segment is damaged and where one is missing."""
+        return [found for found in self.surveyed() if isinstance(found, str)]
 
 
 def missing(folder: Path, after: int, upto: int) -> str:
@@ -146,6 +149,15 @@ def missing(folder: Path, after: int, upto: int) -> str:
         f"{folder}: the entries between {after} and {upto} are missing; restore the segment that "
         "holds them from a backup"
     )
+
+
+def _sync(folder: Path) -> None:
+    """Bring the names in a folder onto the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _place(path: Path) -> Place:

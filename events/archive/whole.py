@@ -1,9 +1,12 @@
 """Archive and log, read as one: what left the log comes from the archive, and then the log goes on."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from events.archive.folder import Archive, ArchiveError, Place, missing
 from events.sources.base import Entry, Log
+
+UNKNOWN = -2  # no id; -1 is before the first
 
 
 class Whole:
@@ -19,7 +22,7 @@ class Whole:
         self._log = log
         self._archives = archives
         self._read: dict[int, tuple[Place, list[Entry]]] = {}  # the last segment, by partition
-        self._reached = [-2] * log.partitions  # last id that the log itself gave
+        self._reached = [UNKNOWN] * log.partitions  # last id that the log itself gave
 
     def append(self, partition: int, payload: bytes) -> int:
         """Append to the log."""
@@ -31,27 +34,28 @@ class Whole:
         Raises:
             ArchiveError: a segment is damaged, or entries are in neither of them.
         """
+        at_hand = self._read.get(partition)
+        if at_hand is not None and at_hand[0].first <= after < at_hand[0].last:
+            return _behind(at_hand[1], after, limit)
         # Who goes on where the log's last answer ended is the engine, whom trimming waits for.
         if after == self._reached[partition] or after >= (gone := self._log.gone(partition)):
             self._read.pop(partition, None)
             found = self._log.read(partition, after, limit, wait_ms)
             self._reached[partition] = found[-1].id if found else after
             return found
+        self._reached[partition] = UNKNOWN
         archive = self._archives[partition]
         place = archive.after(after)
         if place is None or archive.head(place).after > after:
             upto = gone + 1 if place is None else place.first
             raise ArchiveError(missing(archive.folder, after, upto))
-        self._reached[partition] = -2
-        entries = self._segment(archive, place)
-        start = next(n for n, entry in enumerate(entries) if entry.id > after)
-        return entries[start : start + limit]
+        return _behind(self._segment(archive, place), after, limit)
 
     def _segment(self, archive: Archive, place: Place) -> list[Entry]:
-        known = self._read.get(archive.partition)
-        if known is None or known[0] != place:
-            known = self._read[archive.partition] = (place, archive.read(place))
-        return known[1]
+        at_hand = self._read.get(archive.partition)
+        if at_hand is None or at_hand[0] != place:
+            at_hand = self._read[archive.partition] = (place, archive.read(place))
+        return at_hand[1]
 
     def back(self, partition: int, before: int, limit: int) -> Sequence[Entry]:
         """Read the newest first, in the log and then in the archive."""
@@ -86,3 +90,8 @@ class Whole:
     def close(self) -> None:
         """Close the log."""
         self._log.close()
+
+
+def _behind(entries: list[Entry], after: int, limit: int) -> list[Entry]:
+    start = bisect_right(entries, after, key=lambda entry: entry.id)
+    return entries[start : start + limit]

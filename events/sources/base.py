@@ -13,7 +13,7 @@ class Entry(NamedTuple):
 
 
 class LogUnavailableError(Exception):
-    """The log did not acknowledge; what was appended may or may not be in it."""
+    """The log did not acknowledge, or cannot be read; what was appended may or may not be in it."""
 
 
 class Log(Protocol):

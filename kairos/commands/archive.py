@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from events.archive.folder import Archive, ArchiveError
+from events.archive.folder import Archive
+from events.archive.segment import Head
 from kairos.profile.links import moment
 from kairos.say import as_json, failed
 from kairos.settings import Settings, SettingsError
@@ -28,13 +29,9 @@ def command(folder: Path | None = None, *, json: bool = False) -> int:
     places = archive.places()
     if not places:
         return failed("archive", f"{archive.folder} holds no segment", json=json)
-    heads = []
-    for place in places:
-        try:
-            heads.append(archive.head(place))
-        except ArchiveError:
-            continue  # it is among the problems
-    problems = list(archive.problems())
+    surveyed = list(archive.surveyed())
+    heads = [one for one in surveyed if isinstance(one, Head)]
+    problems = [one for one in surveyed if isinstance(one, str)]
     found = {
         "folder": str(archive.folder),
         "segments": len(places),

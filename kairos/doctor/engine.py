@@ -110,8 +110,7 @@ def _archive(settings: Settings, folder: Path) -> Finding:
     try:
         log = open_log(settings.log)
         try:
-            reached = archive.last
-            ahead = log.read(0, reached, 1, 0)
+            ahead = log.read(0, archive.last, 1, 0)
             newest = log.back(0, 1 << 62, 1)
         finally:
             log.close()

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from events.record import Event
 from profile_state.consent import BEYOND, MOST, consent
 from profile_state.fold import TRAITS
 from profile_state.person import pack
@@ -26,6 +27,18 @@ deliver: {purpose: product, quiet_hours: off}
 """
 
 
+def said(start: int, n: int, *, granted: bool) -> Event:
+    """What Ana says about a purpose of its own, `n` ms before the start."""
+    return an_event(
+        "consent_updated",
+        user="ana",
+        time=start - n,
+        message_id=f"c{n}",
+        purpose=f"p{n}",
+        granted=granted,
+    )
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_traits_and_consents_have_a_bound_in_any_order(seed: int) -> None:
     start = Shop().now
@@ -39,17 +52,7 @@ def test_traits_and_consents_have_a_bound_in_any_order(seed: int) -> None:
         )
         for n in range(40)
     ]
-    events += [
-        an_event(
-            "consent_updated",
-            user="ana",
-            time=start - n,
-            message_id=f"c{n}",
-            purpose=f"p{n}",
-            granted=n % 10 != 0,
-        )
-        for n in range(MOST + 200)
-    ]
+    events += [said(start, n, granted=n % 10 != 0) for n in range(MOST + 200)]
     found = set()
     for _ in range(3):
         random.Random(seed).shuffle(events)
@@ -106,17 +109,7 @@ def test_runs_and_entries_have_a_bound() -> None:
 
 def test_no_denial_is_lost_to_the_bound_in_any_order() -> None:
     start, found = Shop().now, set()
-    events = [
-        an_event(
-            "consent_updated",
-            user="ana",
-            time=start - n,
-            message_id=f"c{n}",
-            purpose=f"p{n}",
-            granted=False,
-        )
-        for n in range(MOST + 100)
-    ]
+    events = [said(start, n, granted=False) for n in range(MOST + 100)]
     for seed in range(3):
         random.Random(seed).shuffle(events)
         shop = Shop()

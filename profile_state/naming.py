@@ -9,9 +9,10 @@ def name_of(value: Any) -> str:
     >>> name_of("p1"), name_of(7), name_of(7.0), name_of(7.5), name_of(True)
     ('p1', '7', '7', '7.5', 'true')
     """
-    kind = type(value)
-    if kind is str:
-        return str(value)
-    if kind is float and value.is_integer():
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value).lower() if kind is bool else str(value)
+    return str(value)
