@@ -10,25 +10,19 @@ through `kairos replay` (C6). Only the quiet load's activations count.
 import argparse
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import orjson
 
-from benchmarks.bed import write_workspace
 from benchmarks.child import program
-from benchmarks.generator import Answer, Plan
-from benchmarks.latency import drain, end_live, generate, handed, latencies
+from benchmarks.generator import OK, Answer
+from benchmarks.latency import Bed, Beside, latencies, lived, nobody
 from benchmarks.quantiles import quantiles
-from benchmarks.recorder import arrivals
-from collector.keys import first_keys
 from kairos.embedded.children import end, spawn
-from kairos.embedded.stack import Stack
 
 HOT_RATE = 5_000  # events a second
 HOT = "user_id:u-000000"  # whom the quiet load has too, and who does not count
@@ -36,28 +30,11 @@ IMPORTED = 100_000  # people; at the pace of an import they take 50 s
 SHOWN = 200  # characters of what the import says
 
 
-class Bed(NamedTuple):
-    """A running stack, and how to reach it."""
-
-    stack: Stack
-    folder: Path
-    key: str  # a server's
-    quiet: Plan
-
-
-Beside = Callable[[Bed], AbstractContextManager[None]]
-
-
-def _plan(stack: Stack, key: str, answers: Path, rate: float, seconds: float) -> Plan:
-    collector = stack.settings.collector
-    return Plan(collector.host, collector.port, key, rate, seconds, 1, str(answers))
-
-
 @contextmanager
 def hot_person(bed: Bed) -> Iterator[None]:
     """One person sends as fast as ten thousand others."""
     plan = msgspec.structs.replace(
-        bed.quiet,
+        bed.plan,
         key=bed.key,
         rate=HOT_RATE,
         seed=2,
@@ -73,12 +50,12 @@ def hot_person(bed: Bed) -> Iterator[None]:
     finally:
         end(process)
     answers = msgspec.json.decode(Path(plan.answers).read_bytes(), type=list[Answer])
-    taken = sum(a.events for a in answers if a.status == 200)
+    taken = sum(a.events for a in answers if a.status == OK)
     print(f"  the hot person sent {taken:,} events, of which were refused: {_refused(answers)}")
 
 
 def _refused(answers: list[Answer]) -> int:
-    return sum(a.events for a in answers if a.status != 200)
+    return sum(a.events for a in answers if a.status != OK)
 
 
 @contextmanager
@@ -104,7 +81,7 @@ def backfill(bed: Bed) -> Iterator[None]:
         "replay",
         str(file),
         "--url",
-        bed.stack.url,
+        bed.url,
         "--json",
     ]
     running = subprocess.Popen(
@@ -124,40 +101,24 @@ def backfill(bed: Bed) -> Iterator[None]:
 
 def run(name: str, beside: Beside, rate: float, seconds: float) -> None:
     """Run once, and print what the quiet load's activations took."""
-    with tempfile.TemporaryDirectory(prefix="kairos-bench-") as made:
-        folder = Path(made)
-        notes = folder / "notes"
-        stack = Stack(
-            folder / "data",
-            write_workspace(folder / "workspace"),
-            programs={"workers": program("recorder", str(notes))},
-        )
-        keys = first_keys(stack.settings.collector.keys, datetime.now(UTC).isoformat())
-        with stack:
-            quiet = _plan(stack, keys["browser"], folder / "answers.json", rate, seconds)
-            with beside(Bed(stack, folder, keys["server"], quiet)):
-                done = generate(stack, quiet, folder / "quiet.plan")
-            drain(stack)
-            end_live(stack)
-            handed(stack)
-        answered = {a.scheduled_us: a.answered_us for a in done.answers if a.status == 200}
-        counted = [
-            arrival
-            for arrival in arrivals(notes)
-            if arrival[1].leaf != HOT and arrival[1].event.get("scheduled_us") in answered
-        ]
-        took = quantiles(latencies(counted, answered)[0])
-        machine = done.machine
-        print(
-            f"{name}: {took.count:,} activations, p50 {took.p50:.1f} ms, p99 {took.p99:.1f}, "
-            f"p99.9 {took.p999:.1f}; hiccups p99 {machine.p99:.1f} ms; "
-            f"{_refused(done.answers)} events refused",
-            flush=True,
-        )
+    over = lived(rate, seconds, 1, beside)
+    answered = {a.scheduled_us: a.answered_us for a in over.done.answers if a.status == OK}
+    counted = [
+        arrival
+        for arrival in over.handed
+        if arrival[1].leaf != HOT and arrival[1].event.get("scheduled_us") in answered
+    ]
+    took, machine = quantiles(latencies(counted, answered)[0]), over.done.machine
+    print(
+        f"{name}: {took.count:,} activations, p50 {took.p50:.1f} ms, p99 {took.p99:.1f}, "
+        f"p99.9 {took.p999:.1f}; hiccups p99 {machine.p99:.1f} ms; "
+        f"{_refused(over.done.answers)} events refused",
+        flush=True,
+    )
 
 
 CASES: dict[str, Beside] = {
-    "alone": lambda _: nullcontext(),
+    "alone": nobody,
     "beside a hot person": hot_person,
     "beside a backfill": backfill,
 }

@@ -14,8 +14,8 @@ is compared with what the worker was handed.
 
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -95,6 +95,23 @@ class Generated(NamedTuple):
     looks: list[Look]
 
 
+class Bed(NamedTuple):
+    """A running stack, for what goes on beside the load."""
+
+    url: str
+    folder: Path  # for files
+    key: str  # a server's
+    plan: Plan  # of the load
+
+
+Beside = Callable[[Bed], AbstractContextManager[None]]
+
+
+def nobody(_bed: Bed) -> AbstractContextManager[None]:
+    """Nothing goes on beside the load."""
+    return nullcontext()
+
+
 def once(options: Options) -> dict[str, Any]:
     """Run once."""
     found: dict[str, Any] = msgspec.to_builtins(
@@ -124,6 +141,32 @@ def measure(rate: float, seconds: float, seed: int = 1) -> Latency:
         BenchError: what was accepted is not what was applied, or the log was full.
         StackError: the stack does not start.
     """
+    return _result(*lived(rate, seconds, seed))
+
+
+class Lived(NamedTuple):
+    """A run that is over, before anything is judged."""
+
+    plan: Plan
+    done: Generated
+    drained: float  # s since 1970; when all of the log was stored
+    handed: list[Arrival]
+    figures: Figures
+
+
+def lived(rate: float, seconds: float, seed: int, beside: Beside = nobody) -> Lived:
+    """Run the stack under the load.
+
+    Args:
+        rate: events a second.
+        seconds: how long.
+        seed: of the load.
+        beside: what goes on meanwhile.
+
+    Raises:
+        BenchError: see `measure`.
+        StackError: the stack does not start.
+    """
     with tempfile.TemporaryDirectory(prefix="kairos-bench-") as folder:
         data = Path(folder)
         workspace = write_workspace(data / "workspace")
@@ -144,14 +187,15 @@ def measure(rate: float, seconds: float, seed: int = 1) -> Latency:
                 seed=seed,
                 answers=str(data / "answers.json"),
             )
-            done = generate(stack, plan, data / "plan.json")
-            drained = drain(stack)
-            end_live(stack)
-            figures = handed(stack)
-        return _result(plan, done, drained, list(arrivals(notes)), figures)
+            with beside(Bed(stack.url, data, keys["server"], plan)):
+                done = _generate(stack, plan, data / "plan.json")
+            drained = _drain(stack)
+            _end_live(stack)
+            figures = _handed(stack)
+        return Lived(plan, done, drained, list(arrivals(notes)), figures)
 
 
-def generate(stack: Stack, plan: Plan, path: Path) -> Generated:
+def _generate(stack: Stack, plan: Plan, path: Path) -> Generated:
     """Run the generator, and look at the machine and the stack meanwhile."""
     path.write_bytes(msgspec.json.encode(plan))
     process = spawn(program("generator", str(path)))
@@ -174,7 +218,7 @@ def generate(stack: Stack, plan: Plan, path: Path) -> Generated:
     return Generated(answers, quantiles(machine), watch.looks)
 
 
-def drain(stack: Stack) -> float:
+def _drain(stack: Stack) -> float:
     """Wait until all that is in the log now is stored; return when, s since 1970."""
     with (
         closing(open_log(stack.settings.log)) as log,
@@ -185,7 +229,7 @@ def drain(stack: Stack) -> float:
     return time.time()
 
 
-def end_live(stack: Stack) -> None:
+def _end_live(stack: Stack) -> None:
     """End the live flow in order: it stores what it decided, and decides nothing more."""
     live = stack.children["live"].process
     end(live, STOP_S)
@@ -193,7 +237,7 @@ def end_live(stack: Stack) -> None:
         raise BenchError(f"the live flow ended with code {live.returncode}")
 
 
-def handed(stack: Stack) -> Figures:
+def _handed(stack: Stack) -> Figures:
     """Wait until the worker has what was decided, or should have; return the figures."""
     until = time.monotonic() + HANDED_S
     with closing(Gauge(stack.settings)) as gauge:

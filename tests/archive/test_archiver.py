@@ -9,7 +9,7 @@ import structlog
 from events.archive.folder import Archive, ArchiveError
 from events.archive.whole import Whole
 from events.record import Offset
-from events.sources.base import Entry, Log
+from events.sources.base import Entry, Log, LogUnavailableError
 from events.sources.memory import MemoryLog
 from flows.archiver import Archiver
 from flows.room import LOOKS, Room
@@ -143,3 +143,15 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     (tmp_path / "p0").unlink()
     assert writer.step(0)
     assert everything(Whole(log, [Archive(tmp_path, 0)])) == everything(log)
+
+
+def test_whoever_looks_back_into_a_damaged_segment_is_told_that_the_log_cannot_be_read(
+    tmp_path: Path,
+) -> None:
+    log = written(20)
+    archiver(log, tmp_path).step(0)
+    log.trim(0, Archive(tmp_path, 0).last + 1)
+    newest = Archive(tmp_path, 0).places()[-1]
+    newest.path.write_bytes(newest.path.read_bytes()[:-1])
+    with pytest.raises(LogUnavailableError, match="is damaged: its body"):
+        Whole(log, [Archive(tmp_path, 0)]).back(0, 20, 20)
