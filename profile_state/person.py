@@ -52,6 +52,7 @@ class Person:
         "edges",
         "id",
         "ids",
+        "known_due",
         "leaves",
         "member",
         "named",
@@ -85,6 +86,7 @@ class Person:
         self.whole = True  # whether a difference cannot say what was changed since
         self.touched: dict[str, Touch] = {}  # leaves, by events since they were written
         self.decided = NEVER  # ms; the log's clock when something was first decided since
+        self.known_due: int | None = None  # as it was when they were touched last
         self.stored_due: int | None = None  # as the ledger has it; None where that is not known
         self.member: dict[str, int] = {}  # segment -> ms since when
         self.recheck: dict[str, int] = {}  # segment -> ms at which time alone may change it
@@ -220,9 +222,11 @@ class Person:
     def due(self) -> int:
         """When time alone concerns this person next, ms; NEVER if it does not."""
         due = min(self.recheck.values()) if self.recheck else NEVER
-        if self.waits:
-            for _, run in self.runs():
+        if len(self.leaves) == 1:  # as most have
+            for run in next(iter(self.leaves.values())).runs:
                 due = min(due, run.due)
+        elif self.waits:
+            due = min(due, *(run.due for _, run in self.runs()))
         return due
 
 

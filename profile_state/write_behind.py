@@ -169,7 +169,7 @@ class WriteBehind:
 
 def _write_person(person: Person, chunk: Chunk) -> int:
     """Add somebody whole, or what is different of them, and when they are due; returns the bytes."""
-    due = person.due
+    due = person.due if person.known_due is None else person.known_due
     if due != person.stored_due:
         chunk.dues.append((person.id, due))
     if person.whole or person.added >= person.packed:

@@ -7,6 +7,7 @@ and `now`, and calls only what `triggers.runtime` offers. Texts go in through re
 import re
 from collections.abc import Collection
 from functools import cache
+from math import isnan
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +18,7 @@ from kairos.discovery import found_in
 from profile_state.cells import MOST, Slot, share
 from triggers import ast
 from triggers.expressions import ExpressionError
+from triggers.runtime import number_of
 from triggers.words import nearest
 
 # What a condition reads beside `e`; a text that holds such a word makes it look dearer, no more.
@@ -283,7 +285,19 @@ def _compare(node: ast.Compare, scope: Scope) -> Code:
         return Code(f"({a.value} {_PYTHON[node.op]} {b.value})", horizons)
     if b.number and node.op in _PYTHON and node.op != "!=":  # a missing value is not unequal
         return Code(f"(number_of({a.value}) {_PYTHON[node.op]} {b.value})", horizons)
+    if _is_word(right) and node.op in ("=", "in"):  # nothing but the same text is equal to it
+        return Code(f"({a.value} {_PYTHON.get(node.op, 'in')} {b.value})", horizons)
     return Code(f"{_FUNCTIONS.get(node.op, node.op)}({a.value}, {b.value})", horizons)
+
+
+def _is_word(node: ast.Node) -> bool:
+    """Say whether a node is text, or several, of which none reads as a number.
+
+    >>> _is_word(ast.Literal("red", 1)), _is_word(ast.Literal("7", 1)), _is_word(ast.Literal(7, 1))
+    (True, False, False)
+    """
+    values = node.values if isinstance(node, ast.Many) else (getattr(node, "value", None),)
+    return all(isinstance(value, str) and isnan(number_of(value)) for value in values)
 
 
 def _no_bare_words(node: ast.Node, column: int) -> None:

@@ -225,11 +225,14 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     if person is None:
         return
     person.seen = state.now
-    memberships.adopt(work, person)
+    workspace = state.workspace
+    if workspace is not None and (
+        person.version != workspace.hash or person.slots is not workspace.slots
+    ):
+        memberships.adopt(work, person)
     human = MACHINE not in event.flags
     counts = human and not too_old
     occurs = counts and not event.import_id  # nothing occurs from history
-    workspace = state.workspace
     named = UNREMEMBERED
     if workspace is not None:
         named = workspace.fold.get(event.name, UNREMEMBERED)
@@ -374,7 +377,10 @@ def _touched(work: Work, person: Person, offset: Offset) -> None:
     person.offset = offset
     person.decided = min(person.decided, work.state.now)
     work.dirty.add(person.id)
-    work.state.dues.set(person.id, person.due)
+    due = person.due
+    if due != person.known_due:
+        person.known_due = due
+        work.state.dues.set(person.id, due)
 
 
 def _version(work: Work, version: Version, addresses: Mapping[str, str | None]) -> None:

@@ -23,6 +23,7 @@ _NAMES: dict[str, Any] = (
         "Happened": cells.Happened,
         "NEVER": runtime.NEVER,
         "bisect_left": bisect_left,
+        "micros": cells.micros,
         "part": difference.part,
         "split_parts": difference.split_parts,
     }
@@ -86,6 +87,16 @@ _QUICK = {
         "else:",
         "    v.append({value})",
         "    if len(v) > {keep}: del v[: len(v) - {keep}]",
+    ],
+    "amounts": [
+        "w = micros({value})",
+        "if w is None or v is None or ms <= v.entries[-1][0] or v.entries[0][0] < {floor} "
+        "or len(v.entries) >= {keep}:",
+        "    v = {add}",
+        "    if v is not None: c[{key}] = v",
+        "else:",
+        "    v.entries.append((ms, w))",
+        "    v.total += w",
     ],
     "distinct": [
         "w = {value}",
