@@ -7,6 +7,7 @@ import time
 import structlog
 
 from events.archive.folder import ArchiveError
+from events.record import NewerError
 from events.sources.base import Log, LogUnavailableError
 from flows import live
 from flows.bounds import MB, Bounds
@@ -76,6 +77,9 @@ def main(settings: Settings) -> int:
                 engine.drain()
             except ArchiveError as error:
                 log.error("the log's past cannot be read", reason=str(error))
+                return UNREADABLE
+            except NewerError as error:
+                log.error("a newer release wrote into this log", reason=str(error))
                 return UNREADABLE
             except FencedError as error:
                 log.error("another engine owns the partition", reason=str(error))
@@ -149,6 +153,7 @@ def _facts(engine: Engine) -> dict[str, object]:
         "people_in_memory": len(state.people),
         "people_mb": engine.residents.bytes // MB,
         "pending": engine.behind.pending,
+        "poison": engine.poison.found,
         "timers": len(state.dues),
         "busiest": engine.hot.busiest,
         "busiest_share": round(engine.hot.share, 4),
