@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+DISK_FREE_MB = 256  # a second of what clients can send, and what the engine then makes of it
+
 
 class SettingsError(ValueError):
     """A setting is missing or wrong; the message names its variable."""
@@ -63,6 +65,8 @@ class Settings(msgspec.Struct, frozen=True):
     copies_mb: int = 512  # of memory for first copies
     people_mb: int = 2048  # of memory for people
     channels: dict[str, dict[str, str]] = {}  # options of the channels that are configured
+    disk: Path | None = None  # a folder on the disk of log and ledger; None watches none
+    disk_free_mb: int = DISK_FREE_MB  # below which no event is accepted
     status: Path | None = None  # the folder into which processes say how they are
     server_key: str | None = None  # a server write key, for commands that send events
 
@@ -76,7 +80,7 @@ class Settings(msgspec.Struct, frozen=True):
         read = _Reader(os.environ if env is None else env)
         default = cls()
         workspace, status = read.text("WORKSPACE"), read.text("STATUS")
-        archive = read.text("ARCHIVE")
+        archive, disk = read.text("ARCHIVE"), read.text("DISK")
         return cls(
             log=Log(
                 read.text("LOG_URL") or default.log.url,
@@ -96,6 +100,8 @@ class Settings(msgspec.Struct, frozen=True):
             copies_mb=read.number("COPIES_MB", default.copies_mb),
             people_mb=read.number("PEOPLE_MB", default.people_mb),
             channels=_channels(read),
+            disk=Path(disk) if disk else None,
+            disk_free_mb=read.number("DISK_FREE_MB", default.disk_free_mb),
             status=Path(status) if status else None,
             server_key=read.text("SERVER_KEY"),
         )
@@ -118,6 +124,7 @@ class Settings(msgspec.Struct, frozen=True):
             "ARCHIVE_S": str(self.archive_s),
             "COPIES_MB": str(self.copies_mb),
             "PEOPLE_MB": str(self.people_mb),
+            "DISK_FREE_MB": str(self.disk_free_mb),
         }
         for name, options in self.channels.items():
             env |= {f"{name}_{option}".upper(): value for option, value in options.items()}
@@ -125,6 +132,8 @@ class Settings(msgspec.Struct, frozen=True):
             env["WORKSPACE"] = str(self.workspace)
         if self.archive is not None:
             env["ARCHIVE"] = str(self.archive)
+        if self.disk is not None:
+            env["DISK"] = str(self.disk)
         if self.status is not None:
             env["STATUS"] = str(self.status)
         if self.server_key is not None:

@@ -6,17 +6,20 @@ import time
 from collections.abc import Callable
 
 import redis.asyncio
+import structlog
 
 from channels.delivery import configured
 from channels.delivery.gate import RedisWithdrawals
 from channels.delivery.ledger import Ledger
 from channels.delivery.worker import Worker
 from channels.delivery.workspaces import RedisWorkspaces
-from events.sources.base import Log
+from events.sources.base import Log, LogUnavailableError
 from flows.open import open_log
 from kairos.parts.base import Reporter, log_lines
 from kairos.settings import Settings, activations
 from triggers.activation import Activation
+
+log = structlog.get_logger()
 
 TRIM_S = 10.0  # seconds between two trimmings of the activation stream
 
@@ -71,7 +74,10 @@ async def _trim(stream: Log, worker: Worker, stop: asyncio.Event) -> None:
     while not stop.is_set():
         for partition, needed in enumerate(worker.trimmable()):
             if needed > 0:
-                await asyncio.to_thread(stream.trim, partition, needed)
+                try:
+                    await asyncio.to_thread(stream.trim, partition, needed)
+                except LogUnavailableError as error:  # such as on a full disk
+                    log.warning("the activation stream is not trimmed", reason=str(error))
         try:
             await asyncio.wait_for(stop.wait(), TRIM_S)
         except TimeoutError:
