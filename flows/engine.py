@@ -17,6 +17,7 @@ from flows.hot import Hot
 from flows.loading import bring_in, foresee
 from flows.poison import NotAppliedError, Poison, applying, decoded, singly
 from flows.residents import Residents
+from flows.storm import Storm
 from kairos import __version__
 from profile_state.copies.base import packed
 from profile_state.copies.disk import Disk
@@ -81,6 +82,7 @@ class Engine:
         self.position = -1  # id of the last entry processed
         self.hot = Hot()
         self.poison = Poison()
+        self.storm = Storm(bounds.fired)
         self.events = 0  # records processed since the start
         self._ticked_s = self._pumped_s = self._swept_s = 0.0
         self._tick = self._sweep = -1  # id of the last one appended
@@ -252,6 +254,7 @@ class Engine:
             return
         foresee(self.state, self._store, now + 1)
         due = self.state.dues.until((now, EVERYBODY), self._bounds.fired)
+        self.storm.tick(due, now)
         if due:
             self._ticked_s = now_s
             self._tick = self._log.append(self.partition, record.encode([Tick(*due[-1])]))

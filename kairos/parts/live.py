@@ -155,6 +155,8 @@ def _facts(engine: Engine) -> dict[str, object]:
         "pending": engine.behind.pending,
         "poison": engine.poison.found,
         "timers": len(state.dues),
+        "timers_late_s": engine.storm.late_ms / 1000,
+        "timers_per_s": engine.storm.per_s,
         "busiest": engine.hot.busiest,
         "busiest_share": round(engine.hot.share, 4),
         "workspace": state.workspace.hash if state.workspace is not None else None,
