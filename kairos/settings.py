@@ -59,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True):
     collector: Collector = Collector()
     workspace: Path | None = None  # the folder; None keeps what the log holds
     deliveries: Path = Path("deliveries")  # the folder of the delivery ledgers
+    slots: tuple[int, int] = (0, 63)  # of the delivery ledgers: the first and the last one served
     copies: Path = Path("copies")  # the folder of the first copies that memory has no room for
     archive: Path | None = None  # the folder of the archive; None keeps none
     archive_s: int = 3600  # after which a segment is written that is not full
@@ -94,6 +95,7 @@ class Settings(msgspec.Struct, frozen=True):
             ),
             workspace=Path(workspace) if workspace else None,
             deliveries=Path(read.text("DELIVERIES") or default.deliveries),
+            slots=read.span("SLOTS", default.slots),
             copies=Path(read.text("COPIES") or default.copies),
             archive=Path(archive) if archive else None,
             archive_s=read.number("ARCHIVE_S", default.archive_s),
@@ -120,6 +122,7 @@ class Settings(msgspec.Struct, frozen=True):
             "PORT": str(self.collector.port),
             "KEYS": str(self.collector.keys),
             "DELIVERIES": str(self.deliveries),
+            "SLOTS": f"{self.slots[0]}-{self.slots[1]}",
             "COPIES": str(self.copies),
             "ARCHIVE_S": str(self.archive_s),
             "COPIES_MB": str(self.copies_mb),
@@ -175,6 +178,18 @@ class _Reader:
         if not text.isdigit():
             raise SettingsError(f"KAIROS_{name}: a whole number was expected, found {text!r}")
         return int(text)
+
+    def span(self, name: str, default: tuple[int, int]) -> tuple[int, int]:
+        text = self.text(name)
+        if text is None:
+            return default
+        first, _, last = text.partition("-")
+        if not (first.isdigit() and last.isdigit() and int(first) <= int(last) <= default[1]):
+            raise SettingsError(
+                f"KAIROS_{name}: two numbers up to {default[1]} such as 0-31 were expected, "
+                f"found {text!r}"
+            )
+        return int(first), int(last)
 
 
 def activations(settings: Settings) -> Log:

@@ -14,6 +14,8 @@ from typing import Any, Self, TextIO, cast
 import orjson
 import structlog
 
+REPLACED = 3  # exit code: another process has what this one would need for itself
+
 
 def stop_on_signals() -> threading.Event:
     """Return an event that SIGTERM and SIGINT set."""

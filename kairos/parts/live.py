@@ -18,7 +18,7 @@ from flows.replayed import ReplayedEngine
 from flows.room import Room
 from flows.workspace_folder import read_folder
 from kairos.discovery import found_in
-from kairos.parts.base import Reporter, log_lines, stop_on_signals
+from kairos.parts.base import REPLACED, Reporter, log_lines, stop_on_signals
 from kairos.settings import Settings, SettingsError
 from profile_state.copies.disk import Disk
 from profile_state.stores.base import FencedError, LedgerLostError
@@ -30,7 +30,6 @@ log = structlog.get_logger()
 PAUSE_S = 0.2  # before a broken log or ledger is asked again
 LOOK_S = 5.0  # between looks at how full the log is
 UNREADABLE = 2  # exit code: something that must be there is not
-REPLACED = 3  # exit code: another engine took the partition
 
 
 def now_ms() -> int:

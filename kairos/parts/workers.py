@@ -10,12 +10,12 @@ import structlog
 
 from channels.delivery import configured
 from channels.delivery.gate import RedisWithdrawals
-from channels.delivery.ledger import Ledger
+from channels.delivery.ledger import Ledger, SlotTakenError
 from channels.delivery.worker import Worker
 from channels.delivery.workspaces import RedisWorkspaces
 from events.sources.base import Log, LogUnavailableError
 from flows.open import open_log
-from kairos.parts.base import Reporter, log_lines
+from kairos.parts.base import REPLACED, Reporter, log_lines
 from kairos.settings import Settings, activations
 from triggers.activation import Activation
 
@@ -32,7 +32,11 @@ def main(settings: Settings, watched: Callable[[Log], Log] = lambda stream: stre
         watched: wraps the activation stream, for a benchmark that notes what arrives when.
     """
     log_lines()
-    asyncio.run(_serve(settings, watched))
+    try:
+        asyncio.run(_serve(settings, watched))
+    except SlotTakenError as error:
+        log.error("another worker serves these slots", reason=str(error))
+        return REPLACED
     return 0
 
 
@@ -44,7 +48,10 @@ async def _serve(settings: Settings, watched: Callable[[Log], Log]) -> None:
     store = redis.asyncio.Redis.from_url(settings.ledger)
     connected = configured.connect(settings.channels)
     keyed = configured.keyed(settings.channels)
-    ledger = Ledger.open(settings.deliveries, keyed=keyed, now=_now_ms())
+    first, last = settings.slots
+    ledger = Ledger.open(
+        settings.deliveries, keyed=keyed, now=_now_ms(), slots=range(first, last + 1)
+    )
     worker = Worker(
         stream,
         ledger,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kairos.parts.live import REPLACED
+from kairos.parts.base import REPLACED
 from tests.e2e.engines import Engines
 from tests.e2e.stacks import eventually
 
