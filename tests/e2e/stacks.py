@@ -15,13 +15,15 @@ from kairos.embedded.stack import Stack
 PATIENCE_S = 30
 
 
-def eventually(condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> bool:
+def eventually(
+    condition: Callable[[], bool], patience_s: float = PATIENCE_S, pause_s: float = 0.01
+) -> bool:
     """Wait until it is true; says whether it became so."""
     until = time.monotonic() + patience_s
     while not condition():
         if time.monotonic() > until:
             return False
-        time.sleep(0.01)
+        time.sleep(pause_s)
     return True
 
 

@@ -125,4 +125,5 @@ def test_r11_a_full_disk_under_load_loses_nothing_accepted_and_recovers_unaided(
         accepted = client.accepted
         assert eventually(lambda: counts(ledger).get("applied") == accepted), counts(ledger)
         assert counts(ledger)["entered:greeted"] == accepted
-        assert eventually(lambda: summary(data / "deliveries") == {"log": {"delivered": accepted}})
+        everybody = {"log": {"delivered": accepted}}
+        assert eventually(lambda: summary(data / "deliveries") == everybody, pause_s=0.2)

@@ -103,7 +103,9 @@ def test_r17_who_comes_after_poison_is_served_within_a_second_and_kills_double_n
         assert ledger.hlen("dead:{p0}") == poison
         assert counted(ledger, "applied") == counted(ledger, "entered:thanked") == good
         assert counted(ledger, "duplicate") == 0
-        assert eventually(lambda: summary(data / "deliveries") == {"log": {"delivered": good}})
+        assert eventually(
+            lambda: summary(data / "deliveries") == {"log": {"delivered": good}}, pause_s=0.2
+        )
         list_(data=data, json=True)
         told = json.loads(capsys.readouterr().out.splitlines()[-1])
         assert told["by_code"] == {"poison": poison}
@@ -117,7 +119,7 @@ def test_r17_who_comes_after_poison_is_served_within_a_second_and_kills_double_n
         assert eventually(lambda: counted(ledger, "applied") == good + poison)
         assert ledger.hlen("dead:{p0}") == 0
         everything = {"log": {"delivered": good + poison}}
-        assert eventually(lambda: summary(data / "deliveries") == everything)
+        assert eventually(lambda: summary(data / "deliveries") == everything, pause_s=0.2)
     alarms = (data / "live.log").read_text()
     assert '"event": "an event cannot be applied, it waits among the dead letters"' in alarms
     assert "ZeroDivisionError" in alarms

@@ -115,7 +115,7 @@ def test_f1_of_two_workers_one_is_killed_and_each_send_happens_once_or_is_unknow
                 final = ("delivered", "unknown")
                 return sum(states[c].get(s, 0) for c in some for s in final) == SENDS
 
-            assert eventually(settled), workers.states()
+            assert eventually(settled, pause_s=0.2), workers.states()
             for worker in (other, again):
                 worker.terminate()
                 assert worker.wait(20) == 0
