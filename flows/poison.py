@@ -38,7 +38,16 @@ log = structlog.get_logger()
 
 
 class NotAppliedError(Exception):
-    """The core could not apply a stretch; what it was changing is half changed."""
+    """The core could not apply a stretch; what it was changing is half changed.
+
+    It says where, but not with what: messages of exceptions quote what somebody sent.
+    """
+
+    @property
+    def trace(self) -> str:
+        """The way to the place, for a log."""
+        cause = self.__cause__
+        return "" if cause is None else "".join(traceback.format_tb(cause.__traceback__))
 
 
 @contextmanager
@@ -163,17 +172,15 @@ class Poison:
                     _try(one, state, self._copy, addresses)
             except NotAppliedError as error:
                 failed, self._copy = error, None
-                trace = error.__cause__.__traceback__ if error.__cause__ is not None else None
             else:
                 return None
-        # Where, but not with what: messages of exceptions quote what somebody sent.
         log.error(
             "an event cannot be applied, it waits among the dead letters",
             entry=one.entry,
             nth=one.first,
             name=event.name,
             reason=str(failed),
-            trace="".join(traceback.format_tb(trace)),
+            trace=failed.trace,
         )
         return DeadLetter(
             source=event.source,

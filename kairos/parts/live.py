@@ -13,6 +13,7 @@ from flows import live
 from flows.bounds import MB, Bounds
 from flows.engine import Engine
 from flows.open import open_whole
+from flows.poison import NotAppliedError
 from flows.promises import demand_ledger, demand_log
 from flows.replayed import ReplayedEngine
 from flows.room import Room
@@ -29,6 +30,7 @@ log = structlog.get_logger()
 
 PAUSE_S = 0.2  # before a broken log or ledger is asked again
 LOOK_S = 5.0  # between looks at how full the log is
+NOT_APPLIED = 1  # exit code: a word of the engine's or an operator's raises
 UNREADABLE = 2  # exit code: something that must be there is not
 
 
@@ -77,6 +79,9 @@ def main(settings: Settings) -> int:
             except ArchiveError as error:
                 log.error("the log's past cannot be read", reason=str(error))
                 return UNREADABLE
+            except NotAppliedError as error:
+                log.error("the log cannot be read on", reason=str(error), trace=error.trace)
+                return NOT_APPLIED
             except NewerError as error:
                 log.error("a newer release wrote into this log", reason=str(error))
                 return UNREADABLE

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kairos.parts.base import REPLACED
+from profile_state.write_behind import PERIOD_S
 from tests.e2e.engines import Engines
 from tests.e2e.stacks import eventually
 
-FROZEN_S = float(os.environ.get("KAIROS_FROZEN_S", "1"))  # 60 by hand
-WAIT_S = 2
+FROZEN_S = float(os.environ.get("KAIROS_FROZEN_S", "0.5"))  # 60 by hand
+WAIT_S = 3
 FILES = {
     "triggers/greeted.yaml": """
 trigger: greeted
@@ -103,6 +104,7 @@ def test_d13_timers_of_an_engine_that_was_killed_fire_once_after_it_comes_back(
 ) -> None:
     with Engines(tmp_path, FILES) as engines:
         engine = engines.start()
+        time.sleep(PERIOD_S)  # since the workspace was written: so the next is written at once
         written = [f"w{n}" for n in range(40)]  # the ledger has them when the engine dies
         engines.say(*written, event="cart_updated", cart_id="c")
         assert eventually(lambda: engines.ledger.zcard("due:{p0}") == len(written))
