@@ -7,7 +7,8 @@ import redis
 
 from benchmarks.oracle import Fact, Facts
 from profile_state.leaf import Leaf
-from profile_state.person import Person, unpack
+from profile_state.person import Person
+from profile_state.stored import unpack
 
 READ = 1_000  # people at a time
 

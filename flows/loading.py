@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from events.record import Sweep
 from profile_state.cells import Slot
 from profile_state.copies.disk import Disk
-from profile_state.person import unpack
+from profile_state.stored import unpack
 from profile_state.stores.base import Store
 from triggers import core
 from triggers.state import State

@@ -475,11 +475,11 @@ def add_by(
 
 def restored(key: str, cell: Any) -> Any:
     """Give a decoded cell back the tuples that its arithmetic compares."""
-    kind, _, definition = key.partition(" ")
+    kind = key.partition(" ")[0]
     if kind == "events":
         return [Happened(*event) for event in cell]
     if kind in ("amounts", "last", "first", "sum"):
-        if " by " in definition:
+        if isinstance(cell, dict):  # split by a property
             return {value: _restored(kind, inner) for value, inner in cell.items()}
         return _restored(kind, cell)
     return cell

@@ -1,28 +1,40 @@
 """The profile fold: one event into its leaf. No clock, no I/O, and order does not matter."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from events.record import Event
 from profile_state.bounds import let_go
 from profile_state.consent import STATEMENTS, remember, statements
 from profile_state.leaf import Leaf
-from profile_state.person import View
+from profile_state.person import Differ, View
 from profile_state.ties import outranks
 
-FoldCells = Callable[[dict[str, Any], Event, int], None]  # cells, event, now
 TRAITS = 1_000  # names that a leaf remembers; those stated last stay
 FROM_CONTEXT = ("timezone", "locale")  # context that is remembered like a trait
 
 
-def fold(leaf: Leaf, event: Event, fold_cells: FoldCells | None, now: int) -> bool:
+class Folding(NamedTuple):
+    """The functions that are generated for the events of one name."""
+
+    add: Callable[[dict[str, Any], Event, int], None]  # cells, event, now
+    differ: Differ
+
+
+def _nothing(_cells: dict[str, Any], _one: Any, _other: Any) -> None:
+    """No cell remembers events of this name."""
+
+
+UNREMEMBERED = Folding(_nothing, _nothing)
+
+
+def fold(leaf: Leaf, event: Event, folding: Folding, now: int) -> bool:
     """Fold an event into its leaf, in place.
 
     Args:
         leaf: the leaf that `event.leaf` names.
         event: in any order.
-        fold_cells: the workspace's generated function for this event's name, None if no
-            definition remembers it.
+        folding: for the event's name.
         now: ms, the log's clock; what has left every window is let go.
 
     Returns:
@@ -34,8 +46,7 @@ def fold(leaf: Leaf, event: Event, fold_cells: FoldCells | None, now: int) -> bo
     if event.name in STATEMENTS:
         for purpose, channel, granted in statements(event.name, event.properties):
             remember(leaf, purpose, channel, event.time, event.message_id, granted)
-    if fold_cells is not None:
-        fold_cells(leaf.cells, event, now)
+    folding.add(leaf.cells, event, now)
     many = len(leaf.traits) > TRAITS
     if many:
         let_go(leaf.traits, TRAITS, lambda stated: stated[:2])

@@ -1,36 +1,21 @@
-"""A person: one component of the identity graph, stored as one value.
+"""A person: one component of the identity graph.
 
-The value carries the offset up to which its partition's log is applied to it, so that reading
-a stretch of the log again changes nothing.
+They carry the offset up to which their partition's log is applied to them, so that reading a
+stretch of the log again changes nothing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from events.record import START, Offset
-from profile_state.cells import Slot, copied, later, merge_cells, plain, restored
+from events.record import START, Event, Offset
+from profile_state.cells import Slot, copied, later, merge_cells
 from profile_state.identity import ANONYMOUS, USER, Edge, kind_of, may_join, person_id
 from profile_state.leaf import Leaf, Run, Sent
 
-VERSION = 1  # of the stored value, its first byte
+Differ = Callable[[dict[str, Any], int, Any], None]  # cells, since (ms), a LeafDifference
 NEVER = 1 << 62  # ms; an instant that does not come
-
-
-class _Stored(msgspec.Struct, array_like=True):
-    id: str
-    ids: list[str]
-    leaves: list[Leaf]
-    edges: list[Edge]
-    refused: list[Edge]
-    offset: tuple[int, int]
-    member: dict[str, int]
-    recheck: dict[str, int]
-    version: str
-    named: list[str] = []
-    shared: list[str] = []
-    seen: int = 0
 
 
 class View(msgspec.Struct):
@@ -41,11 +26,29 @@ class View(msgspec.Struct):
     addresses: dict[str, tuple[int, str, str]]
 
 
+class Touch:
+    """What events did to a leaf since it was written.
+
+    Args:
+        since: ms; when the first of them happened.
+        name: of the event.
+        differ: says what is different of the cells that events of this name are folded into.
+    """
+
+    __slots__ = ("differs", "since")
+
+    def __init__(self, since: int, name: str, differ: Differ) -> None:
+        self.since = since
+        self.differs = {name: differ}
+
+
 class Person:
     """One person in memory."""
 
     __slots__ = (
         "_reach",
+        "added",
+        "decided",
         "edges",
         "id",
         "ids",
@@ -59,8 +62,11 @@ class Person:
         "seen",
         "shared",
         "slots",
+        "stored_due",
+        "touched",
         "version",
         "view",
+        "whole",
     )
 
     def __init__(self, person: str, ids: set[str], leaves: dict[str, Leaf]) -> None:
@@ -74,7 +80,12 @@ class Person:
         self.named: set[str] = set()  # identifiers without events, after which they were called
         self.seen = 0  # ms, the log's clock at their last event
         self.offset: Offset = START
-        self.packed = 0  # bytes, when they were written or read last
+        self.packed = 0  # bytes, when they were written whole
+        self.added = 0  # bytes of differences since
+        self.whole = True  # whether a difference cannot say what was changed since
+        self.touched: dict[str, Touch] = {}  # leaves, by events since they were written
+        self.decided = NEVER  # ms; the log's clock when something was first decided since
+        self.stored_due: int | None = None  # as the ledger has it; None where that is not known
         self.member: dict[str, int] = {}  # segment -> ms since when
         self.recheck: dict[str, int] = {}  # segment -> ms at which time alone may change it
         self.version = ""  # of the definitions that `member` follows
@@ -85,6 +96,26 @@ class Person:
 
     def __repr__(self) -> str:
         return f"Person({self.id!r}, ids={sorted(self.ids)}, leaves={sorted(self.leaves)})"
+
+    def touch(self, event: Event, differ: Differ) -> None:
+        """Take note of an event that was folded into its leaf.
+
+        Args:
+            event: which changed nothing but its leaf's traits and cells.
+            differ: of events of its name.
+        """
+        touch = self.touched.get(event.leaf)
+        if touch is None:
+            self.touched[event.leaf] = Touch(event.time, event.name, differ)
+            return
+        touch.since = min(touch.since, event.time)
+        touch.differs[event.name] = differ
+
+    def written(self, due: int, *, packed: int = 0, added: int = 0) -> None:
+        """Take note of what is sent to the ledger: all of them in some bytes, or a difference."""
+        self.packed, self.added = packed or self.packed, 0 if packed else self.added + added
+        self.whole, self.touched, self.decided = False, {}, NEVER
+        self.stored_due = due
 
     def refresh(self, slots: Mapping[str, Slot]) -> None:
         """Compute the view anew, after leaves were joined or parted, or for other definitions."""
@@ -200,52 +231,3 @@ def _take_newer(
 ) -> None:
     for name, stated in others.items():
         known[name] = later(known[name], stated) if name in known else stated
-
-
-_encoder = msgspec.msgpack.Encoder(enc_hook=plain)
-_decoder = msgspec.msgpack.Decoder(_Stored)
-
-
-def pack(person: Person) -> bytes:
-    """Encode a person; the first byte is the version."""
-    stored = _Stored(
-        person.id,
-        sorted(person.ids),
-        list(person.leaves.values()),
-        person.edges,
-        person.refused,
-        person.offset,
-        person.member,
-        person.recheck,
-        person.version,
-        sorted(person.named),
-        sorted(person.shared),
-        person.seen,
-    )
-    value = bytes((VERSION,)) + _encoder.encode(stored)
-    person.packed = len(value)
-    return value
-
-
-def unpack(value: bytes, slots: Mapping[str, Slot]) -> Person:
-    """Decode a person.
-
-    Raises:
-        ValueError: the value was written by a version that this code does not know.
-    """
-    if value[0] != VERSION:
-        raise ValueError(
-            f"a stored person of version {VERSION} was expected, found {value[0]}: this ledger was "
-            "written by another release; start the release that wrote it, or rebuild from the log"
-        )
-    stored = _decoder.decode(memoryview(value)[1:])
-    for leaf in stored.leaves:
-        leaf.cells = {key: restored(key, cell) for key, cell in leaf.cells.items()}
-    person = Person(stored.id, set(stored.ids), {leaf.key: leaf for leaf in stored.leaves})
-    person.packed = len(value)
-    person.edges, person.refused = stored.edges, stored.refused
-    person.named, person.shared = set(stored.named), set(stored.shared)
-    person.offset, person.seen = Offset(*stored.offset), stored.seen
-    person.member, person.recheck, person.version = stored.member, stored.recheck, stored.version
-    person.refresh(slots)
-    return person

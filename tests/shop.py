@@ -10,13 +10,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from events import record
-from events.record import CLAIMED, VERIFIED, Erase, Event, Join
+from events.record import CLAIMED, VERIFIED, Erase, Event, Join, Offset
 from events.sources.memory import MemoryLog
 from flows.bounds import Bounds
 from flows.engine import Engine
 from profile_state import hashes
 from profile_state.copies.disk import Disk
 from profile_state.person import Person
+from profile_state.stored import pack, unpack
 from profile_state.stores.memory import MemoryStore, Shelf
 from triggers import activation
 from triggers.activation import Activation
@@ -91,6 +92,11 @@ purposes: {marketing: {default: denied}, product: {default: allowed}, transactio
 NO_COPIES = Bounds(copies=0)  # in memory, where there is a folder for them
 
 
+def _content(person: Person) -> Any:
+    """All of a person; the order of what is in a mapping says nothing."""
+    return msgspec.msgpack.decode(pack(person)[5:])
+
+
 class Shop:
     """The engine over a log and a ledger in memory, on a clock that the test moves."""
 
@@ -118,6 +124,7 @@ class Shop:
         self.shelf = Shelf()
         self.copies, self.bounds = copies, bounds
         self._ids = count(1)
+        self._compared: dict[str, Offset] = {}  # person -> as of when ledger and memory are alike
         self.explanations: list[tuple[int, str, str, str]] = []  # now, trigger, outcome, reason
         self.open()
         self.engine.adopt(self.files)
@@ -151,6 +158,18 @@ class Shop:
         self.engine.pump()
         if self.engine.position < self.log.last(0):
             self.run()
+        elif self.engine.behind.idle:
+            self.compare()
+
+    def compare(self) -> None:
+        """Whom differences were written of, the ledger has as memory has them."""
+        state = self.engine.state
+        slots = state.workspace.slots if state.workspace is not None else {}
+        for person in state.people.values():
+            if person.added and self._compared.get(person.id) != person.offset:
+                self._compared[person.id] = person.offset
+                stored = unpack(self.shelf.people[person.id], slots)
+                assert _content(stored) == _content(person)
 
     def do(
         self, name: str, *, message_id: str | None = None, time: int | None = None, **rest: Any

@@ -28,7 +28,7 @@ from events.record import (
 )
 from profile_state.consent import STATEMENTS, statements
 from profile_state.copies.base import digest_of, packed, place_of
-from profile_state.fold import fold, fold_statements
+from profile_state.fold import UNREMEMBERED, fold, fold_statements
 from profile_state.identity import PLACES, person_id
 from profile_state.person import Person
 from triggers import erasure, idle, memberships, people, runs
@@ -230,15 +230,21 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     counts = human and not too_old
     occurs = counts and not event.import_id  # nothing occurs from history
     workspace = state.workspace
-    folding = workspace.fold.get(event.name) if workspace is not None and counts else None
+    named = UNREMEMBERED
+    if workspace is not None:
+        named = workspace.fold.get(event.name, UNREMEMBERED)
+    folding = named if counts else UNREMEMBERED
     leaf = person.leaves[event.leaf]
     let_go = fold(leaf, event, folding, state.now)
+    if let_go or event.name in STATEMENTS:
+        person.whole = True
+    elif not person.whole:
+        person.touch(event, named.differ)
     if not too_old:  # nobody remembers whether it is a copy, so it must not matter
         leaf.total += 1
     if len(person.leaves) > 1:
         fold_statements(person.view, event)
-        if folding is not None:
-            folding(person.view.cells, event, state.now)
+        folding.add(person.view.cells, event, state.now)
         if let_go and workspace is not None:
             person.refresh(workspace.slots)
     if event.name in STATEMENTS:
@@ -296,6 +302,7 @@ def _moved(
     work: Work, person: Person, cause: str | None, accepted_us: int | None, offset: Offset
 ) -> None:
     """Bring somebody up to date from whom an edge took something, or whom it gave something."""
+    person.whole = True
     edges = memberships.after_all(work, person)
     if person.leaves and cause is not None:
         candidates = runs.by_segments(work, person, edges, cause, accepted_us)
@@ -365,6 +372,7 @@ def _sweep(work: Work, sweep: Sweep, offset: Offset) -> None:
 
 def _touched(work: Work, person: Person, offset: Offset) -> None:
     person.offset = offset
+    person.decided = min(person.decided, work.state.now)
     work.dirty.add(person.id)
     work.state.dues.set(person.id, person.due)
 

@@ -7,10 +7,10 @@ import msgspec
 
 from events.record import Event
 from profile_state.cells import Happened, Slot
+from profile_state.fold import Folding
 from triggers.sequences import Sequence
 
 # What generated functions look like; `triggers/generate.py` writes them.
-Fold = Callable[[dict[str, Any], Event, int], None]  # cells, event, now
 Entering = Callable[
     [Any, Event, int], list[tuple[int, Happened | None]]
 ]  # person, event, now -> (trigger, the event that enters it, None for this very one)
@@ -115,7 +115,7 @@ class Workspace(msgspec.Struct, frozen=True):
     triggers: tuple[Trigger, ...]
     segments: tuple[Segment, ...]
     slots: dict[str, Slot]
-    fold: dict[str, Fold]
+    fold: dict[str, Folding]  # by the event's name
     entering: dict[str, Entering]
     guards: tuple[Guard, ...]
     members: dict[str, Member]

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import msgspec
 
+from profile_state.fold import Folding
 from profile_state.identity import DEFAULT_LIMITS
 from triggers import generate, rules
 from triggers.definitions import Cap, Trigger, Workspace
@@ -76,7 +77,7 @@ def _load(
     for nth, member in enumerate(members):
         body = generate.member_body(member.code.value, member.code.horizons)
         source.function(f"segment_{nth}", "p, now", body)
-    folding = _fold_functions(context, source)
+    folded = _fold_functions(context, source)
     entering = _entering_functions(made, source)
     for one in made:
         source.function(f"if_{one.trigger.nth}", "p, e, now", generate.guard_body(one.guard))
@@ -98,7 +99,10 @@ def _load(
         triggers=all_triggers,
         segments=tuple(member.segment for member in members),
         slots=context.slots,
-        fold={event: functions[name] for event, name in folding.items()},
+        fold={
+            event: Folding(functions[f"fold_{nth}"], functions[f"differ_{nth}"])
+            for event, nth in folded.items()
+        },
         entering={event: functions[name] for event, name in entering.items()},
         guards=tuple(functions[f"if_{t.nth}"] for t in all_triggers),
         members={m.segment.name: functions[f"segment_{nth}"] for nth, m in enumerate(members)},
@@ -113,12 +117,14 @@ def _numbered(prefix: str, events: Iterable[str]) -> dict[str, str]:
     return {event: f"{prefix}_{nth}" for nth, event in enumerate(sorted(set(events)))}
 
 
-def _fold_functions(context: Context, source: generate.Source) -> dict[str, str]:
-    named = _numbered("fold", (slot.event for slot in context.slots.values()))
-    for event, name in named.items():
+def _fold_functions(context: Context, source: generate.Source) -> dict[str, int]:
+    """Write for each event how it is folded in, and what is different then; return their numbers."""
+    events = sorted({slot.event for slot in context.slots.values()})
+    for nth, event in enumerate(events):
         slots = [slot for slot in context.slots.values() if slot.event == event]
-        source.function(name, "c, event, now", generate.fold_body(slots))
-    return named
+        source.function(f"fold_{nth}", "c, event, now", generate.fold_body(slots))
+        source.function(f"differ_{nth}", "c, since, found", generate.differ_body(slots))
+    return {event: nth for nth, event in enumerate(events)}
 
 
 def _entering_functions(made: list[Made], source: generate.Source) -> dict[str, str]:

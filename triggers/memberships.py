@@ -48,7 +48,7 @@ def adopt(work: Work, person: Person) -> bool:
         person.refresh(workspace.slots)
     if person.version == workspace.hash:
         return False
-    person.version = workspace.hash
+    person.version, person.whole = workspace.hash, True
     for leaf in person.leaves.values():
         # What nothing asks for would go on from a gap, were it asked for again.
         for key in leaf.cells.keys() - workspace.slots.keys():

@@ -219,6 +219,7 @@ def _entered(
         leaf.entries[name] = entries[-trigger.reentry.most :]
         if len(leaf.entries) > ENTRIES:  # a tenth at once, since each time all are looked at
             let_go(leaf.entries, ENTRIES * 9 // 10, lambda times: times[-1])
+            person.whole = True
     work.count(person.id, f"entered:{trigger.name}")
     return Candidate(trigger, leaf, run, accepted_us)
 

@@ -15,7 +15,8 @@ from flows.open import open_whole
 from kairos.discovery import found_in
 from kairos.profile.find import candidates, the_one
 from kairos.settings import Settings
-from profile_state.person import Person, unpack
+from profile_state.person import Person
+from profile_state.stored import unpack
 from profile_state.stores.base import LedgerLostError, Mark
 from profile_state.stores.redis import RedisStore
 from triggers.core import Batch

@@ -8,7 +8,7 @@ import msgspec
 
 from kairos.profile.beside import Beside
 from profile_state.hashes import Sums
-from profile_state.person import unpack
+from profile_state.stored import unpack
 from profile_state.stores.base import Mark, everybody
 
 PATIENCE_S = 15.0  # until the ledger has everything that the log has

@@ -43,11 +43,18 @@ class Outputs(msgspec.Struct):
 class Chunk(msgspec.Struct):
     """People written in one call, with all that one record touched together."""
 
-    people: list[tuple[str, bytes, int]] = []  # id, packed person, due ms (NEVER: not due)
+    people: list[tuple[str, bytes]] = []  # id, and the packed person
+    added: list[tuple[str, bytes]] = []  # id, and what stands behind what is there
+    dues: list[tuple[str, int]] = []  # id, due ms (NEVER: not due); the others stay as they are
     removed: list[str] = []  # person ids that are no more
     index: list[tuple[str, str]] = []  # identifier or former id -> person id
     forgotten: list[str] = []  # identifiers and former ids that lead to nobody any more
     counts: dict[str, int] = {}  # increments of what is counted across people
+
+    @property
+    def persons(self) -> int:
+        """How many people it is about."""
+        return len(self.people) + len(self.added) + len(self.removed)
 
 
 class Mark(msgspec.Struct):

@@ -123,8 +123,10 @@ class MemoryStore:
         for person in chunk.removed:
             shelf.people.pop(person, None)
             shelf.dues.pop(person, None)
-        for person, value, due in chunk.people:
-            shelf.people[person] = value
+        shelf.people.update(chunk.people)
+        for person, value in chunk.added:
+            shelf.people[person] += value
+        for person, due in chunk.dues:
             if due < NEVER:
                 shelf.dues[person] = due
             else:

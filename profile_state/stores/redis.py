@@ -251,13 +251,14 @@ class RedisStore:
             commands.append(["ZREM", self.key("people"), *chunk.removed])
         if chunk.people:
             values: Command = ["MSET"]
-            for person, value, _ in chunk.people:
+            for person, value in chunk.people:
                 values += [f"person:{self._tag}:{person}", value]
             commands.append(values)
-        undue = [*chunk.removed, *(p for p, _, due in chunk.people if due >= NEVER)]
+        commands += [["APPEND", f"person:{self._tag}:{p}", value] for p, value in chunk.added]
+        undue = [*chunk.removed, *(p for p, due in chunk.dues if due >= NEVER)]
         if undue:
             commands.append(["ZREM", self.key("due"), *undue])
-        due_words = [word for p, _, due in chunk.people if due < NEVER for word in (due, p)]
+        due_words = [word for p, due in chunk.dues if due < NEVER for word in (due, p)]
         if due_words:
             commands.append(["ZADD", self.key("due"), *due_words])
         if chunk.index:

@@ -51,7 +51,8 @@ def test_what_is_written_is_read_back(store: Open) -> None:
     ledger.own()
     ledger.write(
         Chunk(
-            people=[("p_1", b"one", 500), ("p_2", b"two", NEVER)],
+            people=[("p_1", b"one"), ("p_2", b"two")],
+            dues=[("p_1", 500), ("p_2", NEVER)],
             index=[("user_id:u1", "p_1"), ("anonymous_id:ä b", "p_2")],
             counts={"applied": 2},
         )
@@ -70,12 +71,33 @@ def test_loading_nothing_asks_nothing(store: Open) -> None:
     assert ledger.load([], []) == ({}, {})
 
 
+def test_what_is_added_stands_behind_what_is_there(store: Open) -> None:
+    ledger = store()
+    ledger.own()
+    ledger.write(Chunk(people=[("p_1", b"one")], dues=[("p_1", 500)]))
+    ledger.write(Chunk(people=[("p_2", b"two")], added=[("p_1", b", more")]))
+    ledger.write(Chunk(added=[("p_1", b" and more"), ("p_2", b"!")], dues=[("p_1", 700)]))
+    ledger.settled(5)
+    assert ledger.load([], ["p_1", "p_2"]).people == {"p_1": b"one, more and more", "p_2": b"two!"}
+    assert ledger.due(0, NEVER) == [(700, "p_1")]
+    ledger.write(Chunk(people=[("p_1", b"anew")]))
+    ledger.settled(5)
+    assert ledger.load([], ["p_1"]).people == {"p_1": b"anew"}
+
+
 def test_someone_who_is_no_more_is_gone_with_their_timer(store: Open) -> None:
     ledger = store()
     ledger.own()
-    ledger.write(Chunk(people=[("p_1", b"one", 500)], index=[("user_id:u1", "p_1")]))
     ledger.write(
-        Chunk(people=[("p_2", b"two", NEVER)], removed=["p_1"], index=[("user_id:u1", "p_2")])
+        Chunk(people=[("p_1", b"one")], dues=[("p_1", 500)], index=[("user_id:u1", "p_1")])
+    )
+    ledger.write(
+        Chunk(
+            people=[("p_2", b"two")],
+            dues=[("p_2", NEVER)],
+            removed=["p_1"],
+            index=[("user_id:u1", "p_2")],
+        )
     )
     ledger.settled(5)
     assert ledger.load(["user_id:u1"], ["p_1", "p_2"]) == ({"user_id:u1": "p_2"}, {"p_2": b"two"})
@@ -85,8 +107,8 @@ def test_someone_who_is_no_more_is_gone_with_their_timer(store: Open) -> None:
 def test_a_timer_that_is_no_more_is_forgotten(store: Open) -> None:
     ledger = store()
     ledger.own()
-    ledger.write(Chunk(people=[("p_1", b"one", 500)]))
-    ledger.write(Chunk(people=[("p_1", b"one", NEVER)]))
+    ledger.write(Chunk(people=[("p_1", b"one")], dues=[("p_1", 500)]))
+    ledger.write(Chunk(people=[("p_1", b"one")], dues=[("p_1", NEVER)]))
     ledger.settled(5)
     assert ledger.due(0, NEVER) == []
 
@@ -109,10 +131,8 @@ def test_people_are_found_by_their_places_until_they_are_no_more(store: Open) ->
     ledger = store()
     ledger.own()
     ids = ["p_000aa", "p_001bb", "p_fffcc"]
-    ledger.write(
-        Chunk(people=[(p, b"x", NEVER) for p in ids], index=[(f"user_id:{p}", p) for p in ids])
-    )
-    ledger.write(Chunk(people=[("p_001bb", b"y", NEVER)]))
+    ledger.write(Chunk(people=[(p, b"x") for p in ids], index=[(f"user_id:{p}", p) for p in ids]))
+    ledger.write(Chunk(people=[("p_001bb", b"y")], dues=[("p_001bb", NEVER)]))
     ledger.settled(5)
     assert ledger.people() == 3
     assert ledger.within(0, 0) == ["p_000aa"]
@@ -128,11 +148,11 @@ def test_everybody_is_read_however_they_are_spread(store: Open) -> None:
     assert list(everybody(ledger)) == []
     crowd = [f"p_7ff{n:03}" for n in range(40)]  # all in one place
     spread = [f"p_{n:03x}" for n in range(0, 4096, 39)]
-    people = [(p, p.encode(), NEVER) for p in (*crowd, *spread, "e_fff")]
-    ledger.write(Chunk(people=people, index=[(f"user_id:{p}", p) for p, _, _ in people]))
+    people = [(p, p.encode()) for p in (*crowd, *spread, "e_fff")]
+    ledger.write(Chunk(people=people, index=[(f"user_id:{p}", p) for p, _ in people]))
     ledger.write(Chunk(removed=["p_000"]))
     ledger.settled(5)
-    expected = sorted(value for p, value, _ in people if p != "p_000")
+    expected = sorted(value for p, value in people if p != "p_000")
     for most in (1, 7, 1000):
         assert sorted(everybody(ledger, most)) == expected
 
@@ -163,7 +183,12 @@ def test_i10_a_writer_that_was_replaced_changes_nothing(store: Open) -> None:
     new = store()
     new.own()
     old.write(
-        Chunk(people=[("p_1", b"old", 5)], index=[("user_id:u1", "p_1")], counts={"applied": 1})
+        Chunk(
+            people=[("p_1", b"old")],
+            dues=[("p_1", 5)],
+            index=[("user_id:u1", "p_1")],
+            counts={"applied": 1},
+        )
     )
     old.put(Outputs(activations=b"x", seen=[Seen(Offset(1, 0), b"k" * 16, b"d" * 8)]))
     old.mark(Mark(Offset(9, 9), {}))
@@ -195,7 +220,7 @@ def test_everybody_is_read_a_few_at_a_time() -> None:
     ledger.own()
     crowd = [f"p_7ff{n}" for n in range(150)]
     spread = [f"p_{n:03x}" for n in range(0, 4096, 4)]
-    ledger.write(Chunk(people=[(p, b"x", NEVER) for p in (*crowd, *spread)]))
+    ledger.write(Chunk(people=[(p, b"x") for p in (*crowd, *spread)]))
     assert len(list(everybody(ledger))) == len(crowd) + len(spread)
     assert max(ledger.reads) <= READ
     assert len(ledger.reads) < 3 * (len(crowd) + len(spread)) / READ, "nor one by one"
@@ -204,10 +229,11 @@ def test_everybody_is_read_a_few_at_a_time() -> None:
 def test_a_large_chunk_is_one_call(store: Open) -> None:
     ledger = store()
     ledger.own()
-    people = [(f"p_{n}", b"x" * 1500, n) for n in range(300)]
-    ledger.write(Chunk(people=people, counts={f"c{n}": 1 for n in range(50)}))
+    people = [(f"p_{n}", b"x" * 1500) for n in range(300)]
+    dues = [(f"p_{n}", n) for n in range(300)]
+    ledger.write(Chunk(people=people, dues=dues, counts={f"c{n}": 1 for n in range(50)}))
     assert ledger.settled(5) == 1
-    assert ledger.due(7, 299) == [(n, f"p_{n}") for n in range(7, 299)]
+    assert ledger.due(7, 299) == [(due, p) for p, due in dues[7:299]]
 
 
 def test_redis_counts_and_streams_are_where_the_others_look(valkey: Path) -> None:

@@ -5,7 +5,7 @@ from events.record import Event, Sweep
 from flows.bounds import DEFAULT
 from flows.engine import SWEEP_EVERY_S
 from profile_state.identity import place_of
-from profile_state.person import pack
+from profile_state.stored import pack
 from profile_state.stores.base import Chunk
 from profile_state.stores.memory import MemoryStore
 from profile_state.write_behind import PERIOD_S
@@ -26,7 +26,7 @@ class Counting(MemoryStore):
     """A ledger that notes how often each person is written."""
 
     def write(self, chunk: Chunk) -> None:
-        for person, _, _ in chunk.people:
+        for person, _ in (*chunk.people, *chunk.added):
             self.writes[person] = self.writes.get(person, 0) + 1
         super().write(chunk)
 

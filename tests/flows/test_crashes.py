@@ -11,7 +11,7 @@ from events.sources.base import Log
 from events.sources.memory import MemoryLog
 from flows.bounds import DEFAULT, Bounds
 from flows.engine import Engine
-from profile_state.person import unpack
+from profile_state.stored import unpack
 from profile_state.stores.memory import MemoryStore, Shelf
 from tests.shop import ADDRESSES, DAY, MINUTE, WORKSPACE, Shop, an_event, at
 from triggers import activation

@@ -4,7 +4,7 @@ import pytest
 
 from events import record
 from events.record import Sweep
-from profile_state.person import unpack
+from profile_state.stored import unpack
 from tests.flows.test_crashes import (
     CROWDED,
     FILES,

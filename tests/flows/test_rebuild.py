@@ -17,7 +17,7 @@ from events.sources.base import Log
 from events.sources.memory import MemoryLog
 from events.sources.replayed import ReplayedLog
 from profile_state.hashes import Sums
-from profile_state.person import unpack
+from profile_state.stored import unpack
 from profile_state.stores.base import Store, everybody
 from profile_state.stores.memory import MemoryStore, Shelf
 from profile_state.stores.redis import RedisStore

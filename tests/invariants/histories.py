@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from events.record import VERIFIED, Erase, Event, Join
 from profile_state.leaf import Leaf
-from profile_state.person import Person, unpack
+from profile_state.person import Person
+from profile_state.stored import unpack
 from profile_state.stores.memory import Shelf
 from tests.shop import MINUTE, Shop, an_event, at
 

@@ -16,7 +16,8 @@ from flows.open import open_log
 from kairos.commands.replay import command
 from kairos.embedded.stack import Stack
 from kairos.figures import Figures, Gauge
-from profile_state.person import Person, unpack
+from profile_state.person import Person
+from profile_state.stored import unpack
 from tests.shared import shared
 
 MAPPING = """

@@ -316,10 +316,9 @@ def _said(argument: Outputs | Chunk | Mark) -> str:
             return f"{hash_of(argument.activations or b'')} seen {len(argument.seen)}"
         case Chunk():
             return (
-                " ".join(
-                    f"{person} {hash_of(value)} {due}" for person, value, due in argument.people
-                )
-                + f" -{argument.removed} {sorted(argument.index)}"
+                " ".join(f"{person} {hash_of(value)}" for person, value in argument.people)
+                + "".join(f" +{person} {hash_of(value)}" for person, value in argument.added)
+                + f" {argument.dues} -{argument.removed} {sorted(argument.index)}"
             )
         case Mark():
             return str(argument.offset)

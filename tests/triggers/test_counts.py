@@ -43,7 +43,7 @@ def test_a_count_is_compared_as_if_all_were_counted(times: list[int], now: int) 
     person = Person("p", {"user_id:u"}, {"user_id:u": leaf})
     for nth, time in enumerate(times):
         event = an_event("seen", user="u", time=time, message_id=f"m{nth}")
-        WORKSPACE.fold["seen"](leaf.cells, event, max(times[: nth + 1]))
+        WORKSPACE.fold["seen"].add(leaf.cells, event, max(times[: nth + 1]))
     for name, (op, number, window) in ASKED.items():
         floor = 0 if window is None else now - window * 1000
         counted = sum(time >= floor for time in times)

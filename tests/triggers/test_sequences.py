@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from events.record import Event
 from profile_state.cells import Happened, happened, merge_events
 from profile_state.leaf import Leaf
-from profile_state.person import Person, pack, unpack
+from profile_state.person import Person
+from profile_state.stored import pack, unpack
 from tests.shop import ADDRESSES, DAY, HOUR, MINUTE, SECOND, WORKSPACE, Shop, an_event, at
 from triggers.definitions import Workspace
 from triggers.load import load
@@ -357,8 +358,8 @@ def test_whole_is_what_an_oracle_finds_whatever_arrives_when(
     entered: list[str] = []
     for event in events:
         leaf = person.leaves.setdefault(event.leaf, Leaf(event.leaf, event.time, event.time))
-        if (fold := workspace.fold.get(event.name)) is not None:
-            fold(leaf.cells, event, now)
+        if (folding := workspace.fold.get(event.name)) is not None:
+            folding.add(leaf.cells, event, now)
         person.refresh(workspace.slots)
         if (entering := workspace.entering.get(event.name)) is not None:
             entered += [last.message_id for _, last in entering(person, event, now) if last]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from events.record import OPERATOR, VERIFIED, Event, Join
 from flows.bounds import DEFAULT, Bounds
 from profile_state.identity import DEFAULT_LIMITS, SPARE, Edge, edge, group
-from profile_state.person import unpack
+from profile_state.stored import unpack
 from tests.invariants.histories import START, USERS, histories, joins
 from tests.shop import MINUTE, WORKSPACE, Shop, an_event
 from triggers.people import neighbourhood

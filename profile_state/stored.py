@@ -1,0 +1,114 @@
+"""A person as the ledger has them: one value, the whole person and the differences since.
+
+version byte, then parts: how many bytes (4, the highest first), MessagePack
+"""
+
+import struct
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from events.record import Offset
+from profile_state import difference
+from profile_state.cells import Slot, plain, restored
+from profile_state.difference import Difference
+from profile_state.identity import Edge
+from profile_state.leaf import Leaf
+from profile_state.person import Person
+
+VERSION = 2  # of the value, its first byte; in the one before, all behind it is the whole person
+_LENGTH = struct.Struct(">I")
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    id: str
+    ids: list[str]
+    leaves: list[Leaf]
+    edges: list[Edge]
+    refused: list[Edge]
+    offset: tuple[int, int]
+    member: dict[str, int]
+    recheck: dict[str, int]
+    version: str
+    named: list[str] = []
+    shared: list[str] = []
+    seen: int = 0
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=plain)
+_decoder = msgspec.msgpack.Decoder(_Stored)
+_differences = msgspec.msgpack.Decoder(Difference)
+
+
+def pack(person: Person) -> bytes:
+    """Encode a whole person."""
+    stored = _Stored(
+        person.id,
+        sorted(person.ids),
+        list(person.leaves.values()),
+        person.edges,
+        person.refused,
+        person.offset,
+        person.member,
+        person.recheck,
+        person.version,
+        sorted(person.named),
+        sorted(person.shared),
+        person.seen,
+    )
+    packed = _encoder.encode(stored)
+    return b"".join((bytes((VERSION,)), _LENGTH.pack(len(packed)), packed))
+
+
+def pack_difference(person: Person) -> bytes:
+    """Encode what is different since the person was written; it stands behind what is stored."""
+    packed = _encoder.encode(difference.of(person))
+    return _LENGTH.pack(len(packed)) + packed
+
+
+def unpack(value: bytes, slots: Mapping[str, Slot]) -> Person:
+    """Decode a person.
+
+    Raises:
+        ValueError: the value was written by a version that this code does not know.
+    """
+    parts = _parts(value)
+    whole = next(parts)
+    stored = _decoder.decode(whole)
+    leaves = {leaf.key: leaf for leaf in stored.leaves}
+    added = 0
+    for part in parts:
+        added += _LENGTH.size + len(part)
+        different = _differences.decode(part)
+        stored.offset, stored.seen = different.offset, different.seen
+        stored.member, stored.recheck = different.member, different.recheck
+        for one in different.leaves:
+            difference.apply(leaves[one.key], one, different.now)
+    for leaf in stored.leaves:
+        leaf.cells = {key: restored(key, cell) for key, cell in leaf.cells.items()}
+    person = Person(stored.id, set(stored.ids), leaves)
+    person.edges, person.refused = stored.edges, stored.refused
+    person.named, person.shared = set(stored.named), set(stored.shared)
+    person.offset, person.seen = Offset(*stored.offset), stored.seen
+    person.member, person.recheck, person.version = stored.member, stored.recheck, stored.version
+    person.packed, person.added = len(whole) + _LENGTH.size + 1, added
+    person.whole = value[0] != VERSION  # a difference cannot stand behind what is older
+    person.refresh(slots)
+    return person
+
+
+def _parts(value: bytes) -> Iterator[memoryview]:
+    rest = memoryview(value)
+    if value[0] == VERSION - 1:
+        yield rest[1:]
+        return
+    if value[0] != VERSION:
+        raise ValueError(
+            f"a stored person of version {VERSION} was expected, found {value[0]}: this ledger was "
+            "written by another release; start the release that wrote it, or rebuild from the log"
+        )
+    at = 1
+    while at < len(rest):
+        start = at + _LENGTH.size
+        at = start + _LENGTH.unpack_from(rest, at)[0]
+        yield rest[start:at]
