@@ -24,7 +24,7 @@ import structlog
 
 from events.record import CLAIMED, DeadLetter, Event, NewerError, Offset, decode
 from events.sources.base import Entry
-from profile_state.person import pack, unpack
+from profile_state.stored import pack, unpack
 from triggers import activation, core
 from triggers.core import Batch
 from triggers.state import State
