@@ -73,6 +73,10 @@ class Collector:
         """Let another set of keys in from the next request on."""
         self.door = msgspec.structs.replace(self.door, keys=keys)
 
+    def room(self, there_is: bool) -> None:
+        """Take in events, or answer 503 until there is room for them again."""
+        self.door = msgspec.structs.replace(self.door, room=there_is)
+
     def drain(self) -> None:
         """Answer 503 from now on; what is in flight is finished."""
         self.door = msgspec.structs.replace(self.door, ready=False)

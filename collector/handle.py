@@ -42,6 +42,7 @@ class Door(msgspec.Struct, frozen=True):
     caps: Caps = Caps()
     limits: Limits = Limits()
     ready: bool = True  # False while draining
+    room: bool = True  # False while the log's disk is nearly full
     replayed: bool = False  # the log takes its time from the events, see events/sources/replayed.py
 
 
@@ -83,6 +84,8 @@ def _answer(request: Request, door: Door, now_us: int) -> Response | Accepted:
             return _wrong_method("GET")
         if path == "readyz" and not door.ready:
             return failure(503, "draining", "this collector is shutting down; ask another")
+        if path == "readyz" and not door.room:
+            return failure(503, "disk_full", "the log's disk is nearly full")
         return success(clock="file" if door.replayed else "log") if path == "readyz" else success()
     call = path.removeprefix("beacon/").removeprefix("v1/")
     if call not in _ONE and call not in _BATCH and call != _METRICS:
@@ -95,6 +98,8 @@ def _answer(request: Request, door: Door, now_us: int) -> Response | Accepted:
         return success()
     if not door.ready:
         return failure(503, "draining", "this collector is shutting down; send again")
+    if not door.room:
+        return failure(503, "disk_full", "the log's disk is nearly full; send again")
     return _take(request, _ONE.get(call, ""), door, now_us)
 
 

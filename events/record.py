@@ -150,6 +150,13 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, tag="settled"):
 
 Record = Event | Tick | Sweep | Version | Build | Join | Erase | DeadLetter | Settled
 
+NEWEST = 31  # no release's version is above it; what begins with text is not ours
+
+
+class NewerError(ValueError):
+    """A newer release wrote it, and only a newer release may read on."""
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Record])
 
@@ -167,9 +174,16 @@ def decode(payload: bytes) -> list[Record]:
     """Unpack one entry's payload.
 
     Raises:
-        ValueError: when the payload was written by a newer version or is damaged.
+        NewerError: the payload was written by a newer version.
+        ValueError: it is damaged, or no release of ours wrote it.
     """
     if payload[:1] != bytes((VERSION,)):
         found = payload[0] if payload else "nothing"
-        raise ValueError(f"a log entry of version {VERSION} was expected, found {found}")
-    return _decoder.decode(memoryview(payload)[1:])
+        said = f"a log entry of version {VERSION} was expected, found {found}"
+        if payload and VERSION < payload[0] <= NEWEST:
+            raise NewerError(f"{said}: start the release that wrote it, or a newer one")
+        raise ValueError(said)
+    try:
+        return _decoder.decode(memoryview(payload)[1:])
+    except RecursionError as error:
+        raise ValueError("a log entry is nested without end") from error

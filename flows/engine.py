@@ -10,12 +10,14 @@ import msgspec
 import structlog
 
 from events import record
-from events.record import EVERYBODY, Build, Sweep, Tick, Version
+from events.record import EVERYBODY, Build, Event, Sweep, Tick, Version
 from events.sources.base import Entry, Log
 from flows.bounds import DEFAULT, Bounds
 from flows.hot import Hot
 from flows.loading import bring_in, foresee
+from flows.poison import NotAppliedError, Poison, applying, decoded, singly
 from flows.residents import Residents
+from flows.storm import Storm
 from kairos import __version__
 from profile_state.copies.base import packed
 from profile_state.copies.disk import Disk
@@ -33,6 +35,7 @@ PUMP_EVERY_S = 0.005  # under load; measured at 10,000 events/s: p99 24 -> 18 ms
 SWEEP_EVERY_S = 0.05  # under load; without, one follows the other
 DAY = 86_400_000  # ms
 READ = 128  # entries in one read
+SETTLE_S = 1.0  # how long the ledger's answers are waited for, before memory is dropped
 SOON_S, LATER_S = 0.002, 0.1  # how long a read may wait, with and without work left to do
 
 log = structlog.get_logger()
@@ -78,6 +81,8 @@ class Engine:
         self.residents = Residents(self.state, self.behind, bounds)
         self.position = -1  # id of the last entry processed
         self.hot = Hot()
+        self.poison = Poison()
+        self.storm = Storm(bounds.fired)
         self.events = 0  # records processed since the start
         self._ticked_s = self._pumped_s = self._swept_s = 0.0
         self._tick = self._sweep = -1  # id of the last one appended
@@ -149,26 +154,71 @@ class Engine:
         return max(SOON_S, (self.state.dues.next() - self._clock()) / 1000)
 
     def process(self, entries: Sequence[Entry]) -> list[Work]:
-        """Decide a batch of entries, and send its outputs ahead of its state."""
-        batches = [core.Batch(e.id, e.time, record.decode(e.payload)) for e in entries]
-        done = []
-        for stretch in self._stretches(batches):
-            bring_in(self.state, self._store, stretch, self._older)
+        """Decide a batch of entries, and send its outputs ahead of its state.
+
+        Raises:
+            NewerError: a newer release wrote into this log.
+        """
+        batches = [decoded(entry) for entry in entries]
+        return [work for stretch in self._stretches(batches) for work in self._decide(stretch)]
+
+    def _decide(self, stretch: list[core.Batch]) -> list[Work]:
+        """Decide a stretch, whatever is in it; see `flows.poison`.
+
+        Raises:
+            NotAppliedError: the engine's or an operator's own word cannot be applied.
+        """
+        try:
+            if self.poison.wary:
+                return [self._apply([one]) for one in self._one_by_one(stretch)]
+            return [self._apply(self.poison.replaced(stretch))]
+        except NotAppliedError as error:
+            log.error("the log cannot be applied", after=self.state.offset, reason=str(error))
+            if self.poison.wary or stretch[0].first:  # no event, or what time did in between
+                raise
+        before = self.events
+        self._read_again(stretch[0].entry)
+        self.poison.beware(self.events - before)
+        return [work for part in self._stretches(stretch) for work in self._decide(part)]
+
+    def _one_by_one(self, stretch: list[core.Batch]) -> Iterator[core.Batch]:
+        """Yield each record alone, after it was tried on a copy of whom it concerns."""
+        for one in singly(stretch):
+            if isinstance(one.records[0], Event):
+                bring_in(self.state, self._store, [one], self._older)
+            yield self.poison.tried(one, self.state, self._addresses)
+        self.poison.end(self.behind.stored)
+
+    def _read_again(self, before: int) -> None:
+        """Drop memory, which may be half changed, and read the log up to before an entry."""
+        self._store.settled(SETTLE_S)  # who was replaced meanwhile stops here
+        self.recover()
+        while entries := [
+            entry
+            for entry in self._log.read(self.partition, self.position, READ, 0)
+            if entry.id < before
+        ]:
+            self.process(entries)
+            self.keep_up(eager=True)
+
+    def _apply(self, stretch: list[core.Batch]) -> Work:
+        bring_in(self.state, self._store, stretch, self._older)
+        with applying():
             work = core.step(self.state, stretch, self._addresses)
-            self._store.put(_outputs(work))
-            self.behind.take(
-                work.dirty,
-                work.index,
-                work.together,
-                work.counts,
-                self._mark(),
-            )
-            self.position = stretch[-1].entry
-            records = sum(len(batch.records) for batch in stretch)
-            self.events += records
-            self.hot.batch(work.counts, records, self._monotonic())
-            done.append(work)
-        return done
+            outputs = _outputs(work)
+        self._store.put(outputs)
+        self.behind.take(
+            work.dirty,
+            work.index,
+            work.together,
+            work.counts,
+            self._mark(),
+        )
+        self.position = stretch[-1].entry
+        records = sum(len(batch.records) for batch in stretch)
+        self.events += records
+        self.hot.batch(work.counts, records, self._monotonic())
+        return work
 
     def _mark(self) -> Mark:
         sweep = self.state.sweep
@@ -204,6 +254,7 @@ class Engine:
             return
         foresee(self.state, self._store, now + 1)
         due = self.state.dues.until((now, EVERYBODY), self._bounds.fired)
+        self.storm.tick(due, now)
         if due:
             self._ticked_s = now_s
             self._tick = self._log.append(self.partition, record.encode([Tick(*due[-1])]))

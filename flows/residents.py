@@ -66,8 +66,9 @@ class Residents:
         """Take one place into the mean, and let what was measured before weigh less each turn."""
         people = self._state.people
         for one in self._state.places[self._survey]:
-            self._packed += people[one].packed
-            self._people += 1
+            if packed := people[one].packed:  # else they were not written yet, and say nothing
+                self._packed += packed
+                self._people += 1
         self._survey = (self._survey + 1) % PLACES
         if self._survey == 0:
             self._packed, self._people = self._packed / 2, self._people / 2

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+DISK_FREE_MB = 256  # a second of what clients can send, and what the engine then makes of it
+
 
 class SettingsError(ValueError):
     """A setting is missing or wrong; the message names its variable."""
@@ -57,12 +59,15 @@ class Settings(msgspec.Struct, frozen=True):
     collector: Collector = Collector()
     workspace: Path | None = None  # the folder; None keeps what the log holds
     deliveries: Path = Path("deliveries")  # the folder of the delivery ledgers
+    slots: tuple[int, int] = (0, 63)  # of the delivery ledgers: the first and the last one served
     copies: Path = Path("copies")  # the folder of the first copies that memory has no room for
     archive: Path | None = None  # the folder of the archive; None keeps none
     archive_s: int = 3600  # after which a segment is written that is not full
     copies_mb: int = 512  # of memory for first copies
     people_mb: int = 2048  # of memory for people
     channels: dict[str, dict[str, str]] = {}  # options of the channels that are configured
+    disk: Path | None = None  # a folder on the disk of log and ledger; None watches none
+    disk_free_mb: int = DISK_FREE_MB  # below which no event is accepted
     status: Path | None = None  # the folder into which processes say how they are
     server_key: str | None = None  # a server write key, for commands that send events
 
@@ -76,7 +81,7 @@ class Settings(msgspec.Struct, frozen=True):
         read = _Reader(os.environ if env is None else env)
         default = cls()
         workspace, status = read.text("WORKSPACE"), read.text("STATUS")
-        archive = read.text("ARCHIVE")
+        archive, disk = read.text("ARCHIVE"), read.text("DISK")
         return cls(
             log=Log(
                 read.text("LOG_URL") or default.log.url,
@@ -90,12 +95,15 @@ class Settings(msgspec.Struct, frozen=True):
             ),
             workspace=Path(workspace) if workspace else None,
             deliveries=Path(read.text("DELIVERIES") or default.deliveries),
+            slots=read.span("SLOTS", default.slots),
             copies=Path(read.text("COPIES") or default.copies),
             archive=Path(archive) if archive else None,
             archive_s=read.number("ARCHIVE_S", default.archive_s),
             copies_mb=read.number("COPIES_MB", default.copies_mb),
             people_mb=read.number("PEOPLE_MB", default.people_mb),
             channels=_channels(read),
+            disk=Path(disk) if disk else None,
+            disk_free_mb=read.number("DISK_FREE_MB", default.disk_free_mb),
             status=Path(status) if status else None,
             server_key=read.text("SERVER_KEY"),
         )
@@ -114,10 +122,12 @@ class Settings(msgspec.Struct, frozen=True):
             "PORT": str(self.collector.port),
             "KEYS": str(self.collector.keys),
             "DELIVERIES": str(self.deliveries),
+            "SLOTS": f"{self.slots[0]}-{self.slots[1]}",
             "COPIES": str(self.copies),
             "ARCHIVE_S": str(self.archive_s),
             "COPIES_MB": str(self.copies_mb),
             "PEOPLE_MB": str(self.people_mb),
+            "DISK_FREE_MB": str(self.disk_free_mb),
         }
         for name, options in self.channels.items():
             env |= {f"{name}_{option}".upper(): value for option, value in options.items()}
@@ -125,6 +135,8 @@ class Settings(msgspec.Struct, frozen=True):
             env["WORKSPACE"] = str(self.workspace)
         if self.archive is not None:
             env["ARCHIVE"] = str(self.archive)
+        if self.disk is not None:
+            env["DISK"] = str(self.disk)
         if self.status is not None:
             env["STATUS"] = str(self.status)
         if self.server_key is not None:
@@ -166,6 +178,18 @@ class _Reader:
         if not text.isdigit():
             raise SettingsError(f"KAIROS_{name}: a whole number was expected, found {text!r}")
         return int(text)
+
+    def span(self, name: str, default: tuple[int, int]) -> tuple[int, int]:
+        text = self.text(name)
+        if text is None:
+            return default
+        first, _, last = text.partition("-")
+        if not (first.isdigit() and last.isdigit() and int(first) <= int(last) <= default[1]):
+            raise SettingsError(
+                f"KAIROS_{name}: two numbers up to {default[1]} such as 0-31 were expected, "
+                f"found {text!r}"
+            )
+        return int(first), int(last)
 
 
 def activations(settings: Settings) -> Log:

@@ -111,18 +111,27 @@ def starts_with(a: Any, b: Any) -> bool:
 
 
 def arithmetic(op: str, a: Any, b: Any) -> Any:
-    """`a op b` for + - * /; missing where a side is, or no number, or the divisor is 0."""
+    """`a op b` for + - * /; missing where a side is, or no number, or the divisor is 0.
+
+    Missing too where it is larger than any number that a property can be.
+
+    >>> arithmetic("*", 6, "7"), arithmetic("/", 1, 0), arithmetic("/", 10**400, 3)
+    (42.0, None, None)
+    """
     a, b = _number(a), _number(b)
     if not isinstance(a, int | float) or not isinstance(b, int | float):
         return None
-    match op:
-        case "+":
-            return a + b
-        case "-":
-            return a - b
-        case "*":
-            return a * b
-    return None if b == 0 else a / b
+    try:
+        match op:
+            case "+":
+                return a + b
+            case "-":
+                return a - b
+            case "*":
+                return a * b
+        return None if b == 0 else a / b
+    except OverflowError:  # of integers, which Python lets grow without end
+        return None
 
 
 def trait(traits: dict[str, tuple[int, str, Any]], name: str) -> Any:

@@ -13,7 +13,7 @@ import json
 import sqlite3
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
@@ -130,7 +130,7 @@ class Ledger:
         """Return where to read on, and the id below which entries may be trimmed."""
         at = {n: self._cursors.get(n, partition) for n in self._leases}
         served = [position for n, position in at.items() if n not in self.unserved]
-        return Cursor(min(served, default=START), min(at.values(), default=START))
+        return Cursor(min(served, default=START), self._cursors.needed(at, partition))
 
     def mark(self, partition: int, entry: int) -> None:
         """Remember that everything up to `entry` is taken; `save` makes it durable."""
@@ -291,6 +291,19 @@ class _Cursors:
 
     def get(self, slot: int, partition: int) -> int:
         return self._at.get((slot, partition), START)
+
+    def needed(self, own: Mapping[int, int], partition: int) -> int:
+        """Return below which entry nobody needs anything: neither these slots nor those of others."""
+        if len(own) == SLOTS:
+            return min(own.values())
+        try:
+            rows = self._db.execute(
+                "SELECT slot, entry FROM cursor WHERE partition = ?", (partition,)
+            ).fetchall()
+        except sqlite3.Error:
+            return START  # nothing is trimmed until it can be asked
+        known: dict[int, int] = {**dict(rows), **own}
+        return min(known.get(slot, START) for slot in range(SLOTS))
 
     def set(self, slot: int, partition: int, entry: int) -> None:
         with self._lock:

@@ -16,7 +16,7 @@ from cyclopts import Parameter
 
 from events.record import Record, encode
 from kairos.operators import letters as dead
-from kairos.operators.letters import CONFLICT, SHOWN_BYTES, Choice, Letter, Retried
+from kairos.operators.letters import CONFLICT, HOLDS_EVENT, SHOWN_BYTES, Choice, Letter, Retried
 from kairos.operators.words import PATIENCE_S, NotDoneError, carried_out, say, speaker
 from kairos.profile.beside import Beside
 from kairos.profile.links import moment
@@ -329,7 +329,7 @@ def _body(letter: Letter) -> str:
     """Lay a body out where it is JSON; numbers stay as they were written."""
     body = letter.said.body
     try:
-        if letter.said.code == CONFLICT:
+        if letter.said.code in HOLDS_EVENT:
             fields = msgspec.structs.asdict(dead.event_of(letter))
             body = msgspec.json.encode({**fields, "key": fields["key"].hex()})
         return msgspec.json.format(body, indent=2).decode()

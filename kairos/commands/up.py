@@ -42,8 +42,16 @@ def command(
     addresses = {name: channel.ADDRESS for name, channel in found_in("channels").items()}
     try:
         load(read_folder(workspace), addresses)
-        channels = Settings.from_env().channels
-        stack = Stack(data, workspace, host=host, port=port, channels=channels)
+        ours = Settings.from_env()
+        channels = ours.channels
+        stack = Stack(
+            data,
+            workspace,
+            host=host,
+            port=port,
+            channels=channels,
+            disk_free_mb=ours.disk_free_mb,
+        )
         # Below the stack's lock, and said before anything can fail: they are shown once.
         created = datetime.now(UTC).isoformat(timespec="seconds")
         keys = first_keys(data / "keys.json", created)

@@ -85,6 +85,8 @@ class Outside:
         body = b""
         while True:
             part = await receive()
+            if part["type"] == "http.disconnect":
+                return  # who sent it died in the middle: that is no request, and no forgery
             body += part.get("body", b"")
             if not part.get("more_body"):
                 break

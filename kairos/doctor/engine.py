@@ -1,5 +1,7 @@
 """A running engine: is every promise that its servers must keep kept, and does it keep up?"""
 
+import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,16 +37,19 @@ def findings(settings: Settings) -> Iterator[Finding]:
         yield ok("log", "Kafka: its topic must have acks=all and LogAppendTime")
     else:
         yield from _server("log", address(settings.log.url)[0], durable=True)
+    if settings.disk is not None:
+        yield _room(settings.disk, settings.disk_free_mb)
     ledger = list(_server("ledger", settings.ledger, durable=False))
     yield from ledger
     if all(one.state != "wrong" for one in ledger):
         yield _lag(settings)
+        if not settings.log.replayed:
+            yield _timers(settings)
         yield _kept_apart(settings)
         yield from _left_over(settings)
     if settings.archive is not None:
         yield _archive(settings, settings.archive)
-    if settings.status is not None:
-        yield from _busiest(settings.status / "live.json")
+    yield from _busiest(_said(settings))
 
 
 def _collector(url: str) -> Finding:
@@ -80,6 +85,14 @@ def _memory(what: str, used: int, ceiling: int) -> Finding:
     return ok(what, said)
 
 
+def _room(disk: Path, least_mb: int) -> Finding:
+    free = shutil.disk_usage(disk).free // MB
+    said = f"{free:,} MB free; below {least_mb:,} no event is accepted"
+    if free < 2 * least_mb:
+        return warning("disk", said, f"make room on the disk of {disk}")
+    return ok("disk", said)
+
+
 def _lag(settings: Settings) -> Finding:
     store = RedisStore(settings.ledger)
     try:
@@ -101,6 +114,19 @@ def _lag(settings: Settings) -> Finding:
     if behind > LATE_MS:
         return wrong("live flow", said, "is `kairos run live` running? see live.log")
     return ok("live flow", said)
+
+
+def _timers(settings: Settings) -> Finding:
+    """Say who waits although their time has come, and how long that will go on."""
+    with redis.Redis.from_url(settings.ledger) as client:
+        late: Any = client.zcount("due:{p0}", 0, time.time() * 1000 - LATE_MS)
+    if not late:
+        return ok("timers", "nobody waits whose time has come")
+    said = f"{late:,} people are due since more than {LATE_MS // 1000} s"
+    live = _said(settings)
+    if per_s := live.get("timers_per_s"):
+        said += f"; {per_s:,.0f} a second are worked off, so {late / per_s:,.0f} s more"
+    return warning("timers", said, "a storm ends by itself; else see live.log")
 
 
 def _archive(settings: Settings, folder: Path) -> Finding:
@@ -134,12 +160,19 @@ def _kept_apart(settings: Settings) -> Finding:
     return ok("identity", f"{said}; `kairos profile` says which and why")
 
 
-def _busiest(status: Path) -> Iterator[Finding]:
-    """Name a person who makes a large part of all events: a robot, or an id that many share."""
+def _said(settings: Settings) -> dict[str, Any]:
+    """Return what the live flow says of itself; nothing where it is not there."""
+    if settings.status is None:
+        return {}
     try:
-        said = orjson.loads(status.read_bytes())
+        said: dict[str, Any] = orjson.loads((settings.status / "live.json").read_bytes())
     except (OSError, ValueError):
-        return  # the live flow's own finding says that it is not there
+        return {}
+    return said
+
+
+def _busiest(said: dict[str, Any]) -> Iterator[Finding]:
+    """Name a person who makes a large part of all events: a robot, or an id that many share."""
     if said.get("busiest_share", 0) > HOT:
         found = f"{said['busiest']} makes {said['busiest_share']:.0%} of all events"
         yield warning(

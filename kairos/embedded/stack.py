@@ -23,7 +23,7 @@ import structlog
 
 from kairos.embedded import running, servers
 from kairos.embedded.children import end, spawn
-from kairos.settings import Collector, Log, Settings
+from kairos.settings import DISK_FREE_MB, Collector, Log, Settings
 
 log = structlog.get_logger()
 
@@ -83,6 +83,7 @@ class Stack:
         port: the collector's port, 0 for any that is free.
         channels: options of channels, see `Settings.channels`.
         replayed: the log's clock is that of a file; needs a folder that nothing is in yet.
+        disk_free_mb: below which no event is accepted.
         programs: part -> what runs in its place, as a benchmark has a worker that takes notes.
     """
 
@@ -95,6 +96,7 @@ class Stack:
         port: int = 0,
         channels: dict[str, dict[str, str]] | None = None,
         replayed: bool = False,
+        disk_free_mb: int = DISK_FREE_MB,
         programs: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.data = data
@@ -118,6 +120,8 @@ class Stack:
             deliveries=data / "deliveries",
             copies=data / "copies",
             archive=None if replayed else data / "archive",
+            disk=data,
+            disk_free_mb=disk_free_mb,
             channels=channels or {},
             status=status,
         )

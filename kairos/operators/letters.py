@@ -14,10 +14,12 @@ from events.parse import Arrival, parse
 from events.record import DeadLetter, Event, Offset, Record, Settled, event_key
 from events.rejected import Rejected
 from events.wire import NO_CONTEXT, RawContext
+from flows.poison import POISON
 from kairos.profile.beside import Beside
 from triggers.core import OLDEST
 
-CONFLICT = "conflicting_copy"  # the code of a letter that holds an event, not a call
+CONFLICT = "conflicting_copy"
+HOLDS_EVENT = (CONFLICT, POISON)  # codes of letters that hold an event, not a call
 ENTRY_BYTES = 1 << 20  # of bodies that share an entry of the log
 SHOWN_BYTES = 60  # of a body, in a table
 
@@ -87,6 +89,8 @@ def again(letter: Letter, *, as_new: bool = False, replayed: bool = False) -> Ev
     said = letter.said
     if said.code == CONFLICT:
         return _renamed(letter) if as_new else Rejected(CONFLICT, _CONFLICTS)
+    if said.code == POISON:
+        return _as_it_was(letter)
     context = msgspec.json.decode(said.context, type=RawContext)
     arrival = Arrival(
         source=said.source,
@@ -108,7 +112,7 @@ _CONFLICTS = (
 
 
 def event_of(letter: Letter) -> Event:
-    """Return the event that a conflicting copy holds.
+    """Return the event that a letter holds whose code is one of HOLDS_EVENT.
 
     Raises:
         ValueError: its body is none.
@@ -116,12 +120,18 @@ def event_of(letter: Letter) -> Event:
     return msgspec.json.decode(letter.said.body, type=Event)
 
 
-def _renamed(letter: Letter) -> Event | Rejected:
-    """Give a conflicting copy a message id that follows from its place: a second replay has it too."""
+def _as_it_was(letter: Letter) -> Event | Rejected:
     try:
-        event = event_of(letter)
+        return event_of(letter)
     except ValueError as error:
         return Rejected("invalid_event", f"the letter's body is no event: {error}")
+
+
+def _renamed(letter: Letter) -> Event | Rejected:
+    """Give a conflicting copy a message id that follows from its place: a second replay has it too."""
+    event = _as_it_was(letter)
+    if isinstance(event, Rejected):
+        return event
     message_id = f"{event.message_id}~{letter.name}"
     key = event_key(event.source, event.leaf, message_id)
     return msgspec.structs.replace(event, message_id=message_id, key=key)

@@ -1,16 +1,20 @@
 """What the parts share: stopping when asked, and saying how they are."""
 
+import errno
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO, cast
 
 import orjson
 import structlog
+
+REPLACED = 3  # exit code: another process has what this one would need for itself
 
 
 def stop_on_signals() -> threading.Event:
@@ -28,7 +32,7 @@ def stop_on_signals() -> threading.Event:
 def log_lines() -> None:
     """Write log lines as JSON, one a line, to standard error."""
     structlog.configure(
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unbroken(sys.stderr))),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -36,6 +40,22 @@ def log_lines() -> None:
             structlog.processors.JSONRenderer(),
         ],
     )
+
+
+class _Unbroken:
+    """A file whose full disk ends nobody: a line that cannot be written is lost, and no more."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            return self._file.write(text)
+        return 0
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._file.flush()
 
 
 class Reporter:
@@ -87,3 +107,7 @@ class Reporter:
         except FileNotFoundError:
             structlog.get_logger().warning("the status folder is gone", path=str(self._path))
             self._done.set()
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            # There may be room again for the next one.

@@ -12,6 +12,7 @@ import uvicorn
 from collector.asgi import Collector
 from collector.handle import Door
 from collector.keys import KeyRing
+from flows.disk_room import RoomWatch
 from flows.open import open_appender
 from flows.promises import demand_log
 from kairos.parts.base import Reporter, log_lines
@@ -40,7 +41,11 @@ def main(settings: Settings) -> int:
         log_level="warning",
         timeout_graceful_shutdown=10,
     )
-    with Reporter(settings.status, "collector", lambda: dict(app.counters)), KeyWatch(keys, app):
+    with (
+        Reporter(settings.status, "collector", lambda: dict(app.counters)),
+        KeyWatch(keys, app),
+        RoomWatch(settings.disk, settings.disk_free_mb, app.room),
+    ):
         uvicorn.Server(config).run(sockets=_inherited())
     return 0
 

@@ -7,17 +7,19 @@ import time
 import structlog
 
 from events.archive.folder import ArchiveError
+from events.record import NewerError
 from events.sources.base import Log, LogUnavailableError
 from flows import live
 from flows.bounds import MB, Bounds
 from flows.engine import Engine
 from flows.open import open_whole
+from flows.poison import NotAppliedError
 from flows.promises import demand_ledger, demand_log
 from flows.replayed import ReplayedEngine
 from flows.room import Room
 from flows.workspace_folder import read_folder
 from kairos.discovery import found_in
-from kairos.parts.base import Reporter, log_lines, stop_on_signals
+from kairos.parts.base import REPLACED, Reporter, log_lines, stop_on_signals
 from kairos.settings import Settings, SettingsError
 from profile_state.copies.disk import Disk
 from profile_state.stores.base import FencedError, LedgerLostError
@@ -28,8 +30,8 @@ log = structlog.get_logger()
 
 PAUSE_S = 0.2  # before a broken log or ledger is asked again
 LOOK_S = 5.0  # between looks at how full the log is
+NOT_APPLIED = 1  # exit code: a word of the engine's or an operator's raises
 UNREADABLE = 2  # exit code: something that must be there is not
-REPLACED = 3  # exit code: another engine took the partition
 
 
 def now_ms() -> int:
@@ -76,6 +78,12 @@ def main(settings: Settings) -> int:
                 engine.drain()
             except ArchiveError as error:
                 log.error("the log's past cannot be read", reason=str(error))
+                return UNREADABLE
+            except NotAppliedError as error:
+                log.error("the log cannot be read on", reason=str(error), trace=error.trace)
+                return NOT_APPLIED
+            except NewerError as error:
+                log.error("a newer release wrote into this log", reason=str(error))
                 return UNREADABLE
             except FencedError as error:
                 log.error("another engine owns the partition", reason=str(error))
@@ -149,7 +157,10 @@ def _facts(engine: Engine) -> dict[str, object]:
         "people_in_memory": len(state.people),
         "people_mb": engine.residents.bytes // MB,
         "pending": engine.behind.pending,
+        "poison": engine.poison.found,
         "timers": len(state.dues),
+        "timers_late_s": engine.storm.late_ms / 1000,
+        "timers_per_s": engine.storm.per_s,
         "busiest": engine.hot.busiest,
         "busiest_share": round(engine.hot.share, 4),
         "workspace": state.workspace.hash if state.workspace is not None else None,

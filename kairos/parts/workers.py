@@ -6,17 +6,20 @@ import time
 from collections.abc import Callable
 
 import redis.asyncio
+import structlog
 
 from channels.delivery import configured
 from channels.delivery.gate import RedisWithdrawals
-from channels.delivery.ledger import Ledger
+from channels.delivery.ledger import Ledger, SlotTakenError
 from channels.delivery.worker import Worker
 from channels.delivery.workspaces import RedisWorkspaces
-from events.sources.base import Log
+from events.sources.base import Log, LogUnavailableError
 from flows.open import open_log
-from kairos.parts.base import Reporter, log_lines
+from kairos.parts.base import REPLACED, Reporter, log_lines
 from kairos.settings import Settings, activations
 from triggers.activation import Activation
+
+log = structlog.get_logger()
 
 TRIM_S = 10.0  # seconds between two trimmings of the activation stream
 
@@ -29,7 +32,11 @@ def main(settings: Settings, watched: Callable[[Log], Log] = lambda stream: stre
         watched: wraps the activation stream, for a benchmark that notes what arrives when.
     """
     log_lines()
-    asyncio.run(_serve(settings, watched))
+    try:
+        asyncio.run(_serve(settings, watched))
+    except SlotTakenError as error:
+        log.error("another worker serves these slots", reason=str(error))
+        return REPLACED
     return 0
 
 
@@ -41,7 +48,10 @@ async def _serve(settings: Settings, watched: Callable[[Log], Log]) -> None:
     store = redis.asyncio.Redis.from_url(settings.ledger)
     connected = configured.connect(settings.channels)
     keyed = configured.keyed(settings.channels)
-    ledger = Ledger.open(settings.deliveries, keyed=keyed, now=_now_ms())
+    first, last = settings.slots
+    ledger = Ledger.open(
+        settings.deliveries, keyed=keyed, now=_now_ms(), slots=range(first, last + 1)
+    )
     worker = Worker(
         stream,
         ledger,
@@ -71,7 +81,10 @@ async def _trim(stream: Log, worker: Worker, stop: asyncio.Event) -> None:
     while not stop.is_set():
         for partition, needed in enumerate(worker.trimmable()):
             if needed > 0:
-                await asyncio.to_thread(stream.trim, partition, needed)
+                try:
+                    await asyncio.to_thread(stream.trim, partition, needed)
+                except LogUnavailableError as error:  # such as on a full disk
+                    log.warning("the activation stream is not trimmed", reason=str(error))
         try:
             await asyncio.wait_for(stop.wait(), TRIM_S)
         except TimeoutError:

@@ -103,7 +103,11 @@ def _recent(log: Log, person: Person, wanted: int) -> tuple[list[dict[str, Any]]
 
 
 def _events(payload: bytes, appended: int, leaves: Container[str]) -> Iterator[dict[str, Any]]:
-    for record in reversed(decode(payload)):
+    try:
+        records = decode(payload)
+    except ValueError:
+        return  # a dead letter; the engine has said so
+    for record in reversed(records):
         if isinstance(record, Event) and record.leaf in leaves:
             yield {
                 "at": record.time,

@@ -33,6 +33,7 @@ from profile_state.stores.base import (
     Recovered,
 )
 
+DUE = 5_000  # people in one read of who is due: a few ms of the server's time
 WITHDRAWN_MS = 90 * 86_400_000  # as long as an activation may still be sent
 _ROW = struct.Struct(">I16s8s")  # place in the entry, key, digest
 _HEAD = struct.Struct(">qqB")  # entry, when the log took it, bytes of the import's id
@@ -158,10 +159,16 @@ class RedisStore:
         return [person.decode() for person in cast("list[bytes]", found)]
 
     def due(self, first: int, last: int) -> list[tuple[int, str]]:
-        """Read a part of the sorted set of due times."""
+        """Read a part of the sorted set of due times, a piece at a time: a storm has 100,000s."""
+        rows: list[tuple[bytes, float]] = []
         with _answering():
-            found = self._client.zrangebyscore(self.key("due"), first, f"({last}", withscores=True)
-        rows = cast("list[tuple[bytes, float]]", found)
+            while len(rows) % DUE == 0:
+                found: Any = self._client.zrangebyscore(
+                    self.key("due"), first, f"({last}", len(rows), DUE, withscores=True
+                )
+                rows += found
+                if not found:
+                    break
         return [(int(due), person.decode()) for person, due in rows]
 
     def oldest_copies(self, after: int, rows: int) -> list[list[Seen]]:

@@ -8,7 +8,7 @@ import pytest
 from kairos.cli import commands
 from kairos.discovery import names_in
 from kairos.launcher import READER_LEFT
-from kairos.parts.live import REPLACED
+from kairos.parts.base import REPLACED
 from tests.docs.pages import cells, first_cells, page, section
 
 PAGE = "docs/cli.md"

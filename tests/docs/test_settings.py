@@ -12,7 +12,12 @@ CHANNELS = {name: dict.fromkeys(options, "x") for name, options in CHANNEL_OPTIO
 
 def test_the_variables_described_are_those_that_are_read() -> None:
     full = Settings(
-        workspace=Path("w"), archive=Path("a"), status=Path("s"), channels=CHANNELS, server_key="k"
+        workspace=Path("w"),
+        archive=Path("a"),
+        disk=Path("d"),
+        status=Path("s"),
+        channels=CHANNELS,
+        server_key="k",
     ).to_env()
     assert set(first_cells(page(PAGE))) == set(full)
 

@@ -1,0 +1,65 @@
+"""What tests of a whole stack share: a client, somebody who watches, and patience."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from collector.keys import first_keys
+from kairos.embedded.stack import Stack
+
+PATIENCE_S = 30
+
+
+def eventually(
+    condition: Callable[[], bool], patience_s: float = PATIENCE_S, pause_s: float = 0.01
+) -> bool:
+    """Wait until it is true; says whether it became so."""
+    until = time.monotonic() + patience_s
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(pause_s)
+    return True
+
+
+@contextmanager
+def watched(stack: Stack) -> Iterator[None]:
+    """Start again whatever ends, as `kairos up` does."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.02):
+            stack.watch()
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watching.join()
+
+
+def server_key(data: Path) -> str:
+    """Make the keys of a new data folder; returns the server's."""
+    data.mkdir(parents=True, exist_ok=True)
+    return first_keys(data / "keys.json", "2026-11-25T00:00:00Z")["server"]
+
+
+def post(stack: Stack, key: str, calls: list[dict[str, Any]]) -> httpx.Response:
+    """Send calls as one batch."""
+    return httpx.post(f"{stack.url}/v1/batch", json={"batch": calls}, auth=(key, ""), timeout=20)
+
+
+def workspace(folder: Path, files: dict[str, str]) -> Path:
+    """Write a workspace into a folder."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder

@@ -1,0 +1,125 @@
+"""R17 with real processes: poison does not hold up who comes after it, whatever is killed meanwhile."""
+
+import json
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from channels.delivery.ledger import summary
+from kairos.commands.dlq import list_, replay
+from kairos.embedded.stack import Stack
+from tests.e2e.stacks import eventually, post, server_key, watched, workspace
+from tests.shop import WORKSPACE
+from triggers import activation
+from triggers.activation import Activation
+
+THANKED = """
+trigger: thanked
+when: {event: order_completed}
+if: ['share(order_completed.total) < 50']
+reentry: always
+do: [{send: {channels: [log]}}]
+deliver: {purpose: product, quiet_hours: off}
+"""
+MENDED = THANKED.replace("share(order_completed.total) < 50", "last(order_completed.total) >= 0")
+FILES = {"workspace.yaml": WORKSPACE, "triggers/thanked.yaml": THANKED}
+FAULTY = {"live": [sys.executable, "-m", "tests.extension.live"]}
+USERS = 20
+KILLED_AFTER_S = (0.02, 0.1)  # before all of it is read, and in the middle
+
+
+def order(user: str, n: int, total: int) -> dict[str, Any]:
+    name = f"{user}-{n}"
+    properties = {"total": total, "order": name}
+    return {
+        "type": "track",
+        "event": "Order Completed",
+        "userId": user,
+        "messageId": name,
+        "properties": properties,
+    }
+
+
+def decided(ledger: Any) -> list[Activation]:
+    found: Any = ledger.xrange("activations:{p0}")
+    return [one for _, fields in found for one in activation.decode(fields[b"r"])]
+
+
+def counted(ledger: Any, name: str) -> int:
+    return int(ledger.hget("counts:{p0}", name) or 0)
+
+
+def serves(stack: Stack, old: int) -> bool:
+    """Whether another engine than `old` is ready."""
+    with suppress(FileNotFoundError):  # the stack takes the old one's away
+        said = json.loads((stack.temp / "status" / "live.json").read_bytes())
+        return bool(said["pid"] != old)
+    return False
+
+
+def test_r17_who_comes_after_poison_is_served_within_a_second_and_kills_double_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, folder = tmp_path / "data", workspace(tmp_path / "workspace", FILES)
+    key = server_key(data)
+    with (
+        Stack(data, folder, programs=FAULTY) as stack,
+        watched(stack),
+        redis.Redis.from_url(stack.settings.ledger) as ledger,
+    ):
+        post(stack, key, [order(f"u{n}", 0, 10) for n in range(USERS)])
+        assert eventually(lambda: len(decided(ledger)) == USERS)
+        # Poison and a good event of the same person, in one entry and in two.
+        waited = []
+        for n in range(1, 6):
+            started, before = time.monotonic(), len(decided(ledger))
+            calls = [order("u0", 10 * n, 0), order("u0", 10 * n + 1, 10)]
+            for part in (calls,) if n % 2 else ([calls[0]], [calls[1]]):
+                assert post(stack, key, part).status_code == 200
+            assert eventually(lambda b=before: len(decided(ledger)) > b)  # type: ignore[misc]
+            waited.append(time.monotonic() - started)
+        assert max(waited) < 1, f"served again after {max(waited):.2f} s"
+
+        for nth, pause_s in enumerate(KILLED_AFTER_S):
+            engine = stack.children["live"].process.pid
+            calls = [
+                order(f"u{u}", 100 + 2 * nth + k, 10 * k) for u in range(USERS) for k in (0, 1)
+            ]
+            post(stack, key, calls)
+            time.sleep(pause_s)
+            os.kill(engine, signal.SIGKILL)
+            assert eventually(lambda old=engine: serves(stack, old))  # type: ignore[misc]
+        poison = 5 + len(KILLED_AFTER_S) * USERS
+        good = USERS + poison
+        assert eventually(lambda: ledger.hlen("dead:{p0}") >= poison)
+        assert eventually(lambda: counted(ledger, "applied") >= good)
+        assert ledger.hlen("dead:{p0}") == poison
+        assert counted(ledger, "applied") == counted(ledger, "entered:thanked") == good
+        assert counted(ledger, "duplicate") == 0
+        assert eventually(
+            lambda: summary(data / "deliveries") == {"log": {"delivered": good}}, pause_s=0.2
+        )
+        list_(data=data, json=True)
+        told = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert told["by_code"] == {"poison": poison}
+
+        # Somebody mends the rule, and replays them.
+        workspace(folder, {"triggers/thanked.yaml": MENDED})
+        engine = stack.children["live"].process.pid
+        os.kill(engine, signal.SIGTERM)
+        assert eventually(lambda: serves(stack, engine))
+        replay(code="poison", data=data, json=True)
+        assert eventually(lambda: counted(ledger, "applied") == good + poison)
+        assert ledger.hlen("dead:{p0}") == 0
+        everything = {"log": {"delivered": good + poison}}
+        assert eventually(lambda: summary(data / "deliveries") == everything, pause_s=0.2)
+    alarms = (data / "live.log").read_text()
+    assert '"event": "an event cannot be applied, it waits among the dead letters"' in alarms
+    assert "ZeroDivisionError" in alarms
