@@ -24,6 +24,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1  # of the workload
     events: int = 400_000  # throughput: how many the log holds
     rate: int = 10_000  # latency: events a second
+    kills: int = 50  # torture
+    power_cuts: int = 10  # torture
+    points: int = 0  # torture: how many times at each crash point
     seconds: float = 300.0  # latency and idle: how long it is measured
     profile: Path | None = None  # throughput: write where the time goes, and measure nothing
 
