@@ -14,10 +14,11 @@ NOTE = "running.json"
 def note(data: Path, settings: Settings) -> None:
     """Write down where everything is. Channels stay out: their settings hold passwords."""
     open_settings = msgspec.structs.replace(settings, channels={}, server_key=None)
-    path = data / NOTE
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    beside = (data / NOTE).with_suffix(".new")
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(msgspec.json.encode(open_settings.to_env()))
+    beside.replace(data / NOTE)  # whole, for whoever reads it at this instant
 
 
 def find(data: Path) -> Settings | None:
