@@ -4,7 +4,8 @@
 
 returns the figures of one run by name, numbers wherever there is something to compare, such as
 `{"events_per_s": 41000.0, "cpu_us_per_event": 21.5}`. `kairos bench` runs it several times and
-reports medians with their spread. As each run ends it prints what the benchmark's `told` says of
+reports medians with their spread. What it lists under `"wrong"` are promises that did not hold, and
+the command fails with them. As each run ends it prints what the benchmark's `told` says of
 it, so that what was measured is there whatever comes after.
 """
 

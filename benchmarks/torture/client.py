@@ -1,8 +1,8 @@
 """The load, and the first half of the books: what a client knows to be confirmed.
 
 It does what SDKs do: what was not confirmed goes again, with the same message ids. Some of what was
-confirmed goes again on purpose. A line is written for each batch after its 200, and is what the
-books go by; `README` of a line: who, and (message id, leaf, event) for each of its events.
+confirmed goes again on purpose, at once or much later. A line is written for each batch after its
+200, and is what the books go by: who, and (message id, leaf, event) for each of its events.
 """
 
 import threading
@@ -17,6 +17,7 @@ import orjson
 PATIENCE_S = 60.0  # until a batch must be confirmed, whatever is killed meanwhile
 AGAIN_S = 0.05  # between two tries
 THREADS = 4
+LATER = 500  # people after whom a late copy comes
 
 
 class UnansweredError(Exception):
@@ -39,9 +40,11 @@ class Client:
         self._record = record.open("ab", buffering=0)
         self._recording = threading.Lock()
         self._numbers = count(1)
+        self._confirmed: set[int] = set()  # people whose copies may come
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._run) for _ in range(THREADS)]
         self._failed: BaseException | None = None
+        self._patience_s = PATIENCE_S
         self.resent = 0  # events whose answer did not come, sent again
         self.copied = 0  # events sent again on purpose
 
@@ -51,17 +54,18 @@ class Client:
             thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Stop, when everything sent is confirmed.
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Stop, when everything sent is confirmed; at once, where something else has failed.
 
         Raises:
             UnansweredError: something was not.
         """
+        self._patience_s = PATIENCE_S if kind is None else 0.0
         self._stop.set()
         for thread in self._threads:
             thread.join()
         self._record.close()
-        if self._failed is not None:
+        if self._failed is not None and kind is None:
             raise self._failed
 
     def one(self) -> str:
@@ -88,15 +92,22 @@ class Client:
             line = [[e["messageId"], leaf_of(e), e.get("event", "identify")] for e in batch]
             with self._recording:
                 self._record.write(orjson.dumps({"user": f"u{n}", "events": line}) + b"\n")
+        if copies:
+            self._confirmed.add(n)
         if copies and n % 7 == 0:
-            self._post(http, batches[-1])
-            with self._recording:
-                self.copied += len(batches[-1])
+            self._copy(http, n if n % 2 else n - LATER)
         return f"u{n}"
 
+    def _copy(self, http: httpx.Client, n: int) -> None:
+        if n in self._confirmed:
+            batch = life(n)[-1]
+            self._post(http, batch)
+            with self._recording:
+                self.copied += len(batch)
+
     def _post(self, http: httpx.Client, batch: list[dict[str, Any]]) -> None:
-        until = time.monotonic() + PATIENCE_S
-        while time.monotonic() < until:
+        began = time.monotonic()
+        while time.monotonic() - began < self._patience_s:
             try:
                 answer = http.post("/v1/batch", json={"batch": batch})
             except httpx.HTTPError:

@@ -33,6 +33,7 @@ FOLDER = {"log": "log", "ledger": "ledger", "workers": "deliveries", "archive": 
 HOOK = Path(__file__).with_name("hook")
 PATIENCE_S = 60.0
 LOOK_S = 0.01
+SHOWN = 20  # lines of what a supervisor said that ended
 
 
 class Stand:
@@ -131,7 +132,10 @@ class Stand:
             BenchError: the supervisor has given up.
         """
         if self.supervisor.poll() is not None:
-            raise BenchError(f"the supervisor ended with code {self.supervisor.returncode}")
+            said = Path(self._said.name).read_text(errors="replace").splitlines()[-SHOWN:]
+            raise BenchError(
+                f"the supervisor ended with code {self.supervisor.returncode}:\n" + "\n".join(said)
+            )
         self._settings = running.find(self.data)
         return self._settings is not None
 

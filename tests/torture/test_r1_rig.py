@@ -17,14 +17,13 @@ import pytest
 from benchmarks.torture.rig import Rig, missing
 from events.sources.valkey import ValkeyLog
 from kairos.embedded import servers
+from tests.shared import lacking
 
 
 @pytest.fixture
 def rig(tmp_path: Path) -> Rig:
     if why := missing():
-        if os.environ.get("KAIROS_REQUIRE") == "all":
-            pytest.fail(why)
-        pytest.skip(why)
+        lacking(why)
     (tmp_path / "data").mkdir()
     return Rig(tmp_path / "data", tmp_path / "journal")
 
