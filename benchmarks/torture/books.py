@@ -101,7 +101,8 @@ def balance(settings: Settings, record: Path, receipts: Path, erased: set[str]) 
     return Balance(
         accepted=len(told.ids),
         applied=leaves.total() + forgotten,
-        lost=(expected - leaves).total() + len(told.ids.keys() - appended.keys()),
+        # Whoever was erased has nothing in the ledger, and still all of it in the log.
+        lost=max((expected - leaves).total(), len(told.ids.keys() - appended.keys())),
         doubled=(leaves - expected).total(),
         owed=len(told.owed),
         sent=len(arrived.ids.keys() & told.owed),

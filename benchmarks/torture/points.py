@@ -118,37 +118,29 @@ class Points:
             self._together([queue.pop(0) for queue in queues.values() if queue])
 
     def frozen(self, seconds: float) -> None:
-        """Freeze the worker, then the engine, while another one is started in its place."""
-        self._frozen_worker(seconds)
-        self._frozen_engine(seconds)
-        self.hits += 2
+        """Freeze worker and engine, while another one of each is started in its place.
 
-    def _frozen_worker(self, seconds: float) -> None:
-        """Its slots are its own as long as its process lives, so nobody else gets one."""
-        pid = self._stand.serving("workers")
-        os.kill(pid, signal.SIGSTOP)
+        A worker's slots are its own as long as its process lives, so nobody else gets one. An
+        engine's partition is whose comes last, and who was replaced changes nothing any more.
+        """
+        stand = self._stand
+        pids = {part: stand.serving(part) for part in ("workers", "live")}
+        for pid in pids.values():
+            os.kill(pid, signal.SIGSTOP)
         try:
-            other = self._stand.beside("workers")
-            if other.wait(PATIENCE_S) == 0:
+            worker, engine = (stand.beside(part) for part in pids)
+            if worker.wait(PATIENCE_S) == 0:
                 raise BenchError("a second worker served the slots of one that was frozen")
+            stand.wait(lambda: stand.owner() == engine.pid, "another engine serves")
             time.sleep(seconds)
         finally:
-            os.kill(pid, signal.SIGCONT)
-
-    def _frozen_engine(self, seconds: float) -> None:
-        """Whoever comes takes the partition, and who was replaced changes nothing any more."""
-        pid = self._stand.serving("live")
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            other = self._stand.beside("live")
-            self._stand.wait(lambda: self._stand.owner() == other.pid, "another engine serves")
-            time.sleep(seconds)
-        finally:
-            os.kill(pid, signal.SIGCONT)
-        self._stand.wait(lambda: ended(pid), "an engine that was replaced ends")
-        self._stand.serving("live")
-        if (code := other.wait(PATIENCE_S)) != REPLACED:
+            for pid in pids.values():
+                os.kill(pid, signal.SIGCONT)
+        stand.wait(lambda: ended(pids["live"]), "an engine that was replaced ends")
+        stand.serving("live")
+        if (code := engine.wait(PATIENCE_S)) != REPLACED:
             raise BenchError(f"an engine that was replaced ended with code {code}, not {REPLACED}")
+        self.hits += len(pids)
 
     def _together(self, points: list[Point]) -> None:
         before = {point.part: self._stand.serving(point.part) for point in points}

@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from benchmarks.base import Options
-from benchmarks.bed import BenchError
 from benchmarks.quantiles import quantiles
 from benchmarks.torture import workspace
 from benchmarks.torture.books import Balance, balance
 from benchmarks.torture.client import Client
 from benchmarks.torture.points import Points
 from benchmarks.torture.stand import FOLDER, PARTS, SUPERVISOR, Stand
+from events.sources.base import Log
 from flows.open import open_log
 from kairos.demo.outside import Outside
 from kairos.demo.receipts import Receipts
@@ -30,9 +30,10 @@ from kairos.figures import FiguresError, Gauge
 
 PEOPLE_PER_S = 50.0  # each of about six events
 PROVIDER_S = 0.02  # a provider's answer takes so long; what a crash falls into
-FROZEN_S = 2.0  # how long an engine and a worker are stopped, at each round of crash points
+FROZEN_S = 1.0  # how long an engine and a worker are stopped, at each round of crash points
 SERVES_S = 5.0  # within which collector, engine and worker must serve again
 PATIENCE_S = 120.0  # until everything has come to rest
+LOOK_S, CALM = 0.2, 8  # a tick may be under way while nothing is missing: so many looks say so
 PROMPT = ("collector", "live", "workers")
 
 
@@ -141,15 +142,21 @@ def measure(kills: int, cuts: int, points: int, seed: int) -> Torture:
                 for _ in range(points):
                     at.all()
                     at.frozen(FROZEN_S)
-            settle(stand)
+            missing = settle(stand)
             found = balance(stand.settings, record, receipts, at.erased)
-    return _torture(found, doing, at, client, time.monotonic() - started)
+    wrong = [f"it does not come to rest: {missing}"] if missing else []
+    return _torture(found, wrong, doing, at, client, time.monotonic() - started)
 
 
 def _torture(
-    found: Balance, doing: "_Doing", at: Points, client: Client, seconds: float
+    found: Balance,
+    wrong: list[str],
+    doing: "_Doing",
+    at: Points,
+    client: Client,
+    seconds: float,
 ) -> Torture:
-    wrong = list(found.wrong)
+    wrong = [*wrong, *found.wrong]
     if not client.copied <= found.duplicates <= client.copied + client.resent:
         wrong.append(
             f"copies in the log: {client.copied} on purpose and at most {client.resent} more "
@@ -253,30 +260,29 @@ class _Doing:
         self.took[f"power cut, {part or 'everything'}"].append(time.monotonic() - began)
 
 
-def settle(stand: Stand) -> None:
-    """Wait until all that was accepted is decided and delivered, and no timer runs any more."""
-    gauge = Gauge(stand.settings)
-    log = open_log(stand.settings.log)
-    missing = ""
+def settle(stand: Stand) -> str:
+    """Wait until all that was accepted is decided and delivered, and no timer runs any more.
 
-    def rests() -> bool:
-        nonlocal missing
-        time.sleep(0.1)
-        try:
-            missing = gauge.read().missing(log.last(0))
-        except FiguresError as error:
-            missing = str(error)
-        if not missing and (running := stand.facts("live")["timers"]):
-            missing = f"{running} timers run"
-        return not missing
-
+    Returns:
+        What is still missing when patience ends; "" where nothing is.
+    """
+    gauge, log = Gauge(stand.settings), open_log(stand.settings.log)
+    until = time.monotonic() + PATIENCE_S
+    calm = 0
     try:
-        # A tick may be under way while nothing is missing, so it must be so for a while.
-        for _ in range(3):
-            stand.wait(rests, "everything comes to rest", PATIENCE_S)
-            time.sleep(0.7)
-    except BenchError as error:
-        raise BenchError(f"{error}: {missing}") from error
+        while calm < CALM and time.monotonic() < until:
+            missing = _missing(stand, gauge, log)
+            calm = 0 if missing else calm + 1
+            time.sleep(LOOK_S)
     finally:
         gauge.close()
         log.close()
+    return missing
+
+
+def _missing(stand: Stand, gauge: Gauge, log: Log) -> str:
+    try:
+        running = stand.facts("live")["timers"]
+        return f"{running} timers run" if running else gauge.read().missing(log.last(0))
+    except (FiguresError, FileNotFoundError) as error:
+        return str(error)
