@@ -102,7 +102,7 @@ def planned(seed: int, kills: int, cuts: int) -> list[Step]:
     while kills > 0:
         # The supervisor seldom: with it everything goes.
         lone = draw.random() < 0.08
-        many = draw.choices((1, 2, 3), (5, 3, 1))[0]
+        many = draw.choices((1, 2, 3), (3, 3, 2))[0]
         parts = (SUPERVISOR,) if lone else tuple(draw.sample(PARTS, min(many, kills)))
         again = not lone and draw.random() < 0.2 and 2 * len(parts) <= kills
         again_s = draw.uniform(0.15, 1.0) if again else None

@@ -1,5 +1,6 @@
 """The supervisor dies: its children end by themselves, and nobody may use their files meanwhile."""
 
+import fcntl
 import os
 import signal
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 from benchmarks.torture import workspace
 from benchmarks.torture.stand import PARTS, SUPERVISOR, Stand, ended
 from kairos.embedded import running
+from kairos.settings import Settings
 
 
 def log_servers(data: Path) -> list[int]:
@@ -47,18 +49,20 @@ def test_r7_a_stack_waits_until_the_children_of_one_that_was_killed_have_ended(
 
 
 def test_a_note_is_read_whole_or_not_at_all(tmp_path: Path) -> None:
-    with Stand(tmp_path, workspace.write(tmp_path / "shop"), {}, rigged=False) as stand:
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as a stack that runs
+        running.note(tmp_path, Settings())
         done = threading.Event()
 
         def note() -> None:
             while not done.is_set():
-                running.note(stand.data, stand.settings)
+                running.note(tmp_path, Settings())
 
         noting = threading.Thread(target=note)
         noting.start()
         try:
             for _ in range(3000):
-                assert running.find(stand.data) is not None
+                assert running.find(tmp_path) == Settings()
         finally:
             done.set()
             noting.join()
