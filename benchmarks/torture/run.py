@@ -7,6 +7,7 @@ promise held, from what clients and providers wrote down.
 """
 
 import random
+import shutil
 import tempfile
 import time
 from collections import defaultdict
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import structlog
 
 from benchmarks.base import Options
 from benchmarks.quantiles import quantiles
@@ -27,6 +29,8 @@ from flows.open import open_log
 from kairos.demo.outside import Outside
 from kairos.demo.receipts import Receipts
 from kairos.figures import FiguresError, Gauge
+
+log = structlog.get_logger()
 
 PEOPLE_PER_S = 50.0  # each of about six events
 PROVIDER_S = 0.02  # a provider's answer takes so long; what a crash falls into
@@ -105,7 +109,7 @@ def planned(seed: int, kills: int, cuts: int) -> list[Step]:
         many = draw.choices((1, 2, 3), (3, 3, 2))[0]
         parts = (SUPERVISOR,) if lone else tuple(draw.sample(PARTS, min(many, kills)))
         again = not lone and draw.random() < 0.2 and 2 * len(parts) <= kills
-        again_s = draw.uniform(0.15, 1.0) if again else None
+        again_s = draw.uniform(0.1, 1.2) if again else None
         steps.append(Step(draw.uniform(0.05, 0.5), parts, again_s))
         kills -= len(parts) * (2 if again else 1)
     where = [(), *((part,) for part in FOLDER)]
@@ -118,32 +122,44 @@ def planned(seed: int, kills: int, cuts: int) -> list[Step]:
 
 
 def measure(kills: int, cuts: int, points: int, seed: int) -> Torture:
-    """Run once.
+    """Run once. Where a promise did not hold, the folder of it all is kept, and named in the log.
 
     Raises:
         BenchError: something does not come back at all.
         RigError: the power cannot be cut on this machine.
     """
+    base = Path(tempfile.mkdtemp(prefix="kairos-torture-"))
+    wrong = True
+    try:
+        found = _measured(base, kills, cuts, points, seed)
+        wrong = bool(found.wrong)
+    finally:
+        if wrong:
+            log.error("a promise did not hold, all that there is of it is kept", folder=str(base))
+        else:
+            shutil.rmtree(base)
+    return found
+
+
+def _measured(base: Path, kills: int, cuts: int, points: int, seed: int) -> Torture:
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="kairos-bench-") as folder:
-        base = Path(folder)
-        record, receipts = base / "accepted.jsonl", base / "received.jsonl"
-        shop = workspace.write(base / "workspace")
-        with (
-            Receipts(receipts, "torture") as seen,
-            Outside(seen, PROVIDER_S) as outside,
-            Stand(base, shop, outside.channels, rigged=cuts > 0) as stand,
-        ):
-            with Client(stand.url, stand.key, record, PEOPLE_PER_S) as client:
-                doing = _Doing(stand, client, random.Random(seed))
-                for step in planned(seed, kills, cuts):
-                    doing.step(step)
-                at = Points(stand, client)
-                for _ in range(points):
-                    at.all()
-                    at.frozen(FROZEN_S)
-            missing = settle(stand)
-            found = balance(stand.settings, record, receipts, at.erased)
+    record, receipts = base / "accepted.jsonl", base / "received.jsonl"
+    shop = workspace.write(base / "workspace")
+    with (
+        Receipts(receipts, "torture") as seen,
+        Outside(seen, PROVIDER_S) as outside,
+        Stand(base, shop, outside.channels, rigged=cuts > 0) as stand,
+    ):
+        with Client(stand.url, stand.key, record, PEOPLE_PER_S) as client:
+            doing = _Doing(stand, client, random.Random(seed))
+            for step in planned(seed, kills, cuts):
+                doing.step(step)
+            at = Points(stand, client)
+            for _ in range(points):
+                at.all()
+                at.frozen(FROZEN_S)
+        missing = settle(stand)
+        found = balance(stand.settings, record, receipts, at.erased)
     wrong = [f"it does not come to rest: {missing}"] if missing else []
     return _torture(found, wrong, doing, at, client, time.monotonic() - started)
 
@@ -220,7 +236,7 @@ class _Doing:
         self.kills += len(before)
         if step.again_s is not None:
             time.sleep(step.again_s)
-            before = self._stand.kill(step.parts)
+            before = {p: self._stand.kill_again(p, old) for p, old in before.items()}
             began = time.monotonic()
             self.kills += len(before)
         self._served(before, began)
@@ -266,23 +282,23 @@ def settle(stand: Stand) -> str:
     Returns:
         What is still missing when patience ends; "" where nothing is.
     """
-    gauge, log = Gauge(stand.settings), open_log(stand.settings.log)
+    gauge, source = Gauge(stand.settings), open_log(stand.settings.log)
     until = time.monotonic() + PATIENCE_S
     calm = 0
     try:
         while calm < CALM and time.monotonic() < until:
-            missing = _missing(stand, gauge, log)
+            missing = _missing(stand, gauge, source)
             calm = 0 if missing else calm + 1
             time.sleep(LOOK_S)
     finally:
         gauge.close()
-        log.close()
+        source.close()
     return missing
 
 
-def _missing(stand: Stand, gauge: Gauge, log: Log) -> str:
+def _missing(stand: Stand, gauge: Gauge, source: Log) -> str:
     try:
         running = stand.facts("live")["timers"]
-        return f"{running} timers run" if running else gauge.read().missing(log.last(0))
+        return f"{running} timers run" if running else gauge.read().missing(source.last(0))
     except (FiguresError, FileNotFoundError) as error:
         return str(error)

@@ -19,6 +19,7 @@ import redis
 
 from benchmarks.bed import BenchError
 from benchmarks.child import program
+from benchmarks.processes import GONE, descendants, name_of
 from benchmarks.torture.rig import Rig, Undone
 from collector.keys import first_keys
 from events.sources.valkey import address
@@ -189,6 +190,21 @@ class Stand:
             self.supervisor.wait()
         return gone
 
+    def kill_again(self, part: str, before: int) -> int:
+        """Kill what was started in the place of a process, whether it serves yet or not."""
+        killed: list[int] = []
+
+        def kill() -> bool:
+            for pid in descendants(self.supervisor.pid):
+                if pid != before and _name(pid) == part:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                        killed.append(pid)
+            return bool(killed)
+
+        self.wait(kill, f"{part} is started again")
+        return killed[-1]
+
     def power_cut(self, part: str | None, chance: random.Random | None) -> Undone:
         """Cut the power of a part's machine, or of all, and switch it on again."""
         assert self._rig is not None
@@ -215,6 +231,14 @@ class Stand:
             if time.monotonic() > until:
                 raise BenchError(f"{what}: expected within {patience_s:.0f} s, and it is not so")
             time.sleep(LOOK_S)
+
+
+def _name(pid: int) -> str:
+    """Name a process by its part; "" once it has ended."""
+    try:
+        return name_of(pid)
+    except GONE:
+        return ""
 
 
 def ended(pid: int) -> bool:
