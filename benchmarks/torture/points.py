@@ -3,14 +3,17 @@
 A point is (part, module, function, at its call or at its return, at the how manieth). What a name
 must say is checked before: a function that was renamed is an error, and so is a point that nobody
 comes to. What must come of each is the same for all, and the books say whether it did: every
-accepted event applied once, every message owed sent once, or held where nobody can know.
+accepted event applied once, every message owed sent once, or held where nobody can know. A signal
+reaches the main thread of a process that runs, so the places are there.
 """
 
 import os
 import signal
 import time
+from functools import partial
 from importlib import import_module
 from operator import attrgetter
+from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.bed import BenchError
@@ -18,9 +21,11 @@ from benchmarks.torture import workspace
 from benchmarks.torture.client import Client
 from benchmarks.torture.stand import PATIENCE_S, Stand, ended
 from channels.delivery.ledger import listed
+from flows.workspace_folder import read_folder
 from kairos.operators.erasing import erase
 from kairos.parts.live import REPLACED
 from kairos.profile.beside import beside
+from triggers.load import hash_of
 
 HIT_S = 30.0  # until somebody has come to a point, under load
 
@@ -73,7 +78,7 @@ POINTS = (
     ),
     Point("the same, to a provider with a key", "workers", "channels.webhook", "Webhook.deliver", "call"),
     Point("call made, answer lost", "workers", _WORKER, "Worker._settle", "call"),
-    # Threads of a running process are not watched, so this is the call after the write, not in it.
+    # In the main thread it is called after the write; within it by threads that are not watched.
     Point("answer in the delivery ledger, stream not acknowledged", "workers", _SLOT, "final", "call"),
     Point("segment written, without its name", "archive", "events.archive.folder", "_sync", "call"),
     Point("segment packed, not written", "archive", "events.archive.folder", "Archive.write", "call"),
@@ -149,17 +154,28 @@ class Points:
             self._arm(point, before[point.part])
         for point in points:
             self._stand.wait(
-                lambda p=point: (self._stand.points / f"{p.part}.hit").exists(),  # type: ignore[misc]
+                self._hit(point).exists,
                 f"crash point {point.name!r} is reached, {point.function} of {point.part} is run",
                 HIT_S,
             )
         for point in points:
-            (self._stand.points / f"{point.part}.hit").unlink()
+            self._hit(point).unlink()
             self.hits += 1
-            self._stand.wait(lambda p=point: ended(before[p.part]), f"{point.part} dies")  # type: ignore[misc]
+            self._stand.wait(partial(ended, before[point.part]), f"{point.part} dies")
             self._stand.serving(point.part)
             if point.leaves == "unknown" and self._held() <= held:
                 raise BenchError(f"crash point {point.name!r}: no message is held as unknown")
+            if point.needs == "version" and self._in_force() != self._wanted():
+                raise BenchError(f"crash point {point.name!r}: another version is in force")
+
+    def _hit(self, point: Point) -> Path:
+        return self._stand.points / f"{point.part}.hit"
+
+    def _in_force(self) -> object:
+        return self._stand.facts("live")["workspace"]
+
+    def _wanted(self) -> str:
+        return hash_of(read_folder(self._stand.workspace))
 
     def _arm(self, point: Point, pid: int) -> None:
         words = f"{point.module} {point.function} {point.event} {point.nth}"

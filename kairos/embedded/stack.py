@@ -103,8 +103,6 @@ class Stack:
         self._programs = programs or {}
         with ExitStack() as locks:
             self._lock = locks.enter_context(_locked(data))
-            # That of a stack that was killed; its sockets are nobody's.
-            (data / running.NOTE).unlink(missing_ok=True)
             self._held = locks.enter_context(_free_of_children(data))
             _keep_clocks_apart(data, replayed=replayed)
             self.listening = _listen(host, port)
@@ -125,12 +123,13 @@ class Stack:
             status=status,
         )
         self.children: dict[str, _Child] = {}
+        self._note: IO[bytes] | None = None  # to be found by, as long as it is open
 
     def __enter__(self) -> Self:
         """Start everything, and return when it serves."""
         try:
             self._start()
-            running.note(self.data, self.settings)
+            self._note = running.note(self.data, self.settings)
         except BaseException:
             self.stop()
             raise
@@ -204,7 +203,9 @@ class Stack:
 
     def stop(self) -> None:
         """Stop everything: the door first, the servers last."""
-        (self.data / running.NOTE).unlink(missing_ok=True)
+        if self._note is not None:
+            (self.data / running.NOTE).unlink(missing_ok=True)
+            self._note.close()
         for name in ("collector", "live", "archive", "workers", "log", "ledger"):
             child = self.children.pop(name, None)
             if child is not None:

@@ -48,21 +48,28 @@ def test_r7_a_stack_waits_until_the_children_of_one_that_was_killed_have_ended(
         assert stand.serving("log") != slow
 
 
-def test_a_note_is_read_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_note_holds_as_long_as_the_stack_that_wrote_it(tmp_path: Path) -> None:
+    assert running.find(tmp_path) is None
+    with running.note(tmp_path, Settings()):
+        assert running.find(tmp_path) == Settings()
     with (tmp_path / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # as a stack that runs
-        running.note(tmp_path, Settings())
-        done = threading.Event()
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as a stack that only starts
+        assert running.find(tmp_path) is None
 
-        def note() -> None:
-            while not done.is_set():
-                running.note(tmp_path, Settings())
 
-        noting = threading.Thread(target=note)
-        noting.start()
-        try:
-            for _ in range(3000):
-                assert running.find(tmp_path) == Settings()
-        finally:
-            done.set()
-            noting.join()
+def test_a_note_is_read_whole_or_not_at_all(tmp_path: Path) -> None:
+    done = threading.Event()
+
+    def note() -> None:
+        while not done.is_set():
+            running.note(tmp_path, Settings()).close()
+
+    noting = threading.Thread(target=note)
+    noting.start()
+    try:
+        found = [running.find(tmp_path) for _ in range(5000)]
+    finally:
+        done.set()
+        noting.join()
+    assert [one for one in found if one not in (None, Settings())] == []
+    assert Settings() in found
