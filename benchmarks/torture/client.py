@@ -14,13 +14,15 @@ from typing import Any
 import httpx
 import orjson
 
+from benchmarks.bed import BenchError
+
 PATIENCE_S = 60.0  # until a batch must be confirmed, whatever is killed meanwhile
 AGAIN_S = 0.05  # between two tries
 THREADS = 4
 LATER = 500  # people after whom a late copy comes
 
 
-class UnansweredError(Exception):
+class UnansweredError(BenchError):
     """A batch was not confirmed in time, or was refused."""
 
 

@@ -129,13 +129,16 @@ def measure(kills: int, cuts: int, points: int, seed: int) -> Torture:
         RigError: the power cannot be cut on this machine.
     """
     base = Path(tempfile.mkdtemp(prefix="kairos-torture-"))
-    wrong = True
+    kept = False
     try:
         found = _measured(base, kills, cuts, points, seed)
-        wrong = bool(found.wrong)
+        kept = bool(found.wrong)
+    except Exception:
+        kept = True
+        raise
     finally:
-        if wrong:
-            log.error("a promise did not hold, all that there is of it is kept", folder=str(base))
+        if kept:
+            log.error("something went wrong, all that there is of it is kept", folder=str(base))
         else:
             shutil.rmtree(base)
     return found
