@@ -4,7 +4,8 @@
 
 returns the figures of one run by name, numbers wherever there is something to compare, such as
 `{"events_per_s": 41000.0, "cpu_us_per_event": 21.5}`. `kairos bench` runs it several times and
-reports medians with their spread. As each run ends it prints what the benchmark's `told` says of
+reports medians with their spread. What it lists under `"wrong"` are promises that did not hold, and
+the command fails with them. As each run ends it prints what the benchmark's `told` says of
 it, so that what was measured is there whatever comes after.
 """
 
@@ -24,6 +25,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1  # of the workload
     events: int = 400_000  # throughput: how many the log holds
     rate: int = 10_000  # latency: events a second
+    kills: int = 50  # torture
+    power_cuts: int = 10  # torture
+    points: int = 0  # torture: how many times at each crash point
     seconds: float = 300.0  # latency and idle: how long it is measured
     profile: Path | None = None  # throughput: write where the time goes, and measure nothing
 

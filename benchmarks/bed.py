@@ -14,6 +14,7 @@ from channels.delivery.ledger import SlotUnusableError
 from events.sources.base import LogUnavailableError
 from kairos.embedded.stack import Stack
 from kairos.figures import FiguresError
+from profile_state.stores.base import LedgerLostError
 
 PATIENCE_S = 600.0
 LOOK_S = 0.01
@@ -21,6 +22,7 @@ LOOK_S = 0.01
 
 _FAILURES = (
     FiguresError,
+    LedgerLostError,
     LogUnavailableError,
     SlotUnusableError,
     redis.RedisError,

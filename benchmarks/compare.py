@@ -12,12 +12,14 @@ FIGURES: Mapping[str, Mapping[str, bool]] = {
     "throughput": {"events_per_s": True, "cpu_us_per_event": False},
     "latency": {"p50_ms": False, "p99_ms": False, "p999_ms": False, "hiccup_p99_ms": False},
     "idle": {"cpu_percent": False, "rss_mb": False},
+    "torture": {"recovery_p99_s": False},
 }
 # The options that make another question of it.
 QUESTION: Mapping[str, tuple[str, ...]] = {
     "throughput": ("events",),
     "latency": ("rate", "seconds"),
     "idle": (),
+    "torture": ("kills", "power_cuts"),
 }
 MACHINES_OWN = frozenset({"hiccup_p99_ms"})  # shown, and never a reason to fail
 

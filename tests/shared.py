@@ -1,25 +1,27 @@
-"""Material that is too large for the repository: fixtures and data sets beside the checkout."""
+"""What a machine may lack: fixtures and data sets beside the checkout, a compiler."""
 
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 ROOT = Path(os.environ.get("KAIROS_SHARED", Path(__file__).parents[2] / "shared"))
 
 
-def shared(relative: str) -> Path:
-    """Return a file or folder of the shared material; skip, and say why, where it is missing.
-
-    With KAIROS_REQUIRE=all a missing one fails.
-    """
-    path = ROOT / relative
-    if path.exists():
-        return path
-    why = f"{path} is not there; set KAIROS_SHARED to the folder that holds {relative}"
+def lacking(why: str) -> NoReturn:
+    """Skip, and say why; with KAIROS_REQUIRE=all fail instead."""
     if os.environ.get("KAIROS_REQUIRE") == "all":
         pytest.fail(why)
     pytest.skip(why)
+
+
+def shared(relative: str) -> Path:
+    """Return a file or folder of the shared material; skip, and say why, where it is missing."""
+    path = ROOT / relative
+    if not path.exists():
+        lacking(f"{path} is not there; set KAIROS_SHARED to the folder that holds {relative}")
+    return path
 
 
 def names_in_shared(relative: str, pattern: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""`kairos bench`: how fast is it on this machine, and is that worse than before?"""
+"""`kairos bench`: how fast is it on this machine, what do kills cost, is that worse than before?"""
 
 import sys
 from datetime import UTC, datetime
@@ -15,13 +15,21 @@ from benchmarks.exposition import prometheus
 from benchmarks.machine import Machine, this_machine
 from benchmarks.report import Report, described, report
 from benchmarks.results import sectioned, write
+from benchmarks.torture import rig
+from benchmarks.torture import run as torture
 from kairos import __version__
 from kairos.embedded.servers import ServerError
 from kairos.embedded.stack import StackError
 from kairos.say import as_json, failed
 
-What = Literal["throughput", "latency", "idle"]
-BENCHMARKS: dict[What, Benchmark] = {"throughput": throughput, "latency": latency, "idle": idle}
+What = Literal["throughput", "latency", "idle", "torture"]
+BENCHMARKS: dict[What, Benchmark] = {
+    "throughput": throughput,
+    "latency": latency,
+    "idle": idle,
+    "torture": torture,
+}
+RUNS = 5  # but one of the torture, which is a count and no measurement
 SECONDS: dict[What, float] = {"latency": 300.0, "idle": 60.0}
 INTERRUPTED = 130  # exit code: by Ctrl-C, as shells have it
 
@@ -38,10 +46,13 @@ class Targets(msgspec.Struct, frozen=True):
 def command(
     what: What,
     *,
-    runs: int = 5,
+    runs: int | None = None,
     seconds: float | None = None,
     rate: int = 10_000,
     events: int = 400_000,
+    kills: int = 50,
+    power_cuts: int = 10,
+    points: int = 0,
     seed: int = 1,
     json: bool = False,
     save: Path | None = None,
@@ -56,24 +67,32 @@ def command(
 
     The figures of each run go to standard error as it ends.
 
-    Exit code 1: a figure is worse than the saved one by more than the tolerance, or a run is
-    worth nothing, as when the engine's facts are not the oracle's.
+    Exit code 1: a figure is worse than the saved one by more than the tolerance, a promise did not
+    hold under the torture, or a run is worth nothing, as when the engine's facts are not the
+    oracle's.
 
     Parameters
     ----------
     what
         throughput: the engine drains a log. latency: from the scheduled send to the worker's
-        hands. idle: what the stack costs while nothing happens.
+        hands. idle: what the stack costs while nothing happens. torture: what kills and power cuts
+        cost.
     runs
-        How many times; the median counts.
+        How many times; the median counts. 5, and 1 of the torture, where nothing is said.
     seconds
         How long a run of latency or idle is; 300 and 60 where nothing is said.
     rate
         Events a second, for latency.
     events
         How many, for throughput.
+    kills
+        For torture: how many parts are killed at random instants.
+    power_cuts
+        For torture: how often a power cut is simulated; needs a C compiler.
+    points
+        For torture: how many times a part is killed at each crash point.
     seed
-        Of the load.
+        Of the load, and of what is killed when.
     json
         Print one JSON object on the last line.
     save
@@ -95,11 +114,15 @@ def command(
         seed=seed,
         events=events,
         rate=rate,
+        kills=kills,
+        power_cuts=power_cuts,
+        points=points,
         seconds=SECONDS.get(what, 0.0) if seconds is None else seconds,
         profile=profile,
     )
     targets = Targets(save=save, plot=plot, prometheus=prometheus, results=results)
     found: list[dict[str, Any]] = []
+    runs = (1 if what == "torture" else RUNS) if runs is None else runs
     try:
         _check_numbers(what, options, runs, seconds, tolerance)
         before = None if compare is None else asked.baseline(compare, what, options)
@@ -116,7 +139,7 @@ def command(
     except BenchError as error:
         failed("bench", error, json=json)
         return 1
-    except (AskedError, StackError, ServerError, OSError) as error:
+    except (AskedError, rig.RigError, StackError, ServerError, OSError) as error:
         return failed("bench", error, json=json)
     except KeyboardInterrupt:
         return _interrupted(what, found, runs, json=json)
@@ -133,16 +156,33 @@ def _check_numbers(
         ("--tolerance", tolerance),
     ):
         asked.above_zero(option, value)
+    if what == "torture":
+        _check_torture(options)
     if options.profile is not None and what != "throughput":
         raise AskedError(f"--profile goes with throughput, found {what}")
     if seconds is None:
         return
     asked.above_zero("--seconds", seconds)
-    if what == "throughput":
+    if what not in SECONDS:
         raise AskedError(
-            f"--seconds {seconds:g} goes with latency and idle, found throughput; that ends when "
-            "its --events are drained"
+            f"--seconds {seconds:g} goes with latency and idle, found {what}; that ends when "
+            "all that it is asked for is done"
         )
+
+
+def _check_torture(options: Options) -> None:
+    asked_for = {
+        "--kills": options.kills,
+        "--power-cuts": options.power_cuts,
+        "--points": options.points,
+    }
+    for option, value in asked_for.items():
+        if value < 0:
+            raise AskedError(f"{option}: 0 or a number above it was expected, found {value}")
+    if not any(asked_for.values()):
+        raise AskedError(f"{', '.join(asked_for)}: one above 0 was expected, found none")
+    if options.power_cuts and (why := rig.missing()):
+        raise AskedError(f"--power-cuts {options.power_cuts}: {why}, or say --power-cuts 0")
 
 
 def _check_targets(what: What, targets: Targets, profile: Path | None) -> None:
@@ -201,4 +241,7 @@ def _say(done: Report, before: Report | None, tolerance: float, *, json: bool) -
     if json:
         compared_with = {"compared": msgspec.to_builtins(ratios)} if before is not None else {}
         as_json({**done.as_json(), **compared_with, "worse": [r.figure for r in worse]})
-    return 1 if worse else 0
+    wrong = [promise for run in done.runs for promise in run.get("wrong", ())]
+    for promise in wrong:
+        print(f"kairos bench: a promise did not hold: {promise}", file=sys.stderr)
+    return 1 if worse or wrong else 0

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from email.parser import BytesHeaderParser
 from typing import Any, Self
 
+import orjson
 import uvicorn
 from aiosmtpd.smtp import SMTP
 
@@ -29,10 +30,12 @@ class Outside:
 
     Args:
         receipts: where arrivals are written, before they are confirmed.
+        pause_s: between the two, as real providers take their time.
     """
 
-    def __init__(self, receipts: Receipts) -> None:
+    def __init__(self, receipts: Receipts, pause_s: float = 0.0) -> None:
         self.receipts = receipts
+        self._pause_s = pause_s
         self.forged = 0  # webhooks whose signature is wrong
         self._secret = secrets.token_bytes(32)
         self._mail = socket.create_server(("127.0.0.1", 0))
@@ -69,7 +72,7 @@ class Outside:
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
-        handler = _Mailbox(self.receipts)
+        handler = _Mailbox(self.receipts, self._pause_s)
         mails = await loop.create_server(
             lambda: SMTP(handler, ident="demo", loop=loop), sock=self._mail
         )
@@ -91,6 +94,7 @@ class Outside:
             if not part.get("more_body"):
                 break
         status = self._take(dict(scope["headers"]), body)
+        await asyncio.sleep(self._pause_s)
         empty = [(b"content-length", b"0")]
         await send({"type": "http.response.start", "status": status, "headers": empty})
         await send({"type": "http.response.body", "body": b""})
@@ -102,21 +106,24 @@ class Outside:
         if not hmac.compare_digest(headers.get(b"webhook-signature", b""), right.encode()):
             self.forged += 1
             return 401
-        self.receipts.add("webhook", name, _now_ms())
+        said = orjson.loads(body)
+        self.receipts.add("webhook", name, _now_ms(), trigger=said["trigger"], event=said["event"])
         return 200
 
 
 class _Mailbox:
     """A handler for aiosmtpd."""
 
-    def __init__(self, receipts: Receipts) -> None:
+    def __init__(self, receipts: Receipts, pause_s: float) -> None:
         self._receipts = receipts
+        self._pause_s = pause_s
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd calls it so
         headers = BytesHeaderParser().parsebytes(envelope.content)
         [to] = envelope.rcpt_tos
         name, subject = str(headers["Message-ID"]), str(headers["Subject"])
         self._receipts.add("email", name, _now_ms(), to=to, subject=subject)
+        await asyncio.sleep(self._pause_s)
         return "250 2.0.0 taken"
 
 

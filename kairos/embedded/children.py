@@ -1,6 +1,7 @@
 """Child processes that do not outlive us, whatever ends us."""
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys
@@ -15,9 +16,12 @@ def _die_with_parent() -> Callable[[], None] | None:
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl
+    parent = os.getpid()
 
     def ask() -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != parent:  # it died before we asked, and nobody would ever tell
+            os._exit(1)
 
     return ask
 

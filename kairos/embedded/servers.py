@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import redis
@@ -52,13 +52,16 @@ def binary() -> str:
         return found
 
 
-def start(options: Mapping[str, str], data: Path, socket: Path) -> subprocess.Popen[bytes]:
+def start(
+    options: Mapping[str, str], data: Path, socket: Path, keep: Sequence[int] = ()
+) -> subprocess.Popen[bytes]:
     """Start a server on a unix socket, and return when it is there; loading may still go on.
 
     Args:
         options: LOG or LEDGER.
         data: the folder that keeps its data.
         socket: the path of its socket; must be short, unix allows about 100 characters.
+        keep: open file descriptors that it inherits.
     """
     data.mkdir(parents=True, exist_ok=True)
     socket.unlink(missing_ok=True)
@@ -66,7 +69,7 @@ def start(options: Mapping[str, str], data: Path, socket: Path) -> subprocess.Po
     for option, value in {**COMMON, **options, "dir": str(data), "unixsocket": str(socket)}.items():
         arguments += [f"--{option}", value]
     with (data / "server.log").open("ab") as output:
-        return spawn(arguments, output=output)
+        return spawn(arguments, output=output, keep=keep)
 
 
 def wait_for(

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,7 @@ from kairos.settings import DISK_FREE_MB, Collector, Log, Settings
 
 log = structlog.get_logger()
 
+LEAVE_S = 30.0  # until the children of a stack that was killed have ended
 RESTART_S = (0.1, 0.5, 2.0, 5.0)  # pauses before a child that keeps ending is started again
 
 
@@ -101,13 +103,12 @@ class Stack:
     ) -> None:
         self.data = data
         self._programs = programs or {}
-        self._lock = _locked(data)
-        try:
+        with ExitStack() as locks:
+            self._lock = locks.enter_context(_locked(data))
+            self._held = locks.enter_context(_free_of_children(data))
             _keep_clocks_apart(data, replayed=replayed)
             self.listening = _listen(host, port)
-        except StackError:
-            self._lock.close()
-            raise
+            locks.pop_all()  # kept, until `stop`
         self.temp = Path(tempfile.mkdtemp(prefix="kairos-"))
         self.url = f"http://{host}:{self.listening.getsockname()[1]}"
         status = self.temp / "status"
@@ -126,12 +127,13 @@ class Stack:
             status=status,
         )
         self.children: dict[str, _Child] = {}
+        self._note: IO[bytes] | None = None  # to be found by, as long as it is open
 
     def __enter__(self) -> Self:
         """Start everything, and return when it serves."""
         try:
             self._start()
-            running.note(self.data, self.settings)
+            self._note = running.note(self.data, self.settings)
         except BaseException:
             self.stop()
             raise
@@ -148,7 +150,8 @@ class Stack:
 
     def _start(self) -> None:
         for name, options in (("log", servers.LOG), ("ledger", servers.LEDGER)):
-            start = partial(servers.start, options, self.data / name, self._socket(name))
+            held = (self._held.fileno(),)
+            start = partial(servers.start, options, self.data / name, self._socket(name), held)
             self.children[name] = _Child(name, start, self._socket(name).exists)
         for name in ("log", "ledger"):
             process = self.children[name].process
@@ -178,7 +181,7 @@ class Stack:
         (self._status(part)).unlink(missing_ok=True)
         with (self.data / f"{part}.log").open("ab") as output:
             program = self._programs.get(part, [sys.executable, "-m", "kairos", "run", part])
-            return spawn(program, output=output, env=env, keep=keep)
+            return spawn(program, output=output, env=env, keep=(*keep, self._held.fileno()))
 
     def _status(self, part: str) -> Path:
         return self.temp / "status" / f"{part}.json"
@@ -204,13 +207,16 @@ class Stack:
 
     def stop(self) -> None:
         """Stop everything: the door first, the servers last."""
-        (self.data / running.NOTE).unlink(missing_ok=True)
+        if self._note is not None:
+            (self.data / running.NOTE).unlink(missing_ok=True)
+            self._note.close()
         for name in ("collector", "live", "archive", "workers", "log", "ledger"):
             child = self.children.pop(name, None)
             if child is not None:
                 end(child.process)
         self.listening.close()
         shutil.rmtree(self.temp, ignore_errors=True)
+        self._held.close()
         self._lock.close()
 
 
@@ -226,6 +232,29 @@ def _locked(data: Path) -> IO[str]:
             f"{data} is in use by another Kairos; stop it, or choose another --data folder"
         ) from None
     return lock
+
+
+def _free_of_children(data: Path) -> IO[str]:
+    """Lock what every child holds while it lives, once those of a killed stack have let go of it.
+
+    They end by themselves, but a moment later than it did. Two log servers that append to the same
+    files, if only for that moment, would lose events that were acknowledged.
+    """
+    held = (data / "children.lock").open("w")
+    until = time.monotonic() + LEAVE_S
+    while True:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() < until:
+                time.sleep(0.02)
+                continue
+            held.close()
+            raise StackError(
+                f"processes of a stack that was killed still use {data} after {LEAVE_S:.0f} s; "
+                f"end them: `fuser {data / 'children.lock'}` says which"
+            ) from None
+        return held
 
 
 def _keep_clocks_apart(data: Path, *, replayed: bool) -> None:

@@ -18,6 +18,7 @@ from benchmarks.machine import Machine, this_machine
 from benchmarks.quantiles import CURVE, hiccups, quantiles
 from benchmarks.report import Report, described, report
 from benchmarks.throughput import Throughput
+from benchmarks.torture.run import Torture
 
 MACHINE = Machine('a "fast" one', 2, 25.0, "Linux 6", "3.11", "9.1")
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -32,6 +33,11 @@ def idle(*rss: float, what: str = "idle") -> Report:
 def throughput(per_s: float, events: int = 1000) -> Report:
     run = {"events_per_s": per_s, "cpu_us_per_event": 10.0, "events": events}
     return report("throughput", [run], MACHINE, "0.1", "2026-11-25T00:00:00Z")
+
+
+def torture(seconds: float) -> Report:
+    run = {"recovery_p99_s": seconds, "recovery_max_s": seconds, "lost": 0, "wrong": []}
+    return report("torture", [run], MACHINE, "0.1", "2026-11-25T00:00:00Z")
 
 
 def latency(*p99: float) -> Report:
@@ -61,7 +67,8 @@ def test_a_saved_report_reads_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "kind"), [("throughput", Throughput), ("latency", Latency), ("idle", Idle)]
+    ("what", "kind"),
+    [("throughput", Throughput), ("latency", Latency), ("idle", Idle), ("torture", Torture)],
 )
 def test_what_is_compared_is_what_is_measured(what: str, kind: type[msgspec.Struct]) -> None:
     assert set(FIGURES[what]) <= set(kind.__struct_fields__)
@@ -93,7 +100,9 @@ def test_prometheus_reads_its_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "done", [idle(100, 150), throughput(5), latency(9), latency(9, 30)], ids=lambda d: d.what
+    "done",
+    [idle(100, 150), throughput(5), latency(9), latency(9, 30), torture(2)],
+    ids=lambda d: d.what,
 )
 def test_every_report_can_be_drawn_whatever_its_file_is_called(
     done: Report, tmp_path: Path
@@ -119,11 +128,11 @@ def test_a_picture_has_every_run_and_the_median() -> None:
 def test_every_benchmark_has_its_section_of_the_page(tmp_path: Path) -> None:
     page = tmp_path / "RESULTS.md"
     page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
-    for done in (idle(100, 300), throughput(5000), latency(5, 7)):
+    for done in (idle(100, 300), throughput(5000), latency(5, 7), torture(2)):
         results.write(done, page)
         results.write(done, page)
     text = page.read_text(encoding="utf-8")
-    assert text.count("| figure | median | minimum | maximum |") == 3
+    assert text.count("| figure | median | minimum | maximum |") == 4
     assert "Not measured yet" not in text
     assert text.count("| `rss_mb` | 200.00 | 100.00 | 300.00 |") == 1
 
@@ -170,5 +179,5 @@ def test_this_machine_says_what_it_is() -> None:
 
 def test_no_figure_is_hidden_by_a_word_about_the_report() -> None:
     words = set(Report.__struct_fields__)
-    for kind in (Throughput, Latency, Idle):
+    for kind in (Throughput, Latency, Idle, Torture):
         assert not words & set(kind.__struct_fields__)

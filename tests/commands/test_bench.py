@@ -20,7 +20,13 @@ from kairos.embedded.stack import StackError
 from kairos.figures import FiguresError
 
 PNG = b"\x89PNG\r\n\x1a\n"
-RUN = {"cpu_percent": 2.0, "rss_mb": 250.0, "memory": "pss", "processes": 6, "seconds": 1.0}
+RUN: dict[str, Any] = {
+    "cpu_percent": 2.0,
+    "rss_mb": 250.0,
+    "memory": "pss",
+    "processes": 6,
+    "seconds": 1.0,
+}
 
 
 class Scripted:
@@ -184,6 +190,19 @@ class TestBeforeTheFirstRun:
         assert "--profile" in self.refused(capsys, "idle", profile=Path("p"))
         assert "--seconds 3" in self.refused(capsys, "throughput", seconds=3)
 
+    def test_a_torture_that_does_nothing(self, capsys: pytest.CaptureFixture[str]) -> None:
+        said = self.refused(capsys, "torture", kills=0, power_cuts=0)
+        assert "--kills, --power-cuts, --points: one above 0 was expected" in said
+        assert "--kills: 0 or a number" in self.refused(capsys, "torture", kills=-1)
+
+    def test_a_power_cut_without_a_compiler(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("PATH", "/nowhere")
+        said = self.refused(capsys, "torture", power_cuts=3)
+        assert "--power-cuts 3: a power cut needs a C compiler" in said
+        assert "--power-cuts 0" in said
+
     def test_nothing_to_compare_with(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -252,3 +271,15 @@ def test_looking_whether_a_target_can_be_written_leaves_no_trace(
     assert command("idle", runs=1, save=old, prometheus=new) == 1
     assert old.read_text(encoding="utf-8") == "mine"
     assert not new.exists()
+
+
+def test_a_promise_that_did_not_hold_is_said_and_fails(
+    script: Script, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script(1.0, 1.0)
+    assert command("idle", runs=1) == 0
+    monkeypatch.setitem(RUN, "wrong", ["lost: 3"])
+    assert command("idle", runs=1, json=True) == 1
+    said = capsys.readouterr()
+    assert "a promise did not hold: lost: 3" in said.err
+    assert last_line(said.out)["runs"][0]["wrong"] == ["lost: 3"]
