@@ -33,9 +33,12 @@ class SmallDisk:
     def fill(self, leave_mb: float = 0) -> None:
         """Have something else take the disk, up to the last byte where nothing is to be left."""
         with self._filling.open("ab") as file:
-            size = max(0, int((self.free_mb - leave_mb) * MB))
-            with suppress(OSError):  # somebody else took the rest meanwhile
-                os.posix_fallocate(file.fileno(), file.tell(), size or 1)
+            # Others write meanwhile, and what does not fit as a whole is not taken at all.
+            size = int((self.free_mb - (leave_mb or 2)) * MB)
+            if size > 0:
+                os.posix_fallocate(file.fileno(), 0, size)
+                file.seek(0, os.SEEK_END)
+            with suppress(OSError):
                 while not leave_mb:
                     os.write(file.fileno(), bytes(4096))
 

@@ -20,7 +20,7 @@ from events.sources.base import Log
 from flows.open import open_whole
 from kairos.figures import Gauge
 from kairos.settings import Settings
-from profile_state.person import unpack
+from profile_state.stored import unpack
 from profile_state.stores.base import everybody
 from profile_state.stores.redis import RedisStore
 

@@ -23,7 +23,7 @@ from benchmarks.torture.stand import PATIENCE_S, Stand, ended
 from channels.delivery.ledger import listed
 from flows.workspace_folder import read_folder
 from kairos.operators.erasing import erase
-from kairos.parts.live import REPLACED
+from kairos.parts.base import REPLACED
 from kairos.profile.beside import beside
 from triggers.load import hash_of
 

@@ -22,6 +22,10 @@ class CopiesUnusableError(Exception):
     """A file of first copies cannot be read or written; without it copies would count again."""
 
 
+class CopiesBusyError(Exception):
+    """Another process writes into a file of first copies; it may be stopped in the middle of it."""
+
+
 class Disk:
     """The files of one partition, in a folder of its own.
 
@@ -61,6 +65,7 @@ class Disk:
         """Keep first copies. Where one is known already, the older one stays.
 
         Raises:
+            CopiesBusyError: another process writes; they may be kept in part, which does no harm.
             CopiesUnusableError: the disk is full or broken.
         """
         parts: dict[str, list[Seen]] = {}
@@ -72,6 +77,8 @@ class Disk:
                     self._files[name] = _opened(self._folder / f"{name}{SUFFIX}")
                 self._files[name].add(part)
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                raise CopiesBusyError(str(error)) from error
             raise self._unusable(error) from error
 
     def find(self, keys: Iterable[bytes]) -> dict[bytes, int]:
@@ -92,15 +99,14 @@ class Disk:
             raise self._unusable(error) from error
         return found
 
-    def sync(self) -> None:
-        """Bring everything that was added onto the disk itself.
+    def sync(self) -> bool:
+        """Bring everything that was added onto the disk itself; say whether that was possible now.
 
         Raises:
             CopiesUnusableError: the disk is full or broken.
         """
         try:
-            for file in self._files.values():
-                file.sync()
+            return all(file.sync() for file in self._files.values())
         except sqlite3.Error as error:
             raise self._unusable(error) from error
 

@@ -23,7 +23,8 @@ class File:
     """A table of first copies by key; keeps the older of two under one key."""
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
+        # Who waits for a lock holds up everybody; who has it may be a stopped process.
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
         # A commit survives a crash of the process at once; one of the machine from `sync` on.
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
@@ -39,9 +40,13 @@ class File:
         self._filters[-1].add(halves(keys))
 
     def add(self, copies: Sequence[Seen]) -> None:
-        """Keep copies, in one transaction."""
+        """Keep copies, in one transaction.
+
+        Raises:
+            sqlite3.OperationalError: SQLITE_BUSY where another process writes; nothing is kept.
+        """
         rows = sorted((c.key, c.digest, c.offset.entry, c.offset.nth) for c in copies)
-        self._db.execute("BEGIN")
+        self._db.execute("BEGIN IMMEDIATE")
         self._db.executemany("INSERT OR IGNORE INTO copies VALUES (?, ?, ?, ?)", rows)
         self._db.execute("COMMIT")
         self._know([row[0] for row in rows])
@@ -62,9 +67,10 @@ class File:
                 found[key] = packed(Offset(entry, nth), digest)
         return found
 
-    def sync(self) -> None:
-        """Bring everything onto the disk itself."""
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    def sync(self) -> bool:
+        """Bring everything onto the disk itself; say whether that was possible now."""
+        busy, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
 
     def close(self) -> None:
         """Close it."""

@@ -1,6 +1,6 @@
 """Moves the oldest first copies from memory and ledger to the disk, a few at a time."""
 
-from profile_state.copies.disk import Disk
+from profile_state.copies.disk import CopiesBusyError, Disk
 from profile_state.stores.base import Outputs, Store
 
 ROWS = 4  # of the ledger in one step: about a millisecond
@@ -48,13 +48,15 @@ class Mover:
             return False
         rows = self._store.oldest_copies(self._moved, ROWS)
         copies = [copy for row in rows for copy in row]
-        self._disk.add(copies)
+        try:
+            self._disk.add(copies)
+        except CopiesBusyError:
+            return False  # an engine that was replaced is stopped in the middle of it: not now
         for copy in copies:
             first_seen.pop(copy.key, None)
         self._moved += len(rows)
         self._copies += len(copies)
-        if self._copies >= self._sync:
-            self._disk.sync()
+        if self._copies >= self._sync and self._disk.sync():
             self._disk.expire(now)
             self._store.put(Outputs(moved=self._moved))
             self.restart()

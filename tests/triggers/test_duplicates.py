@@ -1,6 +1,9 @@
 """Copies of events: counted once, however late they come and wherever their first copy is kept."""
 
 import random
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -178,6 +181,33 @@ def test_what_was_moved_leaves_the_ledger_after_it_is_on_disk(tmp_path: Path) ->
     assert (len(held), len(store.shelf.seen)) == (2, 2)
     assert not moving.step(held, DAY)
     assert len(disk.find([copy.key for copy in copies])) == 8
+
+
+@pytest.mark.parametrize("holds", ["BEGIN IMMEDIATE", "BEGIN; SELECT * FROM copies"])
+def test_what_a_stopped_process_holds_is_moved_later_and_nobody_waits(
+    tmp_path: Path, holds: str
+) -> None:
+    store = MemoryStore(Shelf())
+    store.own()
+    copies = [Seen(Offset(n, 0), bytes([n]) * 16, b"d" * 8, time=DAY) for n in range(12)]
+    held = {copy.key: packed(copy.offset, copy.digest) for copy in copies}
+    for copy in copies:
+        store.put(Outputs(seen=[copy]))
+    moving = mover.Mover(store, Disk(tmp_path), 0, sync=8)
+    assert moving.step(held, DAY)
+    [path] = tmp_path.glob("*.sqlite")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        for part in holds.split(";"):
+            other.execute(part).fetchone()
+        began = time.monotonic()
+        moving.step(held, DAY)
+        assert time.monotonic() - began < 1, "nobody waits for a lock"
+        assert len(store.shelf.seen) == 12, "what is not safe from a power cut stays in the ledger"
+        other.execute("ROLLBACK")
+    while held:
+        moving.step(held, DAY)
+    assert len(store.shelf.seen) < 12
+    assert len(Disk(tmp_path).find([copy.key for copy in copies])) == 12
 
 
 def test_a_broken_disk_is_said_in_words(tmp_path: Path) -> None:
