@@ -25,6 +25,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1  # of the workload
     events: int = 400_000  # throughput: how many the log holds
     rate: int = 10_000  # latency: events a second
+    people: int = 1_000_000  # scale: how many there are
     kills: int = 50  # torture
     power_cuts: int = 10  # torture
     points: int = 0  # torture: how many times at each crash point

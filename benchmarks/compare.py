@@ -11,6 +11,7 @@ from benchmarks.report import Report
 FIGURES: Mapping[str, Mapping[str, bool]] = {
     "throughput": {"events_per_s": True, "cpu_us_per_event": False},
     "latency": {"p50_ms": False, "p99_ms": False, "p999_ms": False, "hiccup_p99_ms": False},
+    "scale": {"cost_ratio": False, "bytes_per_hot_profile": False, "bytes_per_cold_profile": False},
     "idle": {"cpu_percent": False, "rss_mb": False},
     "torture": {"recovery_p99_s": False},
 }
@@ -18,6 +19,7 @@ FIGURES: Mapping[str, Mapping[str, bool]] = {
 QUESTION: Mapping[str, tuple[str, ...]] = {
     "throughput": ("events",),
     "latency": ("rate", "seconds"),
+    "scale": ("people",),
     "idle": (),
     "torture": ("kills", "power_cuts"),
 }

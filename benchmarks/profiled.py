@@ -35,8 +35,8 @@ def profile(events: int, seed: int = 1) -> str:
     structlog.configure(processors=[structlog.processors.KeyValueRenderer()])
     with tempfile.TemporaryDirectory(prefix="kairos-") as folder, ExitStack() as opened:
         data = Path(folder)
-        log_url = opened.enter_context(_server("log", servers.LOG, data))
-        ledger_url = opened.enter_context(_server("ledger", servers.LEDGER, data))
+        log_url = opened.enter_context(server("log", servers.LOG, data))
+        ledger_url = opened.enter_context(server("ledger", servers.LEDGER, data))
         log = opened.enter_context(closing(ValkeyLog(f"valkey://{log_url}?name=log")))
         store = opened.enter_context(closing(RedisStore(f"unix://{ledger_url}")))
         engine = Engine(log, store, addresses(), clock=_now_ms, monotonic=time.monotonic)
@@ -59,7 +59,8 @@ def _drain(engine: Engine, last: int) -> None:
 
 
 @contextmanager
-def _server(name: str, options: Mapping[str, str], data: Path) -> Iterator[Path]:
+def server(name: str, options: Mapping[str, str], data: Path) -> Iterator[Path]:
+    """Run a server of the stack alone; yields its socket."""
     socket = data / f"{name}.sock"
     process: subprocess.Popen[bytes] = servers.start(options, data / name, socket)
     try:

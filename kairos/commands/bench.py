@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from benchmarks import asked, idle, latency, plots, throughput
+from benchmarks import asked, idle, latency, plots, scale, throughput
 from benchmarks.base import AskedError, Benchmark, Options
 from benchmarks.bed import BenchError, in_words
 from benchmarks.compare import beside, compared, too_bad
@@ -22,10 +22,11 @@ from kairos.embedded.servers import ServerError
 from kairos.embedded.stack import StackError
 from kairos.say import as_json, failed
 
-What = Literal["throughput", "latency", "idle", "torture"]
+What = Literal["throughput", "latency", "scale", "idle", "torture"]
 BENCHMARKS: dict[What, Benchmark] = {
     "throughput": throughput,
     "latency": latency,
+    "scale": scale,
     "idle": idle,
     "torture": torture,
 }
@@ -50,6 +51,7 @@ def command(
     seconds: float | None = None,
     rate: int = 10_000,
     events: int = 400_000,
+    people: int = 1_000_000,
     kills: int = 50,
     power_cuts: int = 10,
     points: int = 0,
@@ -75,7 +77,7 @@ def command(
     ----------
     what
         throughput: the engine drains a log. latency: from the scheduled send to the worker's
-        hands. idle: what the stack costs while nothing happens. torture: what kills and power cuts
+        hands. scale: what an event costs where there are many people. idle: what the stack costs while nothing happens. torture: what kills and power cuts
         cost.
     runs
         How many times; the median counts. 5, and 1 of the torture, where nothing is said.
@@ -85,6 +87,8 @@ def command(
         Events a second, for latency.
     events
         How many, for throughput.
+    people
+        How many, for scale; a hundredth of them is the other size.
     kills
         For torture: how many parts are killed at random instants.
     power_cuts
@@ -113,6 +117,7 @@ def command(
     options = Options(
         seed=seed,
         events=events,
+        people=people,
         rate=rate,
         kills=kills,
         power_cuts=power_cuts,
@@ -153,6 +158,7 @@ def _check_numbers(
         ("--runs", runs),
         ("--rate", options.rate),
         ("--events", options.events),
+        ("--people", options.people),
         ("--tolerance", tolerance),
     ):
         asked.above_zero(option, value)

@@ -1,8 +1,10 @@
 """Each benchmark once, in a short form, on a real stack. Nothing here asserts how fast it is."""
 
+import orjson
 import pytest
 
-from benchmarks import idle, latency, profiled, throughput
+from benchmarks import idle, latency, profiled, scale, throughput
+from benchmarks.workload import Call
 
 
 def test_throughput_ends_with_the_oracles_facts() -> None:
@@ -52,6 +54,27 @@ def test_idle_counts_every_process_and_what_supervises_them() -> None:
     assert found.rss_mb == pytest.approx(sum(found.rss_mb_of.values()), abs=0.5)
     assert found.rss_mb > 50
     assert found.cpu_percent >= 0
+
+
+def test_scale_keeps_everybody_in_memory_and_lets_as_many_act_a_second() -> None:
+    found = scale.measure(people=4_000)
+    assert (found.few, found.people, found.events) == (40, 4_000, scale.SECONDS * 100)
+    assert found.cost_ratio == found.cpu_us_per_event_many / found.cpu_us_per_event_few > 0
+    assert found.bytes_per_hot_profile > 500
+    assert 200 < found.bytes_per_cold_profile < 5_000
+
+
+def test_the_crowd_acts_in_turn_and_others_each_second() -> None:
+    crowd = scale.Crowd(1, 90)
+    assert len(_actors(crowd.once_each(0, 90))) == 90
+    seconds = [_actors(crowd.second(nth, 40, 90)) for nth in range(2)]
+    assert [len(actors) for actors in seconds] == [40, 40]
+    assert not seconds[0] & seconds[1]
+
+
+def _actors(calls: list[Call]) -> set[str]:
+    bodies = [orjson.loads(call.body) for call in calls]
+    return {body.get("userId") or body["anonymousId"] for body in bodies}
 
 
 def test_a_profile_names_functions_of_the_engine() -> None:

@@ -17,6 +17,7 @@ from benchmarks.latency import Latency
 from benchmarks.machine import Machine, this_machine
 from benchmarks.quantiles import CURVE, hiccups, quantiles
 from benchmarks.report import Report, described, report
+from benchmarks.scale import Scale
 from benchmarks.throughput import Throughput
 from benchmarks.torture.run import Torture
 
@@ -68,7 +69,13 @@ def test_a_saved_report_reads_back() -> None:
 
 @pytest.mark.parametrize(
     ("what", "kind"),
-    [("throughput", Throughput), ("latency", Latency), ("idle", Idle), ("torture", Torture)],
+    [
+        ("throughput", Throughput),
+        ("latency", Latency),
+        ("scale", Scale),
+        ("idle", Idle),
+        ("torture", Torture),
+    ],
 )
 def test_what_is_compared_is_what_is_measured(what: str, kind: type[msgspec.Struct]) -> None:
     assert set(FIGURES[what]) <= set(kind.__struct_fields__)
