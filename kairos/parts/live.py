@@ -9,7 +9,7 @@ import structlog
 from events.archive.folder import ArchiveError
 from events.record import NewerError
 from events.sources.base import Log, LogUnavailableError
-from flows import live
+from flows import asked, live
 from flows.bounds import MB, Bounds
 from flows.engine import Engine
 from flows.open import open_whole
@@ -66,6 +66,12 @@ def main(settings: Settings) -> int:
     reporter: Reporter | None = None
     room = threading.Thread(target=_make_room, args=(engine, settings, stop), daemon=True)
     room.start()
+    readers = threading.Thread(
+        target=asked.listen,
+        args=(settings.ledger, engine.partition, engine.hurry, stop),
+        daemon=True,
+    )
+    readers.start()
     try:
         while not stop.is_set():
             try:

@@ -1,7 +1,7 @@
 """Beside a running engine: its log, and its ledger, read without becoming its writer.
 
-The engine writes behind by a second or two. So a reader first waits until the ledger has
-everything that the log had when it was asked.
+The engine writes behind by a second or two. So a reader first asks it not to wait, and then waits
+until the ledger has everything that the log had when it was asked.
 """
 
 import time
@@ -25,6 +25,7 @@ from triggers.load import load
 from triggers.state import State
 
 PATIENCE_S = 3.0  # until what there is gets shown, with a word about what is missing
+LOOK_S = 0.005  # between looks at how far the ledger is
 TRIES = 5  # to read people while the engine writes them
 
 
@@ -42,11 +43,14 @@ class Beside:
     def caught_up(self, entry: int | None = None, patience_s: float = PATIENCE_S) -> bool:
         """Wait until the ledger has an entry, by default the newest; False where it takes too long."""
         entry = self.log.last(0) if entry is None else entry
+        if self.store.peek().offset.entry >= entry:
+            return True
+        self.store.ask(entry)
         until = time.monotonic() + patience_s
         while self.store.peek().offset.entry < entry:
             if time.monotonic() > until:
                 return False
-            time.sleep(0.02)
+            time.sleep(LOOK_S)
         return True
 
     def workspace(self, mark: Mark) -> Workspace | None:

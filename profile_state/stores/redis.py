@@ -33,6 +33,7 @@ from profile_state.stores.base import (
     Recovered,
 )
 
+ASKED_S = 10  # how long a reader's wish is worth knowing
 DUE = 5_000  # people in one read of who is due: a few ms of the server's time
 WITHDRAWN_MS = 90 * 86_400_000  # as long as an activation may still be sent
 _ROW = struct.Struct(">I16s8s")  # place in the entry, key, digest
@@ -201,6 +202,28 @@ class RedisStore:
         """Count the set of everybody."""
         with _answering():
             return int(self._client.zcard(self.key("people")))
+
+    # What readers ask of the engine.
+
+    def ask(self, entry: int) -> None:
+        """Ask the engine to write behind what it knows up to an entry of the log, soon.
+
+        Raises:
+            LedgerLostError: the ledger does not answer.
+        """
+        with _answering():
+            self._client.rpush(self.key("asked"), entry)
+            self._client.expire(self.key("asked"), ASKED_S)  # where no engine runs
+
+    def asked(self, wait_s: float) -> int | None:
+        """Return the next entry that a reader wants to see, None where none asks in time.
+
+        Raises:
+            LedgerLostError: the ledger does not answer.
+        """
+        with _answering():
+            found = cast("Any", self._client.blpop([self.key("asked")], wait_s))
+        return None if found is None else int(found[1])
 
     # Writing.
 

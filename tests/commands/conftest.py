@@ -47,7 +47,7 @@ class Site:
         return said
 
     def settle(self) -> None:
-        """Wait until the ledger has all that was sent: up to two seconds, so do it rarely."""
+        """Wait until the ledger has all that was sent."""
         with beside(self.stack.settings) as engine:
             assert engine.caught_up(patience_s=15)
 
