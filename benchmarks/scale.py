@@ -2,13 +2,16 @@
 
 The same load twice: of a few people, and of many, all of them in memory. As many different people
 act a second in both, each for the second to fourth time in their life; so what differs is how many
-others there are. The engine runs in this process, over a real log and a real ledger, and what is
-measured is its CPU, from the first read until everything is stored.
+others there are. The engine runs over a real log and a real ledger, in a process that is new for
+each run, since one that held people before has room for others; what is measured is its CPU, from
+the first read until everything is stored.
 """
 
 import gc
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,6 +24,8 @@ import redis
 
 from benchmarks import encoded, marketing
 from benchmarks.base import Options
+from benchmarks.bed import BenchError
+from benchmarks.child import program
 from benchmarks.processes import memory_bytes
 from benchmarks.profiled import server
 from benchmarks.properties import addresses
@@ -76,16 +81,27 @@ def told(found: dict[str, Any]) -> str:
 
 
 def measure(people: int, seed: int = 1) -> Scale:
-    """Run once.
+    """Run once, in a process of its own.
 
     Args:
         people: in the large run; the small one has a hundredth.
         seed: of the load.
+
+    Raises:
+        BenchError: that process failed; it has said why.
     """
+    asked = program("scale", str(people), str(seed))
+    done = subprocess.run(asked, stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        raise BenchError(f"the process that measures ended with code {done.returncode}")
+    return msgspec.json.decode(done.stdout.splitlines()[-1], type=Scale)
+
+
+def _measured(people: int, seed: int) -> Scale:
     few = max(1, people // FEW)
     active = min(ACTIVE, few)
-    small = [_cost(few, active, 1, seed + nth)[0] for nth in range(SECONDS)]
     many, hot, cold = _cost(people, active, SECONDS, seed)
+    small = [_cost(few, active, 1, seed + nth)[0] for nth in range(SECONDS)]
     one = statistics.median(small)
     return Scale(
         cost_ratio=many / one,
@@ -189,3 +205,7 @@ class _Run:
         took = time.process_time() - began
         self._log.trim(0, last)
         return took
+
+
+if __name__ == "__main__":
+    print(msgspec.json.encode(_measured(int(sys.argv[1]), int(sys.argv[2]))).decode())
