@@ -1,6 +1,7 @@
 """A person as the ledger has them: one value, the whole person and the differences since.
 
-version byte, then parts: how many bytes (4, the highest first), MessagePack
+A version byte stands first, then come the parts, each as its length (4 bytes, the highest first) and
+MessagePack.
 """
 
 import struct
@@ -56,13 +57,16 @@ def pack(person: Person) -> bytes:
         sorted(person.shared),
         person.seen,
     )
-    packed = _encoder.encode(stored)
-    return b"".join((bytes((VERSION,)), _LENGTH.pack(len(packed)), packed))
+    return bytes((VERSION,)) + _part(stored)
 
 
 def pack_difference(person: Person) -> bytes:
     """Encode what is different since the person was written; it stands behind what is stored."""
-    packed = _encoder.encode(difference.of(person))
+    return _part(difference.of(person))
+
+
+def _part(said: _Stored | Difference) -> bytes:
+    packed = _encoder.encode(said)
     return _LENGTH.pack(len(packed)) + packed
 
 

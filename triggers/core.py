@@ -225,29 +225,26 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     if person is None:
         return
     person.seen = state.now
+    memberships.adopt(work, person)
     workspace = state.workspace
-    if workspace is not None and (
-        person.version != workspace.hash or person.slots is not workspace.slots
-    ):
-        memberships.adopt(work, person)
     human = MACHINE not in event.flags
     counts = human and not too_old
     occurs = counts and not event.import_id  # nothing occurs from history
-    named = UNREMEMBERED
+    folding = UNREMEMBERED
     if workspace is not None:
-        named = workspace.fold.get(event.name, UNREMEMBERED)
-    folding = named if counts else UNREMEMBERED
+        folding = workspace.fold.get(event.name, UNREMEMBERED)
+    counting = folding if counts else UNREMEMBERED
     leaf = person.leaves[event.leaf]
-    let_go = fold(leaf, event, folding, state.now)
+    let_go = fold(leaf, event, counting, state.now)
     if let_go or event.name in STATEMENTS:
         person.whole = True
     elif not person.whole:
-        person.touch(event, named.differ)
+        person.touch(event, folding.differ)
     if not too_old:  # nobody remembers whether it is a copy, so it must not matter
         leaf.total += 1
     if len(person.leaves) > 1:
         fold_statements(person.view, event)
-        folding.add(person.view.cells, event, state.now)
+        counting.add(person.view.cells, event, state.now)
         if let_go and workspace is not None:
             person.refresh(workspace.slots)
     if event.name in STATEMENTS:

@@ -167,40 +167,37 @@ def _kept(fields: tuple[str, ...] | None) -> str:
     return f"{{f: e[f] for f in {fields!r} if f in e}}" if fields else "{}"
 
 
-# What is different of a cell, by its kind; {key} is the slot's.
-_PART = [
-    "    n = bisect_left({entries}, {place})",
-    "    if n < len({entries}): parts[{key}] = n, {entries}[n:]",
-]
-_DIFFERENT = {
-    "times": [line.replace("{entries}", "v").replace("{place}", "since") for line in _PART],
-    "events": [line.replace("{entries}", "v").replace("{place}", "place") for line in _PART],
-    "amounts": [
-        line.replace("{entries}", "v.entries").replace("{place}", "place") for line in _PART
-    ],
-    "distinct": ["    parts[{key}] = part(v, since)"],
-}
-_SPLIT = [
-    "    w = split_parts(v, since)",
-    "    if w is None: cells[{key}] = v",
-    "    else: found.splits[{key}] = w",
-]
+# Where the entries of a cell in order of time are, and what an instant is compared with there.
+_IN_ORDER = {"times": ("v", "since"), "events": ("v", "place"), "amounts": ("v.entries", "place")}
 
 
 def differ_body(slots: list[Slot]) -> list[str]:
     """Write what is different of one event name's cells: `c` cells, `since`, `found`."""
-    body = ["cells, parts, place = found.cells, found.parts, (since,)"]
+    body = ["cells, parts, splits, place = found.cells, found.parts, found.splits, (since,)"]
     for slot in slots:
-        kind = slot.kind
-        if kind == "newest" and slot.by is not None:
-            kind = "distinct"  # kept alike: by value, when that was last
-        elif slot.by is not None and kind in _DIFFERENT:
-            kind = "split"
-        lines = _SPLIT if kind == "split" else _DIFFERENT.get(kind, ["    cells[{key}] = v"])
         key = repr(slot.key)
-        body += [f"v = c.get({key})", "if v is not None:"]
-        body += [line.format(key=key) for line in lines]
+        lines = [line.replace("{key}", key) for line in _different(slot)]
+        body += [f"v = c.get({key})", "if v is not None:", *(f"    {line}" for line in lines)]
     return body
+
+
+def _different(slot: Slot) -> list[str]:
+    # By value, when that was last: the newest instants of a split are kept as distinct values are.
+    if (slot.kind, slot.by is None) in (("distinct", True), ("newest", False)):
+        return ["parts[{key}] = part(v, since)"]
+    if slot.kind not in _IN_ORDER and slot.kind != "distinct":
+        return ["cells[{key}] = v"]
+    if slot.by is not None:
+        return [
+            "w = split_parts(v, since)",
+            "if w is None: cells[{key}] = v",
+            "else: splits[{key}] = w",
+        ]
+    entries, instant = _IN_ORDER[slot.kind]
+    return [
+        f"n = bisect_left({entries}, {instant})",
+        f"if n < len({entries}): parts[{{key}}] = n, {entries}[n:]",
+    ]
 
 
 def sequence_name(nth: int) -> str:

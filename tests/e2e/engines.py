@@ -1,8 +1,6 @@
 """Engines as processes of their own over one log and one ledger, without the rest of the stack."""
 
-import os
 import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -17,7 +15,7 @@ from events.sources.valkey import connect
 from kairos.embedded import servers
 from kairos.embedded.children import end
 from kairos.settings import Log, Settings
-from tests.e2e.stacks import eventually, workspace
+from tests.e2e.stacks import eventually, part, workspace
 from tests.shop import WORKSPACE, an_event
 from triggers import activation
 from triggers.activation import Activation
@@ -73,14 +71,7 @@ class Engines:
             copies=self._folder / f"{name}.copies",
             status=status,
         )
-        env = {k: v for k, v in os.environ.items() if not k.startswith("KAIROS_")}
-        with (self._folder / f"{name}.log").open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "kairos", "run", "live"],
-                env=env | settings.to_env(),
-                stdout=output,
-                stderr=output,
-            )
+        process = part("live", settings, self._folder / f"{name}.log")
         self.started.append(process)
         assert eventually((status / "live.json").exists), self.said(process)
         return process

@@ -1,5 +1,8 @@
 """What tests of a whole stack share: a client, somebody who watches, and patience."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +14,7 @@ import httpx
 
 from collector.keys import first_keys
 from kairos.embedded.stack import Stack
+from kairos.settings import Settings
 
 PATIENCE_S = 30
 
@@ -43,6 +47,18 @@ def watched(stack: Stack) -> Iterator[None]:
     finally:
         done.set()
         watching.join()
+
+
+def part(name: str, settings: Settings, log: Path) -> subprocess.Popen[bytes]:
+    """Start one part as a process of its own, which writes its log into a file."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("KAIROS_")}
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "kairos", "run", name],
+            env=env | settings.to_env(),
+            stdout=output,
+            stderr=output,
+        )
 
 
 def server_key(data: Path) -> str:

@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -19,7 +18,7 @@ from kairos.demo.receipts import Receipts
 from kairos.parts.base import REPLACED
 from kairos.settings import Log, Settings
 from tests.channels.doubles import activation
-from tests.e2e.stacks import eventually
+from tests.e2e.stacks import eventually, part
 from triggers.activation import encode
 
 SENDS = int(os.environ.get("KAIROS_SENDS", "1000"))
@@ -41,15 +40,8 @@ class Workers:
         self.started: list[subprocess.Popen[bytes]] = []
 
     def start(self, slots: tuple[int, int]) -> subprocess.Popen[bytes]:
-        env = {k: v for k, v in os.environ.items() if not k.startswith("KAIROS_")}
         settings = msgspec.structs.replace(self._settings, slots=slots)
-        with (self._folder / f"worker{len(self.started)}.log").open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "kairos", "run", "workers"],
-                env=env | settings.to_env(),
-                stdout=output,
-                stderr=output,
-            )
+        process = part("workers", settings, self._folder / f"worker{len(self.started)}.log")
         self.started.append(process)
         return process
 
