@@ -18,7 +18,7 @@ from flows.open import open_log, open_whole
 from kairos.commands.doctor import command
 from kairos.embedded.stack import Stack, StackError
 from kairos.example import example
-from kairos.settings import Settings
+from kairos.settings import Settings, Upkeep
 
 EVENTS = 300
 PATIENCE_S = 60
@@ -43,7 +43,7 @@ def hashes(data: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
 
 
 def started(data: Path) -> Stack:
-    stack = Stack(data, example())
+    stack = Stack(data, example(), upkeep=Upkeep(checkpoint_s=0))
     stack.settings = msgspec.structs.replace(stack.settings, archive_s=1)
     return stack
 
