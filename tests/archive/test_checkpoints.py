@@ -267,9 +267,20 @@ def test_what_must_go_and_cannot_is_said_once(tmp_path: Path, empty: Ledger) -> 
     assert [line["log_level"] for line in said] == ["warning"]
 
 
+def nobody_follows(found: Ledger) -> None:
+    found.client.acl_setuser(
+        "default",
+        enabled=True,
+        nopass=True,
+        keys=["*"],
+        categories=["+@all"],
+        commands=["-sync"],
+    )
+
+
 def test_a_server_that_lets_nobody_follow_it_is_told_in_words(tmp_path: Path) -> None:
     with ledger() as found:
-        found.client.execute_command("ACL", "SETUSER", "default", "-sync")
+        nobody_follows(found)
         there = Installation(tmp_path, MemoryLog(clock=lambda: NOW), found)
         with pytest.raises(CheckpointError, match=r"gives no snapshot: .*SYNC"):
             make(there.settings, NOW)
@@ -282,8 +293,10 @@ def test_over_tcp_with_a_password_as_over_a_socket(tmp_path: Path) -> None:
         port = free.getsockname()[1]
     options = {"port": str(port), "bind": "127.0.0.1", "repl-diskless-sync": "no"}
     with ledger(**options) as found:
-        found.client.execute_command("ACL", "SETUSER", "kairos", "on", ">word", "~*", "&*", "+@all")
-        found.client.execute_command("ACL", "SETUSER", "default", "-sync")
+        found.client.acl_setuser(
+            "kairos", enabled=True, passwords=["+word"], keys=["*"], categories=["+@all"]
+        )
+        nobody_follows(found)
         log, _ = run_through(40)
         there = Installation(tmp_path, log, found)
         there.archived()

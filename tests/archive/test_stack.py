@@ -1,4 +1,8 @@
-"""R14 with the real processes: the log forgets, the ledger is wiped, and everybody is as before."""
+"""R14 with the real processes: the log forgets, the ledger is wiped, and everybody is as before.
+
+First from the first entry on; then from a checkpoint, when what came before it has left the
+archive as well.
+"""
 
 import json
 import shutil
@@ -12,9 +16,11 @@ import msgspec
 import pytest
 import redis
 
+from channels.delivery.ledger import listed
 from collector.keys import first_keys
 from events.archive.folder import Archive
 from flows.open import open_log, open_whole
+from kairos.commands.archive import checkpoint
 from kairos.commands.doctor import command
 from kairos.embedded.stack import Stack, StackError
 from kairos.example import example
@@ -42,8 +48,28 @@ def hashes(data: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
     return said
 
 
-def started(data: Path) -> Stack:
-    stack = Stack(data, example(), upkeep=Upkeep(checkpoint_s=0))
+def post(stack: Stack, key: str, first: int, last: int) -> None:
+    for n in range(first, last, 50):
+        batch = [
+            {
+                "type": "track",
+                "event": "product_viewed",
+                "userId": f"u{m % 20}",
+                "messageId": f"m{m}",
+            }
+            for m in range(n, n + 50)
+        ]
+        sent = httpx.post(f"{stack.url}/v1/batch", json={"batch": batch}, auth=(key, ""))
+        assert sent.status_code == 200
+
+
+def same(one: dict[str, object], other: dict[str, object]) -> bool:
+    names = ("facts", "decisions", "people", "leaves")
+    return [one[n] for n in names] == [other[n] for n in names]
+
+
+def started(data: Path, retain_ms: int | None = None) -> Stack:
+    stack = Stack(data, example(), upkeep=Upkeep(0, retain_ms))
     stack.settings = msgspec.structs.replace(stack.settings, archive_s=1)
     return stack
 
@@ -54,18 +80,7 @@ def test_r14_the_embedded_ledger_is_rebuilt_from_archive_and_log(
     key = first_keys(tmp_path / "keys.json", "2026-11-25T00:00:00Z")["server"]
     archive = Archive(tmp_path / "archive", 0)
     with started(tmp_path) as stack:
-        for n in range(0, EVENTS, 50):
-            batch = [
-                {
-                    "type": "track",
-                    "event": "product_viewed",
-                    "userId": f"u{m % 20}",
-                    "messageId": f"m{m}",
-                }
-                for m in range(n, n + 50)
-            ]
-            sent = httpx.post(f"{stack.url}/v1/batch", json={"batch": batch}, auth=(key, ""))
-            assert sent.status_code == 200
+        post(stack, key, 0, EVENTS)
         with closing(open_log(stack.settings.log)) as log:
             wait(lambda: stored(stack.settings) and archive.last == log.last(0))
             log.trim(0, archive.last + 1)
@@ -80,16 +95,31 @@ def test_r14_the_embedded_ledger_is_rebuilt_from_archive_and_log(
         with redis.Redis.from_url(stack.settings.ledger) as ledger:
             messages = ledger.xlen("activations:{p0}")
     shutil.rmtree(tmp_path / "ledger")
-    with started(tmp_path) as stack:
+    with started(tmp_path, retain_ms=1) as stack:
         wait(lambda: stored(stack.settings))
-        after = hashes(tmp_path, capsys)
+        assert same(hashes(tmp_path, capsys), before)
         with redis.Redis.from_url(stack.settings.ledger) as ledger:
             assert ledger.xlen("activations:{p0}") <= messages
             assert ledger.hget("counts:{p0}", "applied") == b"%d" % EVENTS
-    assert {n: after[n] for n in ("facts", "people", "leaves")} == {
-        n: before[n] for n in ("facts", "people", "leaves")
-    }
-    assert after["decisions"] == before["decisions"]
+        assert checkpoint(data=tmp_path, json=True) == 0
+        said = json.loads(capsys.readouterr().out.splitlines()[-1])
+        post(stack, key, EVENTS - 50, EVENTS + 50)  # half of them are copies
+        with closing(open_log(stack.settings.log)) as log:
+            wait(lambda: stored(stack.settings) and archive.last == log.last(0))
+            wait(lambda: archive.start > -1)
+            assert archive.start <= said["entry"], "what the checkpoint does not cover is there"
+            log.trim(0, archive.last + 1)
+        before = hashes(tmp_path, capsys)
+        messages = len(listed(tmp_path / "deliveries", "delivered"))
+    shutil.rmtree(tmp_path / "ledger")
+    shutil.rmtree(tmp_path / "copies")
+    with started(tmp_path) as stack:
+        wait(lambda: stored(stack.settings))
+        assert "restored, reading on from there" in (tmp_path / "live.log").read_text()
+        assert same(hashes(tmp_path, capsys), before)
+        with redis.Redis.from_url(stack.settings.ledger) as ledger:
+            assert ledger.hget("counts:{p0}", "applied") == b"%d" % (EVENTS + 50)
+        assert len(listed(tmp_path / "deliveries", "delivered")) == messages
 
 
 def test_without_its_past_an_engine_does_not_start_and_says_what_is_missing(
