@@ -86,6 +86,12 @@ def make(settings: Settings, now: int, partition: int = 0) -> Made:
 def _made(settings: Settings, kept: Checkpoints, work: Path, now: int, partition: int) -> Made:
     keys = Keys(partition)
     folder = settings.copies / f"p{partition}"
+    if not folder.is_dir():
+        raise CheckpointError(
+            f"{folder}, the folder of the engine's first copies, is not there, and a checkpoint "
+            "without it would let copies count again; name it in KAIROS_COPIES, and let whoever "
+            "makes checkpoints reach it"
+        )
     files = {path.stem for path in folder.glob(f"*{SUFFIX}")}
     with (work / SNAPSHOT).open("wb") as file:
         size = receive(settings.ledger, file)

@@ -17,6 +17,7 @@ LEDGER: Mapping[str, str] = {
     "appendfsync": "everysec",
     "maxmemory": "4gb",
     "repl-diskless-sync-delay": "0",  # who asks for a snapshot is alone in it
+    "repl-backlog-ttl": "1",  # and does not come back for what was written meanwhile
 }
 
 # `noeviction`: a server that forgets what it has acknowledged is worse than one that says no.

@@ -42,13 +42,13 @@ class Ledger:
 
     def everything(self) -> Any:
         """All that a checkpoint is to hold, in a form that compares."""
-        found = [tuple(one) for one in commands(self.client, KEYS) if one[0] != "MSET"]
-        strings = {
-            key: self.client.get(key)
-            for prefix in KEYS.prefixes
-            for key in self.client.scan_iter(match=prefix + b"*")
-        }
-        return sorted(found, key=repr), strings, self.client.hgetall(KEYS.mark)
+        found = [tuple(one) for one in commands(self.client, KEYS)]
+        strings: dict[Any, Any] = {}
+        for one in found:
+            if one[0] == "MSET":
+                strings |= zip(one[1::2], one[2::2], strict=True)
+        rest = sorted((one for one in found if one[0] != "MSET"), key=repr)
+        return rest, strings, self.client.hgetall(KEYS.mark)
 
     def foreign(self) -> set[bytes]:
         """Keys of which no checkpoint would know what they are."""
@@ -94,6 +94,7 @@ class Installation(NamedTuple):
 
     @property
     def settings(self) -> Settings:
+        (self.folder / "copies" / "p0").mkdir(parents=True, exist_ok=True)  # as an engine does
         return Settings(
             ledger=self.ledger.url, archive=self.folder / "archive", copies=self.folder / "copies"
         )

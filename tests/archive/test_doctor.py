@@ -8,10 +8,10 @@ import structlog
 from events.archive.accepted import Accepted, accept
 from kairos.doctor.archive import findings
 from kairos.settings import Log, Settings, Upkeep
-from tests.archive.rig import Ledger
-from tests.archive.test_checkpoints import NOW, damage, empty, filled, server
+from tests.archive.rig import Installation
+from tests.archive.test_checkpoints import NOW, damage, empty, filled, server, two
 
-__all__ = ["empty", "server"]  # fixtures
+__all__ = ["empty", "filled", "server", "two"]  # fixtures
 
 DAY_S = 86_400
 
@@ -24,9 +24,9 @@ def said(settings: Settings, upkeep: Upkeep) -> list[tuple[str, str, str]]:
 
 
 def test_it_names_what_keeps_the_archive_from_leading_back_or_from_its_bounds(
-    tmp_path: Path, empty: Ledger, valkey: Path
+    filled: Installation, valkey: Path
 ) -> None:
-    there, _ = filled(tmp_path, empty)
+    there = filled
     log = Log(f"valkey://{valkey}?name=doctor")
     settings = msgspec.structs.replace(there.settings, log=log)
     newest, before = there.kept.all()

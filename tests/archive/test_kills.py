@@ -12,10 +12,12 @@ import pytest
 
 from benchmarks.processes import descendants
 from events.archive.folder import Archive
-from flows.open import open_log
+from flows.open import open_log, open_whole
+from flows.restored import restored
 from kairos.checkpoints.make import make
 from kairos.settings import Log, Settings, Upkeep
 from profile_state.checkpoints.folder import Checkpoints
+from profile_state.copies.disk import Disk
 from profile_state.stores.redis import RedisStore
 from tests.archive.rig import Ledger, ledger
 from tests.e2e.stacks import eventually, part
@@ -50,6 +52,7 @@ def begun(settings: Settings, found: Ledger) -> int:
     """Append an entry, and say that the ledger has it."""
     assert settings.status is not None
     settings.status.mkdir(parents=True, exist_ok=True)
+    (settings.copies / "p0").mkdir(parents=True, exist_ok=True)
     with closing(open_log(settings.log)) as log:
         entry = log.append(0, b"\x01\x90")  # no records
     found.client.hset("mark:{p0}", mapping={"entry": entry, "nth": 0, "files": b"\x80"})
@@ -81,17 +84,15 @@ def test_a_restore_that_was_killed_is_recognised_and_done_again(
     assert not store.begun()
     assert 1_000 < int(large.client.dbsize()) < PEOPLE
     large.client.set("person:{p0}:left", b"of a restore from another checkpoint")
-    second = part("live", settings, tmp_path / "live2.log")
-    try:
-        assert eventually(store.begun), (tmp_path / "live2.log").read_text()
-        _, after, again = large.everything()
-        assert after == people
-        assert int(again[b"entry"]) >= int(mark[b"entry"])
-        assert int(large.client.get("epoch:{p0}") or 0) > 8, "epochs never go back"
-    finally:
-        second.kill()
-        second.wait()
-        store.close()
+    disk, log = Disk(settings.copies / "p0"), open_whole(settings)
+    done = restored(log, store, disk, Checkpoints(Archive(tmp_path / "archive", 0).folder))
+    assert done is not None
+    assert store.begun()
+    _, after, again = large.everything()
+    assert (after, again) == (people, mark)
+    assert int(large.client.get("epoch:{p0}") or 0) > 8, "epochs never go back"
+    for one in (disk, log, store):
+        one.close()
 
 
 def test_archiving_goes_on_beside_a_checkpoint_and_one_that_was_killed_leaves_nothing(
