@@ -18,8 +18,10 @@ from flows.bounds import Bounds
 from flows.restored import restored
 from flows.retention import Retention
 from kairos.checkpoints.make import CheckpointError, Made, make
-from profile_state.checkpoints.folder import Checkpoint
-from profile_state.stores.base import everybody
+from profile_state.checkpoints.folder import Checkpoint, Checkpoints
+from profile_state.checkpoints.form import Written
+from profile_state.checkpoints.restore import restore
+from profile_state.stores.base import FencedError, everybody
 from profile_state.stores.redis import RedisStore
 from tests.archive.rig import Installation, Ledger, hashes, ledger
 from tests.flows.test_crashes import FILES, activations_of, run_through
@@ -208,7 +210,13 @@ def test_without_a_good_checkpoint_all_is_read_again_or_it_is_said_what_is_missi
     for one in there.kept.all():
         damage(one.path, "cut")
     assert given_back(there, copies=False) is None
-    disk = there.disk()
+    there.ledger.client.mset({"restoring:{p0}": "of a crash", "person:{p0}:p_1": "half of them"})
+    there.ledger.client.set("log:{p0}", "of whoever else is on this server")
+    disk, store = there.disk(), RedisStore(there.ledger.url)
+    assert restored(there.whole, store, disk, there.kept) is None
+    store.close()
+    left = set(there.ledger.client.scan_iter())
+    assert left == {b"epoch:{p0}", b"owner:{p0}", b"log:{p0}"}, "it begins anew"
     engine = there.engine(disk)
     there.read_on(engine, 5)
     assert engine.position == there.log.last(0)
@@ -318,6 +326,35 @@ def test_a_ledger_that_was_never_begun_has_no_checkpoint(tmp_path: Path, empty: 
     with pytest.raises(CheckpointError, match="was not begun yet"):
         make(there.settings, NOW)
     assert list(there.kept.folder.iterdir()) == [there.kept.folder / "making.lock"]
+
+
+class Overtaken(Checkpoints):
+    """Checkpoints in whose reading another engine takes the partition over."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        super().__init__(folder)
+        self.other = RedisStore(url)
+
+    def commands(self, checkpoint: Checkpoint) -> Iterator[Written]:
+        for nth, command in enumerate(super().commands(checkpoint)):
+            if nth == 3:
+                self.other.own()
+            yield command
+
+
+def test_a_restore_that_another_engine_overtook_changes_nothing_more(
+    filled: Installation,
+) -> None:
+    newest, _ = filled.kept.all()
+    store, disk = RedisStore(filled.ledger.url), filled.disk()
+    kept = Overtaken(filled.archive.folder, filled.ledger.url)
+    with pytest.raises(FencedError):
+        restore(store, disk, kept, newest)
+    assert not store.begun()
+    assert filled.ledger.client.exists("mark:{p0}") == 0
+    assert restored(filled.whole, kept.other, disk, filled.kept) == newest
+    for one in (store, kept.other, disk):
+        one.close()
 
 
 def test_without_the_folder_of_first_copies_there_is_none(tmp_path: Path, empty: Ledger) -> None:

@@ -44,7 +44,7 @@ def installation(folder: Path, valkey: Path, found: Ledger) -> Settings:
         archive_s=0,
         copies=folder / "copies",
         status=folder / "status",
-        upkeep=Upkeep(checkpoint_s=1),
+        upkeep=Upkeep(checkpoint_s=3600, retain_ms=1),
     )
 
 
@@ -95,7 +95,7 @@ def test_a_restore_that_was_killed_is_recognised_and_done_again(
         one.close()
 
 
-def test_archiving_goes_on_beside_a_checkpoint_and_one_that_was_killed_leaves_nothing(
+def test_archiving_goes_on_beside_checkpoints_of_which_a_killed_one_leaves_nothing(
     tmp_path: Path, valkey: Path, large: Ledger
 ) -> None:
     settings = installation(tmp_path, valkey, large)
@@ -116,8 +116,7 @@ def test_archiving_goes_on_beside_a_checkpoint_and_one_that_was_killed_leaves_no
             return True
 
         assert eventually(stopped, pause_s=0.001), (tmp_path / "archive.log").read_text()
-        newest = log.append(0, b"\x01\x90")
-        assert eventually(lambda: archive.last == newest), "it goes on meanwhile"
+        assert archived(archive, log.append(0, b"\x01\x90")), "it goes on meanwhile"
         process.kill()
         process.wait()
         for pid in killing:
@@ -131,9 +130,18 @@ def test_archiving_goes_on_beside_a_checkpoint_and_one_that_was_killed_leaves_no
         assert eventually(lambda: not (kept.folder / "making").exists())
         (one,) = kept.all()
         assert kept.problem(one) == ""
+        with closing(open_log(settings.log)) as log:
+            for _ in range(3):  # segments beyond it; what it stands for goes
+                assert archived(archive, log.append(0, b"\x01\x90"))
+        assert eventually(lambda: archive.start == one.entry), "all below it, and nothing above"
+        assert archive.problems() == []
     finally:
         process.terminate()
         assert process.wait() == 0
+
+
+def archived(archive: Archive, entry: int) -> bool:
+    return eventually(lambda: archive.last == entry)
 
 
 def free(path: Path) -> bool:
