@@ -13,7 +13,7 @@ from events.archive.folder import Archive, ArchiveError, Place
 from events.archive.retention import Kept, Verdict, judged
 from profile_state.checkpoints.folder import Checkpoint, Checkpoints
 
-VERIFIED_S = 86_400.0  # how long a checkpoint that was read is believed to be good
+VERIFIED_S = 86_400.0  # how long it is believed what was found in a checkpoint
 
 log = structlog.get_logger()
 
@@ -42,7 +42,8 @@ class Retention:
         self._kept = kept
         self._monotonic = monotonic
         self._keep_ms, self._ceiling = keep_ms, ceiling
-        self._verified: dict[tuple[str, int, int], float] = {}  # file -> when, s
+        # file -> when it was read, s, and whether it is good
+        self._read: dict[tuple[str, int, int], tuple[float, bool]] = {}
         self._said = False
 
     def look(self, now: int) -> Verdict:
@@ -95,10 +96,11 @@ class Retention:
     def _good(self, one: Checkpoint) -> bool:
         stat = one.path.stat()
         file, now_s = (one.path.name, stat.st_mtime_ns, stat.st_size), self._monotonic()
-        if now_s - self._verified.get(file, -VERIFIED_S) < VERIFIED_S:
-            return True
-        if problem := self._kept.problem(one):
-            log.error("a checkpoint is damaged", reason=problem)
-            return False
-        self._verified[file] = now_s
-        return True
+        read_s, good = self._read.get(file, (-VERIFIED_S, False))
+        if now_s - read_s >= VERIFIED_S:
+            problem = self._kept.problem(one)
+            if problem:
+                log.error("a checkpoint is damaged", reason=problem)
+            good = not problem
+            self._read[file] = now_s, good
+        return good

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import structlog
+import redis
 
 from events.archive.folder import Archive
 from kairos import __version__
+from kairos.checkpoints.room import wanting
 from kairos.checkpoints.standing import SNAPSHOT, standing
 from kairos.embedded.servers import ServerError
 from kairos.settings import Settings
@@ -27,8 +28,6 @@ from profile_state.checkpoints.snapshot import SnapshotError, receive
 from profile_state.copies import beside
 from profile_state.copies.disk import SUFFIX
 from profile_state.stores.keys import Keys
-
-log = structlog.get_logger()
 
 LOCK = "making.lock"
 
@@ -74,6 +73,8 @@ def make(settings: Settings, now: int, partition: int = 0) -> Made:
                 kept.sweep()
     except (SnapshotError, CheckpointDamagedError) as error:
         raise CheckpointError(str(error)) from error
+    except redis.RedisError as error:
+        raise CheckpointError(f"the ledger does not answer: {error}") from error
     except ServerError as error:
         raise CheckpointError(
             f"the snapshot of the ledger cannot be loaded: {error}. The server on this machine must "
@@ -92,6 +93,8 @@ def _made(settings: Settings, kept: Checkpoints, work: Path, now: int, partition
             "without it would let copies count again; name it in KAIROS_COPIES, and let whoever "
             "makes checkpoints reach it"
         )
+    if missing := wanting(settings, work):
+        raise CheckpointError(f"{missing}; make room, or set KAIROS_CHECKPOINT_S=0")
     files = {path.stem for path in folder.glob(f"*{SUFFIX}")}
     with (work / SNAPSHOT).open("wb") as file:
         size = receive(settings.ledger, file)

@@ -8,7 +8,7 @@ from subprocess import Popen
 
 import structlog
 
-from events.archive.folder import Archive
+from events.archive.folder import Archive, ArchiveError, Place
 from events.sources.base import LogUnavailableError
 from flows.archiver import Archiver
 from flows.bounds import MB
@@ -18,7 +18,7 @@ from kairos.checkpoints.standing import NICE
 from kairos.embedded.children import end, spawn
 from kairos.parts.base import Reporter, log_lines, stop_on_signals
 from kairos.settings import Settings, SettingsError
-from profile_state.checkpoints.folder import CheckpointDamagedError, Checkpoints
+from profile_state.checkpoints.folder import Checkpoint, CheckpointDamagedError, Checkpoints
 
 log = structlog.get_logger()
 
@@ -78,6 +78,7 @@ class _Keeper:
             ceiling=None if settings.upkeep.archive_mb is None else settings.upkeep.archive_mb * MB,
         )
         self._making: Popen[bytes] | None = None
+        self._look_s = min(LOOK_S, settings.upkeep.checkpoint_s or LOOK_S)
         self._next_s = 0.0  # when it is asked again whether it is time for one
         self._looked_s = -LOOK_S
         self.facts: dict[str, int] = {}
@@ -94,7 +95,7 @@ class _Keeper:
         """
         now_s = time.monotonic()
         made = self._made(now_s)
-        if not (grown or made) and now_s - self._looked_s < LOOK_S:
+        if not (grown or made) and now_s - self._looked_s < self._look_s:
             return
         self._looked_s = now_s
         now = time.time_ns() // 1_000_000
@@ -108,17 +109,22 @@ class _Keeper:
 
     def _due(self, now: int) -> bool:
         every_ms = self._settings.upkeep.checkpoint_s * 1000
-        newest = self._kept.newest
-        if not every_ms or self._archive.last < 0 or self._settings.log.replayed:
+        places, newest = self._archive.places(), self._kept.newest
+        if not every_ms or not places or self._settings.log.replayed:
             return False
-        if newest is None:
-            return True
+        if newest is not None and newest.entry >= places[-1].last:
+            return False  # nothing has come since
+        return now - self._since(newest, places[0]) >= every_ms
+
+    def _since(self, newest: Checkpoint | None, oldest: Place) -> int:
+        """Return from when on it is waited for one, ms."""
         try:
-            age = now - self._kept.head(newest).made_ms
-        except CheckpointDamagedError as error:
-            log.error("a checkpoint is damaged", reason=str(error))
-            return True
-        return age >= every_ms and self._archive.last > newest.entry
+            if newest is None:
+                return self._archive.head(oldest).first_ms
+            return self._kept.head(newest).made_ms
+        except (ArchiveError, CheckpointDamagedError) as error:
+            log.error("damaged, so it is time for a checkpoint", reason=str(error))
+            return 0
 
     def _make(self) -> Popen[bytes]:
         ours = {name: value for name, value in os.environ.items() if not name.startswith("KAIROS_")}
