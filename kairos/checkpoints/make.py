@@ -120,17 +120,18 @@ def _copies(kept: Checkpoints, folder: Path, before: set[str]) -> list[str]:
         folder: of the engine.
         before: the files that were there before the snapshot.
     """
-    found = []
+    found, there = [], set()
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
-            rows = beside.count(path)
-            found.append(kept.write_copies(path.stem, rows, beside.pages(path)))
+            if rows := beside.count(path):
+                found.append(kept.write_copies(path.stem, rows, beside.pages(path)))
+            there.add(path.stem)
         except sqlite3.Error:
             if path.exists():
                 raise
     # An engine that reads on from far back lets go of days fast, of which the entries between the
     # snapshot and now may have copies still.
-    if lost := before - {name.partition(".")[0] for name in found}:
+    if lost := before - there:
         raise CheckpointError(
             f"the engine let go of first copies meanwhile ({', '.join(sorted(lost))}); try again "
             "when it has caught up, or right now where it was a day that has just ended"

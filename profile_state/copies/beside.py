@@ -13,10 +13,14 @@ PAGE = 20_000  # rows in one read
 def count(path: Path) -> int:
     """Return how many rows a file has. Rows only come, so the same number means the same rows.
 
+    A file that the engine is just making has none yet.
+
     Raises:
         sqlite3.Error: it is not there, or broken.
     """
     with closing(_opened(path)) as db:
+        if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'copies'").fetchone() is None:
+            return 0
         return int(db.execute("SELECT count(*) FROM copies").fetchone()[0])
 
 
