@@ -239,7 +239,7 @@ class Archive:
         return (
             f"{self.folder}: the entries between {after} and {upto + 1} are missing; restore the "
             f"segment that holds them from a backup, or go on without them for good: "
-            f"`kairos archive accept {after + 1}..{upto}`"
+            f"`kairos archive accept {after + 1}..{upto} --reason WHY`"
         )
 
 
@@ -251,6 +251,6 @@ def _place(path: Path) -> Place:
 def _damaged(place: Place, error: DamagedError) -> str:
     return (
         f"{place.path} is damaged: {error}; restore it from a backup, or go on without it for good: "
-        f"`kairos archive accept {place.path.name}`. It holds the entries {place.first} to "
+        f"`kairos archive accept {place.path.name} --reason WHY`. It holds the entries {place.first} to "
         f"{place.last}, and all other segments can be read"
     )

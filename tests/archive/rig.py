@@ -31,6 +31,8 @@ from tests.shop import ADDRESSES
 from triggers import activation
 
 KEYS = Keys(0)
+FEW = Bounds(copies=160 * 40)  # first copies in memory; most go to the disk
+NOW = 1_772_438_400_000  # ms
 
 
 class Ledger:
@@ -166,3 +168,14 @@ def hashes(values: Iterator[bytes], engine: Engine) -> tuple[str, str, int, int]
     for value in values:
         sums.add(unpack(value, {}))
     return sums.facts, sums.decisions, sums.people, sums.leaves
+
+
+def damage(path: Path, how: str) -> None:
+    whole = path.read_bytes()
+    if how == "cut":
+        path.write_bytes(whole[: len(whole) * 2 // 3])
+    elif how == "flipped":
+        at = len(whole) // 2
+        path.write_bytes(whole[:at] + bytes((whole[at] ^ 4,)) + whole[at + 1 :])
+    else:
+        path.unlink()

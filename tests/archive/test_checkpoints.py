@@ -23,25 +23,10 @@ from profile_state.checkpoints.form import Written
 from profile_state.checkpoints.restore import restore
 from profile_state.stores.base import FencedError, everybody
 from profile_state.stores.redis import RedisStore
-from tests.archive.rig import Installation, Ledger, hashes, ledger
+from tests.archive.rig import FEW, NOW, Installation, Ledger, damage, hashes, ledger
 from tests.flows.test_crashes import FILES, activations_of, run_through
 from tests.shop import MINUTE, an_event, at
 from triggers.load import hash_of
-
-FEW = Bounds(copies=160 * 40)  # first copies in memory; most go to the disk
-NOW = 1_772_438_400_000  # ms
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Ledger]:
-    with ledger() as found:
-        yield found
-
-
-@pytest.fixture
-def empty(server: Ledger) -> Ledger:
-    server.client.flushall()
-    return server
 
 
 def given_back(there: Installation, *, copies: bool = True) -> Checkpoint | None:
@@ -143,42 +128,6 @@ def test_copies_on_both_sides_of_a_checkpoint_count_once(
     disk.close()
     counts = empty.counts()
     assert (counts["applied"], counts["duplicate"]) == (95, 30 + 90)
-
-
-@pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory, server: Ledger) -> Installation:
-    """An installation with two checkpoints, which has read everything."""
-    server.client.flushall()
-    log, _ = run_through(44)
-    there = Installation(tmp_path_factory.mktemp("two"), log, server)
-    there.archived()
-    disk = there.disk()
-    engine = there.engine(disk, FEW)
-    third = log.last(0) // 3
-    for upto in (third, 2 * third):
-        there.read_on(engine, 44, lambda e, upto=upto: e.position >= upto)  # type: ignore[misc]
-        engine.drain()
-        make(there.settings, NOW)
-    disk.close()
-    return there
-
-
-@pytest.fixture
-def filled(two: Installation, tmp_path: Path, empty: Ledger) -> Installation:
-    """The same, for one test to do with as it likes."""
-    shutil.copytree(two.folder, tmp_path, dirs_exist_ok=True)
-    return Installation(tmp_path, two.log, empty)
-
-
-def damage(path: Path, how: str) -> None:
-    whole = path.read_bytes()
-    if how == "cut":
-        path.write_bytes(whole[: len(whole) * 2 // 3])
-    elif how == "flipped":
-        at = len(whole) // 2
-        path.write_bytes(whole[:at] + bytes((whole[at] ^ 4,)) + whole[at + 1 :])
-    else:
-        path.unlink()
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(

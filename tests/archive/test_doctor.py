@@ -8,10 +8,7 @@ import structlog
 from events.archive.accepted import Accepted, accept
 from kairos.doctor.archive import findings
 from kairos.settings import Log, Settings, Upkeep
-from tests.archive.rig import Installation
-from tests.archive.test_checkpoints import NOW, damage, empty, filled, server, two
-
-__all__ = ["empty", "filled", "server", "two"]  # fixtures
+from tests.archive.rig import NOW, Installation, damage
 
 DAY_S = 86_400
 
