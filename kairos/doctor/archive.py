@@ -64,7 +64,8 @@ def _checkpoints(settings: Settings, archive: Archive) -> Iterator[Finding]:
         yield warning("checkpoint", "; ".join(damaged), MAKE)
     if good or not damaged:
         yield _newest(settings, archive, good)
-    yield from _held(settings, archive, kept)
+    covered = min((head.entry for head in good), default=-1)
+    yield from _held(settings, archive, kept, covered)
 
 
 def _newest(settings: Settings, archive: Archive, good: list[Head]) -> Finding:
@@ -84,7 +85,9 @@ def _newest(settings: Settings, archive: Archive, good: list[Head]) -> Finding:
     return ok("checkpoint", said)
 
 
-def _held(settings: Settings, archive: Archive, kept: Checkpoints) -> Iterator[Finding]:
+def _held(
+    settings: Settings, archive: Archive, kept: Checkpoints, covered: int
+) -> Iterator[Finding]:
     """Say what must go and cannot, by the rule of the part that does it."""
     upkeep = settings.upkeep
     if not upkeep.bounded:
@@ -93,7 +96,7 @@ def _held(settings: Settings, archive: Archive, kept: Checkpoints) -> Iterator[F
     rule = Retention(
         archive, kept, monotonic=time.monotonic, keep_ms=upkeep.retain_ms, ceiling=ceiling
     )
-    verdict = rule.judged(time.time_ns() // 1_000_000, rule.covered())
+    verdict = rule.judged(time.time_ns() // 1_000_000, covered)
     if verdict.held:
         said = f"{verdict.held:,} segments are over its bounds, and no checkpoint stands for them"
         yield warning("archive bounds", said, MAKE + ". Else raise KAIROS_ARCHIVE_MB or --retain")

@@ -62,13 +62,16 @@ def _strings(client: redis.Redis, keys: list[bytes]) -> Iterator[Command]:
 
 def _passing(client: redis.Redis, keys: list[bytes]) -> Iterator[Command]:
     """Yield values that are everybody's, some of which end; one that is there is the newer one."""
-    for key in keys:
-        value, ends = (
-            cast("Any", client.get(key)),
-            cast("Any", client.pexpiretime(cast("Any", key))),
-        )
-        if value is not None:
-            yield ["SET", key, value, "NX", *(("PXAT", ends) if ends > 0 else ())]
+    for start in range(0, len(keys), PAGE):
+        page = keys[start : start + PAGE]
+        asked = client.pipeline(transaction=False)
+        for key in page:
+            asked.get(key)
+            asked.pexpiretime(cast("Any", key))
+        found = asked.execute()
+        for key, value, ends in zip(page, found[::2], found[1::2], strict=True):
+            if value is not None:
+                yield ["SET", key, value, "NX", *(("PXAT", ends) if ends > 0 else ())]
 
 
 def _string(client: redis.Redis, key: str) -> Iterator[Command]:

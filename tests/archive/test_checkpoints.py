@@ -4,6 +4,7 @@ import fcntl
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import structlog
 
 from events import record
 from events.archive.folder import ArchiveError
+from events.record import Offset
 from events.sources.memory import MemoryLog
 from flows.bounds import Bounds
 from flows.restored import restored
@@ -21,11 +23,12 @@ from kairos.checkpoints.make import CheckpointError, Made, make
 from profile_state.checkpoints.folder import Checkpoint, Checkpoints
 from profile_state.checkpoints.form import Written
 from profile_state.checkpoints.restore import restore
+from profile_state.copies.base import Seen
 from profile_state.stores.base import FencedError, everybody
 from profile_state.stores.redis import RedisStore
 from tests.archive.rig import FEW, NOW, Installation, Ledger, damage, hashes, ledger
 from tests.flows.test_crashes import FILES, activations_of, run_through
-from tests.shop import MINUTE, an_event, at
+from tests.shop import DAY, MINUTE, an_event, at
 from triggers.load import hash_of
 
 
@@ -311,6 +314,44 @@ def test_without_the_folder_of_first_copies_there_is_none(tmp_path: Path, empty:
     settings = msgspec.structs.replace(there.settings, copies=tmp_path / "elsewhere")
     with pytest.raises(CheckpointError, match="let copies count again; name it in KAIROS_COPIES"):
         make(settings, NOW)
+
+
+def test_there_is_none_where_the_engine_lets_go_of_a_day_meanwhile(filled: Installation) -> None:
+    disk = filled.disk()
+    disk.add([Seen(Offset(1, 0), b"k" * 16, b"d" * 8, time=DAY)])
+    disk.close()
+    filled.ledger.client.hset("mark:{p0}", mapping={"entry": 1, "nth": 0})
+    snapshot = filled.kept.folder / "making" / "snapshot.rdb"
+
+    def expire() -> None:  # after the snapshot, and before what is read behind it
+        while not snapshot.exists():
+            time.sleep(0.001)
+        (filled.folder / "copies" / "p0" / "day-1.sqlite").unlink()
+
+    before = filled.kept.all()
+    expiring = threading.Thread(target=expire)
+    expiring.start()
+    with pytest.raises(CheckpointError, match=r"let go of first copies meanwhile \(day-1\)"):
+        make(filled.settings, NOW)
+    expiring.join()
+    assert filled.kept.all() == before
+
+
+def test_days_that_are_past_are_written_once_and_again_where_they_are_damaged(
+    tmp_path: Path,
+) -> None:
+    kept, rows = Checkpoints(tmp_path), [(b"k" * 16, b"d" * 8, 7, 0)]
+    name = kept.write_copies("day-1", 1, [rows])
+    path = kept.folder / name
+    whole, written = path.read_bytes(), path.stat().st_ino
+    assert kept.write_copies("day-1", 1, [rows]) == name
+    assert path.stat().st_ino == written
+    damage(path, "flipped")
+    assert kept.write_copies("day-1", 1, [rows]) == name
+    assert path.read_bytes() == whole
+    assert kept.write_copies("day-1", 2, [[*rows, (b"l" * 16, b"d" * 8, 8, 0)]]) != name
+    kept.sweep()
+    assert list(kept.folder.iterdir()) == [], "nothing needs them"
 
 
 def test_two_are_never_made_at_once(tmp_path: Path, empty: Ledger) -> None:
