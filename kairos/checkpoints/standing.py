@@ -12,10 +12,9 @@ from pathlib import Path
 import redis
 
 from kairos.embedded import servers
-from kairos.embedded.children import end
+from kairos.embedded.children import CAN_WAIT, end
 
 SNAPSHOT = "snapshot.rdb"
-NICE = 10  # everybody else goes first
 LOAD_S = 3600.0  # for the snapshot; at about 4 s a GB nobody waits as long
 
 _OPTIONS = {
@@ -39,7 +38,7 @@ def standing(data: Path, url: str) -> Iterator[redis.Redis]:
     """
     temp = Path(tempfile.mkdtemp(prefix="kairos-"))  # a short path: unix allows 100 characters
     path = temp / "s.sock"
-    process = servers.start(_OPTIONS, data, path, nice=NICE)
+    process = servers.start(_OPTIONS, data, path, nice=CAN_WAIT)
     try:
         servers.wait_for("checkpoint", process, path, data, LOAD_S)
         with redis.Redis(unix_socket_path=str(path), db=_database(url)) as client:

@@ -8,7 +8,6 @@ from events.archive.accepted import Accepted, accept
 from events.archive.folder import Archive, ArchiveError, Loss
 from events.archive.segment import Head
 from events.sources.base import LogUnavailableError
-from kairos.operators.words import speaker
 from kairos.profile.links import moment
 from kairos.say import as_json, failed
 from kairos.settings import Settings, SettingsError
@@ -138,6 +137,9 @@ def accept_(
     json
         Print one JSON object.
     """
+    # It brings half the engine along, which making a checkpoint once a day is to do without.
+    from kairos.operators.words import speaker  # noqa: PLC0415
+
     try:
         archive = Archive(_folder(folder), 0)
         first, last = _lost(archive, which)

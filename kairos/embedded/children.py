@@ -10,6 +10,7 @@ from functools import partial
 from typing import IO
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
+CAN_WAIT = 10  # niceness of what nobody waits for
 
 
 def _first(nice: int) -> Callable[[], None] | None:

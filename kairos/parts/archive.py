@@ -14,8 +14,7 @@ from flows.archiver import Archiver
 from flows.bounds import MB
 from flows.open import open_log
 from flows.retention import Retention
-from kairos.checkpoints.standing import NICE
-from kairos.embedded.children import end, spawn
+from kairos.embedded.children import CAN_WAIT, end, spawn
 from kairos.parts.base import Reporter, log_lines, stop_on_signals
 from kairos.settings import Settings, SettingsError
 from profile_state.checkpoints.folder import Checkpoint, CheckpointDamagedError, Checkpoints
@@ -131,7 +130,7 @@ class _Keeper:
         return spawn(
             [sys.executable, "-m", "kairos", "archive", "checkpoint", "--json"],
             env={**ours, **self._settings.to_env()},
-            nice=NICE,
+            nice=CAN_WAIT,
         )
 
     def _made(self, now_s: float) -> bool:
