@@ -24,6 +24,7 @@ _NAMES: dict[str, Any] = (
         "NEVER": runtime.NEVER,
         "bisect_left": bisect_left,
         "micros": cells.micros,
+        "newest_part": difference.newest_part,
         "part": difference.part,
         "split_parts": difference.split_parts,
     }
@@ -182,21 +183,27 @@ def differ_body(slots: list[Slot]) -> list[str]:
 
 
 def _different(slot: Slot) -> list[str]:
-    # By value, when that was last: the newest instants of a split are kept as distinct values are.
-    if (slot.kind, slot.by is None) in (("distinct", True), ("newest", False)):
+    if slot.kind == "distinct" and slot.by is None:
         return ["parts[{key}] = part(v, since)"]
+    if slot.kind == "newest" and slot.by is not None:
+        return _where_kept("newest_part", "parts")
     if slot.kind not in _IN_ORDER and slot.kind != "distinct":
         return ["cells[{key}] = v"]
     if slot.by is not None:
-        return [
-            "w = split_parts(v, since)",
-            "if w is None: cells[{key}] = v",
-            "else: splits[{key}] = w",
-        ]
+        return _where_kept("split_parts", "splits")
     entries, instant = _IN_ORDER[slot.kind]
     return [
         f"n = bisect_left({entries}, {instant})",
         f"if n < len({entries}): parts[{{key}}] = n, {entries}[n:]",
+    ]
+
+
+def _where_kept(parts_of: str, found: str) -> list[str]:
+    """Write a part of a cell, or all of it where it let go of values."""
+    return [
+        f"w = {parts_of}(v, since)",
+        "if w is None: cells[{key}] = v",
+        f"else: {found}[{{key}}] = w",
     ]
 
 

@@ -23,7 +23,7 @@ def resolve(work: Work, event: Event, offset: Offset) -> tuple[Person | None, li
         return None, []
     if person is not None and _as_before(person, event):
         return person, []
-    ids = _joining(state, event)
+    ids = joining(state, event)
     edges = _new_edges(state, person, event, ids)
     leaf = person.leaves.get(event.leaf) if person is not None else None
     if person is not None and leaf is not None:
@@ -158,8 +158,8 @@ def _leaf(event: Event) -> Leaf:
     return Leaf(event.leaf, event.time, event.time)
 
 
-def _joining(state: State, event: Event) -> list[str]:
-    """Return the event's identifiers whose type may join people in this workspace."""
+def joining(state: State, event: Event) -> list[str]:
+    """Return the event's identifiers whose type may join people in this workspace, its leaf first."""
     if len(event.ids) == 1 or state.workspace is None:
         return list(event.ids)
     merging = state.workspace.merging

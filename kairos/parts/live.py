@@ -134,10 +134,7 @@ def _make_room(engine: Engine, settings: Settings, stop: threading.Event) -> Non
 
 def _catch_up(engine: Engine, source: Log, settings: Settings) -> None:
     """Read the log to its end, then bring the workspace folder into force if it is new."""
-    while engine.position < source.last(engine.partition):
-        for portion in live.portions(engine.read()):
-            engine.process(portion)
-            engine.keep_up(eager=True)
+    _read_to_end(engine, source)
     engine.announce()
     if settings.workspace is None:
         return
@@ -150,8 +147,15 @@ def _catch_up(engine: Engine, source: Log, settings: Settings) -> None:
             "the workspace has problems, the last good version stays live", problems=str(error)
         )
         return
-    while changed and engine.position < source.last(engine.partition):
-        engine.process(engine.read())
+    if changed:
+        _read_to_end(engine, source)
+
+
+def _read_to_end(engine: Engine, source: Log) -> None:
+    while engine.position < source.last(engine.partition):
+        for portion in live.portions(engine.read()):
+            engine.process(portion)
+            engine.keep_up(eager=True)
 
 
 def _facts(engine: Engine) -> dict[str, object]:
