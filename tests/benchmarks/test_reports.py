@@ -17,6 +17,7 @@ from benchmarks.latency import Latency
 from benchmarks.machine import Machine, this_machine
 from benchmarks.quantiles import CURVE, hiccups, quantiles
 from benchmarks.report import Report, described, report
+from benchmarks.endurance import Endurance
 from benchmarks.scale import Scale
 from benchmarks.throughput import Throughput
 from benchmarks.torture.run import Torture
@@ -73,6 +74,7 @@ def test_a_saved_report_reads_back() -> None:
         ("throughput", Throughput),
         ("latency", Latency),
         ("scale", Scale),
+        ("endurance", Endurance),
         ("idle", Idle),
         ("torture", Torture),
     ],
