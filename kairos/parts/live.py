@@ -29,6 +29,7 @@ log = structlog.get_logger()
 
 PAUSE_S = 0.2  # before a broken log or ledger is asked again
 LOOK_S = 5.0  # between looks at how full the log is
+READING = "reading"  # the status while what was missed is read, which may take long
 NOT_APPLIED = 1  # exit code: a word of the engine's or an operator's raises
 UNREADABLE = 2  # exit code: something that must be there is not
 
@@ -75,8 +76,9 @@ def main(settings: Settings) -> int:
         while not stop.is_set():
             try:
                 live.rest_cycle_collection()
-                engine.recover()
-                _catch_up(engine, source, settings)
+                with Reporter(settings.status, READING, lambda: _reading(engine), keep=False):
+                    engine.recover()
+                    _catch_up(engine, source, settings)
                 live.rest_cycle_collection()
                 if reporter is None:
                     reporter = Reporter(settings.status, "live", lambda: _facts(engine)).__enter__()
@@ -146,6 +148,10 @@ def _read_to_end(engine: Engine, source: Log) -> None:
         for portion in live.portions(engine.read()):
             engine.process(portion)
             engine.keep_up(eager=True)
+
+
+def _reading(engine: Engine) -> dict[str, object]:
+    return {"position": engine.position, "stored": list(engine.behind.stored)}
 
 
 def _facts(engine: Engine) -> dict[str, object]:

@@ -11,13 +11,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from benchmarks import plots, results
 from benchmarks.base import AskedError
 from benchmarks.compare import FIGURES, comparable, compared, too_bad
+from benchmarks.endurance import Endurance
 from benchmarks.exposition import prometheus
 from benchmarks.idle import Idle
 from benchmarks.latency import Latency
 from benchmarks.machine import Machine, this_machine
 from benchmarks.quantiles import CURVE, hiccups, quantiles
 from benchmarks.report import Report, described, report
-from benchmarks.endurance import Endurance
 from benchmarks.scale import Scale
 from benchmarks.throughput import Throughput
 from benchmarks.torture.run import Torture
