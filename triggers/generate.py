@@ -19,7 +19,9 @@ _NAMES: dict[str, Any] = (
     | {f"add_{kind}": functions.add for kind, functions in KINDS.items()}
     | {
         "add_by": cells.add_by,
+        "kept": cells.kept,
         "name_of": name_of,
+        "NO_PROPERTIES": cells.NO_PROPERTIES,
         "Happened": cells.Happened,
         "NEVER": runtime.NEVER,
         "bisect_left": bisect_left,
@@ -163,9 +165,7 @@ def _kept(fields: tuple[str, ...] | None) -> str:
     """Write the part of the properties that an event is remembered with."""
     if fields is None:
         return "e"
-    if len(fields) == 1:
-        return f"{{{fields[0]!r}: e[{fields[0]!r}]}} if {fields[0]!r} in e else {{}}"
-    return f"{{f: e[f] for f in {fields!r} if f in e}}" if fields else "{}"
+    return f"kept(e, {fields!r})" if fields else "NO_PROPERTIES"
 
 
 # Where the entries of a cell in order of time are, and what an instant is compared with there.

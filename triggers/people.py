@@ -256,10 +256,11 @@ def _settle(
         person = _person_of(identifiers, leaves)
         person.edges = [e for e in grouping.accepted if e.a in identifiers]
         person.refused = [e for e in grouping.refused if e.a in identifiers or e.b in identifiers]
-        person.shared = {
-            e.a for e in person.refused if e.a in shared and kind_of(e.b) == USER
-        } - identifiers
-        person.named = {n for n in named & identifiers if person_id(n) != person.id}
+        person.shared = (
+            frozenset(e.a for e in person.refused if e.a in shared and kind_of(e.b) == USER)
+            - identifiers
+        )
+        person.named = frozenset(n for n in named & identifiers if person_id(n) != person.id)
         after.add(person.id)
         known = before.get(person.id)
         if known is None or _differs(known, person):
