@@ -15,16 +15,16 @@ from kairos.discovery import found_in, names_in, one_in
 def commands() -> dict[str, Callable[..., int]]:
     """Return what each command calls, by its words.
 
-    A file has a `command`, or `COMMANDS`, several by name, which follow the file's own.
+    A file has a `command`, or `COMMANDS`, several by name, which follow the file's own, or both.
 
-    >>> {"demo", "keys create"} <= commands().keys()
+    >>> {"demo", "keys create", "archive", "archive accept"} <= commands().keys()
     True
     """
     found: dict[str, Callable[..., int]] = {}
     for name, module in found_in("kairos.commands").items():
         if hasattr(module, "COMMANDS"):
             found |= {f"{name} {word}": call for word, call in module.COMMANDS.items()}
-        else:
+        if hasattr(module, "command"):
             found[name] = module.command
     return found
 
@@ -59,4 +59,6 @@ def _several(name: str, module: ModuleType) -> App:
     several = App(name=name, help=purpose.capitalize())
     for word, call in module.COMMANDS.items():
         several.command(call, name=word)
+    if hasattr(module, "command"):
+        several.default(module.command)
     return several

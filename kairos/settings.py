@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from kairos.durations import duration, in_words
+
 DISK_FREE_MB = 256  # a second of what clients can send, and what the engine then makes of it
 
 
@@ -47,6 +49,35 @@ class Collector(msgspec.Struct, frozen=True):
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
 
+class Upkeep(msgspec.Struct, frozen=True):
+    """What keeps the archive within bounds."""
+
+    checkpoint_s: int = 86_400  # between two checkpoints; 0 makes none
+    retain_ms: int | None = None  # how old a segment gets; None keeps all
+    archive_mb: int | None = None  # of the archive, from which on the oldest segments go
+
+    @property
+    def bounded(self) -> bool:
+        """Whether anything is ever let go of."""
+        return self.retain_ms is not None or self.archive_mb is not None
+
+    def retaining(self, text: str | None) -> "Upkeep":
+        """Return this with another retention, None: with its own.
+
+        Raises:
+            SettingsError: the text is no duration.
+
+        >>> Upkeep().retaining("30d").retain_ms == 30 * 86_400_000
+        True
+        """
+        if text is None:
+            return self
+        try:
+            return msgspec.structs.replace(self, retain_ms=duration(text))
+        except ValueError as error:
+            raise SettingsError(f"--retain: {error}") from error
+
+
 class Settings(msgspec.Struct, frozen=True):
     """Everything a process of Kairos needs to know.
 
@@ -63,6 +94,7 @@ class Settings(msgspec.Struct, frozen=True):
     copies: Path = Path("copies")  # the folder of the first copies that memory has no room for
     archive: Path | None = None  # the folder of the archive; None keeps none
     archive_s: int = 3600  # after which a segment is written that is not full
+    upkeep: Upkeep = Upkeep()
     copies_mb: int = 512  # of memory for first copies
     people_mb: int = 2048  # of memory for people
     channels: dict[str, dict[str, str]] = {}  # options of the channels that are configured
@@ -99,6 +131,11 @@ class Settings(msgspec.Struct, frozen=True):
             copies=Path(read.text("COPIES") or default.copies),
             archive=Path(archive) if archive else None,
             archive_s=read.number("ARCHIVE_S", default.archive_s),
+            upkeep=Upkeep(
+                read.number("CHECKPOINT_S", default.upkeep.checkpoint_s),
+                read.duration("RETAIN"),
+                read.number("ARCHIVE_MB", 0) or None,
+            ),
             copies_mb=read.number("COPIES_MB", default.copies_mb),
             people_mb=read.number("PEOPLE_MB", default.people_mb),
             channels=_channels(read),
@@ -125,6 +162,7 @@ class Settings(msgspec.Struct, frozen=True):
             "SLOTS": f"{self.slots[0]}-{self.slots[1]}",
             "COPIES": str(self.copies),
             "ARCHIVE_S": str(self.archive_s),
+            "CHECKPOINT_S": str(self.upkeep.checkpoint_s),
             "COPIES_MB": str(self.copies_mb),
             "PEOPLE_MB": str(self.people_mb),
             "DISK_FREE_MB": str(self.disk_free_mb),
@@ -135,6 +173,10 @@ class Settings(msgspec.Struct, frozen=True):
             env["WORKSPACE"] = str(self.workspace)
         if self.archive is not None:
             env["ARCHIVE"] = str(self.archive)
+        if self.upkeep.retain_ms is not None:
+            env["RETAIN"] = in_words(self.upkeep.retain_ms)
+        if self.upkeep.archive_mb is not None:
+            env["ARCHIVE_MB"] = str(self.upkeep.archive_mb)
         if self.disk is not None:
             env["DISK"] = str(self.disk)
         if self.status is not None:
@@ -178,6 +220,15 @@ class _Reader:
         if not text.isdigit():
             raise SettingsError(f"KAIROS_{name}: a whole number was expected, found {text!r}")
         return int(text)
+
+    def duration(self, name: str) -> int | None:
+        text = self.text(name)
+        if text is None:
+            return None
+        try:
+            return duration(text)
+        except ValueError as error:
+            raise SettingsError(f"KAIROS_{name}: {error}") from error
 
     def span(self, name: str, default: tuple[int, int]) -> tuple[int, int]:
         text = self.text(name)

@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 from lark import Lark, Token, Transformer, UnexpectedInput
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedToken, VisitError
 
+from kairos.durations import duration
 from triggers import ast
-from triggers.durations import duration
 
 
 class ExpressionError(Exception):

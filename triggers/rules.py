@@ -2,8 +2,8 @@
 
 import re
 
+from kairos.durations import duration
 from triggers.definitions import Cap, Quiet, Reentry
-from triggers.durations import duration
 
 _CAP = re.compile(r"(\d+) per (\S+)")
 _QUIET = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")

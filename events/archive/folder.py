@@ -1,20 +1,24 @@
 """The archive of one partition: a folder of segments, each named by the ids that it holds.
 
 A segment is written beside its place, synced, and moved there; the folder is synced then. So
-what has its name is whole and on disk, whatever crashes. Nobody ever changes it.
+what has its name is whole and on disk, whatever crashes. Nobody ever changes it. The oldest may
+go, see `events.archive.retention`; before they do, a note says up to where.
 """
 
-import os
 from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
+from events.archive import placed
+from events.archive.accepted import Accepted, accepted_in, passed_over
 from events.archive.segment import DamagedError, Head, Segment, head_of, unpack
 from events.sources.base import Entry, LogUnavailableError
 
 SUFFIX = ".segment"
-_UNFINISHED = ".writing"
+NOTE = "let-go.json"
 _HEAD = 4096  # bytes, in which a head fits
 
 
@@ -24,6 +28,21 @@ class Place(NamedTuple):
     first: int  # ids
     last: int
     path: Path
+
+
+class Loss(NamedTuple):
+    """A stretch that cannot be read."""
+
+    first: int  # ids, both included
+    last: int
+    said: str  # what is wrong, and what to do
+
+
+class LetGo(msgspec.Struct, frozen=True):
+    """What went on purpose, as the retention says."""
+
+    upto: int  # id of the last entry of it
+    when: str  # ISO 8601, UTC; of the last time
 
 
 class ArchiveError(LogUnavailableError):
@@ -42,6 +61,7 @@ class Archive:
         self.partition = partition
         self.folder = folder / f"p{partition}"
         self._places: list[Place] = []
+        self._accepted: list[Accepted] = []
         self._seen_ns = -1  # of the folder, when it was listed
 
     def __repr__(self) -> str:
@@ -55,8 +75,24 @@ class Archive:
             return []
         if changed != self._seen_ns:
             self._places = sorted(map(_place, self.folder.glob(f"*{SUFFIX}")))
+            self._accepted = accepted_in(self.folder)
             self._seen_ns = changed
         return self._places
+
+    def accepted(self) -> list[Accepted]:
+        """List what an operator has accepted as lost, oldest first."""
+        self.places()
+        return self._accepted
+
+    def passed_over(self, after: int) -> int:
+        """Return the id behind which to read on: what is accepted as lost is passed over."""
+        return passed_over(self.accepted(), after)
+
+    def accepted_of(self, place: Place) -> Accepted | None:
+        """Return the word by which a segment is passed over, None where there is none."""
+        return next(
+            (a for a in self.accepted() if a.first <= place.first and place.last <= a.last), None
+        )
 
     @property
     def last(self) -> int:
@@ -70,29 +106,64 @@ class Archive:
         Raises:
             OSError: it is not, as on a full disk; nothing of it stays.
         """
-        if not self.folder.is_dir():
-            self.folder.mkdir(parents=True)
-            _sync(self.folder.parent)
         head = segment.head
         path = self.folder / f"{head.first:020}-{head.last:020}{SUFFIX}"
-        beside = path.with_suffix(_UNFINISHED)
-        try:
-            with beside.open("wb") as file:
-                file.write(segment.data)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.rename(path)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            raise
-        _sync(self.folder)
+        with placed.placed(path) as file:
+            file.write(segment.data)
         self._seen_ns = -1
         return path
 
+    def let_go(self) -> LetGo | None:
+        """Read what went on purpose, None where nothing did."""
+        try:
+            return msgspec.json.decode((self.folder / NOTE).read_bytes(), type=LetGo)
+        except FileNotFoundError:
+            return None
+        except msgspec.MsgspecError as error:
+            raise ArchiveError(
+                f"{self.folder / NOTE}, which says what the retention let go of, cannot be read "
+                f"({error}); delete it: what is missing is named then as if it were lost"
+            ) from error
+
+    def release(self, upto: int, when: str) -> list[Place]:
+        """Let go of the segments up to an id, the oldest first; it is noted before they go.
+
+        Args:
+            upto: id of the last entry that goes.
+            when: ISO 8601, UTC.
+
+        Raises:
+            OSError: some may be there still; call again.
+        """
+        gone = [place for place in self.places() if place.last <= upto]
+        with placed.placed(self.folder / NOTE) as file:
+            file.write(msgspec.json.encode(LetGo(upto, when)))
+        for place in gone:
+            place.path.unlink(missing_ok=True)
+        placed.sync(self.folder)
+        self._seen_ns = -1
+        return gone
+
+    def size(self) -> int:
+        """Return the bytes of everything in the folder, checkpoints included."""
+        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+
     def sweep(self) -> None:
         """Take away what a crash left half-written; for the one who writes."""
-        for left in self.folder.glob(f"*{_UNFINISHED}"):
-            left.unlink()
+        placed.sweep(self.folder)
+
+    @property
+    def start(self) -> int:
+        """The id of the entry before the oldest one, -1 where that is the first or none is there.
+
+        Raises:
+            ArchiveError: the oldest segment is damaged.
+        """
+        places = self.places()
+        if not places:
+            return -1
+        passed = self.accepted_of(places[0])
+        return self.head(places[0]).after if passed is None else passed.first - 1
 
     def after(self, entry: int) -> Place | None:
         """Return the segment that holds the first entry behind an id, None where none does."""
@@ -124,40 +195,52 @@ class Archive:
         except DamagedError as error:
             raise ArchiveError(_damaged(place, error)) from error
 
-    def surveyed(self) -> Iterator[Head | str]:
-        """Read everything: yield each segment's head, or what is wrong: damaged, or missing."""
-        before = None
+    def surveyed(self) -> Iterator[Head | Loss | Accepted]:
+        """Read everything: yield each segment's head, or what is lost, or was accepted as lost."""
+        note = self.let_go()
+        before = None if note is None else note.upto
         for place in self.places():
-            try:
-                head = self.head(place)
-                if before is not None and head.after != before:
-                    yield missing(self.folder, before, head.first)
-                self.read(place)
-                yield head
-            except ArchiveError as error:
-                yield str(error)
+            passed = self.accepted_of(place)
+            if passed is not None:
+                yield passed
+            else:
+                yield from self._looked_at(place, before)
             before = place.last
+
+    def _looked_at(self, place: Place, before: int | None) -> Iterator[Head | Loss | Accepted]:
+        first = place.first if before is None else before + 1
+        try:
+            head = self.head(place)
+            first = head.after + 1
+            if before is not None and head.after > before:
+                passed = [a for a in self.accepted() if a.first - 1 <= before < a.last]
+                if self.passed_over(before) >= head.after:
+                    yield from passed
+                else:
+                    yield Loss(before + 1, head.after, self.missing(before, head.after))
+            self.read(place)
+            yield head
+        except ArchiveError as error:
+            yield Loss(first, place.last, str(error))
 
     def problems(self) -> list[str]:
         """Read everything, and say which segment is damaged and where one is missing."""
-        return [found for found in self.surveyed() if isinstance(found, str)]
+        return [found.said for found in self.surveyed() if isinstance(found, Loss)]
 
-
-def missing(folder: Path, after: int, upto: int) -> str:
-    """Say that entries are missing between two ids."""
-    return (
-        f"{folder}: the entries between {after} and {upto} are missing; restore the segment that "
-        "holds them from a backup"
-    )
-
-
-def _sync(folder: Path) -> None:
-    """Bring the names in a folder onto the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    def missing(self, after: int, upto: int) -> str:
+        """Say that the entries behind an id are missing, up to another one, which is missing too."""
+        note = self.let_go()
+        if note is not None and after < note.upto:
+            return (
+                f"{self.folder}: the entries {after + 1} to {note.upto} were let go of on "
+                f"{note.when[:10]}, as the retention says; only a checkpoint leads back before "
+                "them, and none there can be used: restore one from a backup"
+            )
+        return (
+            f"{self.folder}: the entries between {after} and {upto + 1} are missing; restore the "
+            f"segment that holds them from a backup, or go on without them for good: "
+            f"`kairos archive accept {after + 1}..{upto} --reason WHY`"
+        )
 
 
 def _place(path: Path) -> Place:
@@ -167,6 +250,7 @@ def _place(path: Path) -> Place:
 
 def _damaged(place: Place, error: DamagedError) -> str:
     return (
-        f"{place.path} is damaged: {error}; restore it from a backup. It holds the entries "
-        f"{place.first} to {place.last}, and all other segments can be read"
+        f"{place.path} is damaged: {error}; restore it from a backup, or go on without it for good: "
+        f"`kairos archive accept {place.path.name} --reason WHY`. It holds the entries {place.first} to "
+        f"{place.last}, and all other segments can be read"
     )

@@ -24,7 +24,7 @@ _ENTRY = Struct(">qqI")  # id, ms, bytes of payload
 
 
 class DamagedError(Exception):
-    """A file is not the segment that it was written as; the message says in what."""
+    """A file is not as it was written; the message says in what."""
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from events.archive.folder import Archive, ArchiveError, Place, missing
+from events.archive.folder import Archive, ArchiveError, Place
 from events.sources.base import Entry, Log
 
 UNKNOWN = -2  # no id; -1 is before the first
@@ -11,6 +11,8 @@ UNKNOWN = -2  # no id; -1 is before the first
 
 class Whole:
     """A log whose past is in an archive. It is a log itself, see `events.sources.base.Log`.
+
+    Stretches that an operator accepted as lost are passed over, by everybody alike.
 
     Args:
         log: which forgets what is archived.
@@ -45,10 +47,14 @@ class Whole:
             return found
         self._reached[partition] = UNKNOWN
         archive = self._archives[partition]
+        passed = archive.passed_over(after)
+        if passed > after:
+            return self.read(partition, passed, limit, wait_ms)
         place = archive.after(after)
-        if place is None or archive.head(place).after > after:
-            upto = gone + 1 if place is None else place.first
-            raise ArchiveError(missing(archive.folder, after, upto))
+        if place is None:
+            raise ArchiveError(archive.missing(after, gone))
+        if (before := archive.head(place).after) > after:
+            raise ArchiveError(archive.missing(after, before))
         return _behind(self._segment(archive, place), after, limit)
 
     def _segment(self, archive: Archive, place: Place) -> list[Entry]:
@@ -65,7 +71,7 @@ class Whole:
         for place in reversed(archive.places()):
             if len(found) >= limit:
                 break
-            if place.first < upto:
+            if place.first < upto and archive.accepted_of(place) is None:
                 found += [e for e in reversed(self._segment(archive, place)) if e.id < upto]
         return found[:limit]
 
@@ -76,8 +82,8 @@ class Whole:
     def gone(self, partition: int) -> int:
         """Return up to which id entries are in neither of them."""
         gone = self._log.gone(partition)
-        places = self._archives[partition].places()
-        return min(gone, self._archives[partition].head(places[0]).after) if places else gone
+        archive = self._archives[partition]
+        return min(gone, archive.start) if archive.places() else gone
 
     def trim(self, partition: int, before: int) -> None:
         """Let the log go of what is archived."""

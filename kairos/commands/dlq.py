@@ -15,6 +15,7 @@ import msgspec
 from cyclopts import Parameter
 
 from events.record import Record, encode
+from kairos.durations import duration
 from kairos.operators import letters as dead
 from kairos.operators.letters import CONFLICT, HOLDS_EVENT, SHOWN_BYTES, Choice, Letter, Retried
 from kairos.operators.words import PATIENCE_S, NotDoneError, carried_out, say, speaker
@@ -22,7 +23,6 @@ from kairos.profile.beside import Beside
 from kairos.profile.links import moment
 from kairos.say import as_json, failed
 from kairos.settings import SettingsError
-from triggers.durations import duration
 
 SHOWN = 20  # letters that a replay tells of one by one
 TRUST = {0: "browser", 1: "server"}

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from flows.workspace_folder import read_folder
 from kairos.discovery import found_in
+from kairos.durations import duration
 from kairos.embedded.servers import ServerError
 from kairos.embedded.stack import StackError, until_signal
 from kairos.example import example
@@ -28,7 +29,6 @@ from kairos.replay.posting import Poster, PostError
 from kairos.replay.run import Source, Summary, replay, shift_to
 from kairos.settings import Settings, SettingsError
 from triggers.core import OLDEST
-from triggers.durations import duration
 from triggers.load import load
 from triggers.problems import WorkspaceError
 

@@ -21,6 +21,7 @@ def command(
     workspace: Path | None = None,
     host: str = "127.0.0.1",
     port: int = 8765,
+    retain: str | None = None,
     json: bool = False,
 ) -> int:
     """Run the whole engine on this machine: collector, live flow, archive, worker, two Valkeys.
@@ -35,6 +36,8 @@ def command(
         The collector's address.
     port
         The collector's port; 0 takes any that is free.
+    retain
+        How long the archive keeps what happened, such as 30d; else KAIROS_RETAIN, else for good.
     json
         Print JSON: a line with the first write keys where they are made, one when it serves.
     """
@@ -51,6 +54,7 @@ def command(
             port=port,
             channels=channels,
             disk_free_mb=ours.disk_free_mb,
+            upkeep=ours.upkeep.retaining(retain),
         )
         # Below the stack's lock, and said before anything can fail: they are shown once.
         created = datetime.now(UTC).isoformat(timespec="seconds")

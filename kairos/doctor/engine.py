@@ -13,13 +13,13 @@ import orjson
 import redis
 
 from channels.delivery.ledger import SlotUnusableError, summary
-from events.archive.folder import Archive
 from events.record import DeadLetter
 from events.sources.base import LogUnavailableError
 from events.sources.valkey import address
 from flows.bounds import MB
-from flows.open import open_log, open_whole
+from flows.open import open_whole
 from flows.promises import broken_promises
+from kairos.doctor import archive
 from kairos.doctor.base import Finding, ok, warning, wrong
 from kairos.settings import Settings
 from profile_state.stores.base import LedgerLostError
@@ -48,7 +48,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         yield _kept_apart(settings)
         yield from _left_over(settings)
     if settings.archive is not None:
-        yield _archive(settings, settings.archive)
+        yield from archive.findings(settings, settings.archive)
     yield from _busiest(_said(settings))
 
 
@@ -127,27 +127,6 @@ def _timers(settings: Settings) -> Finding:
     if per_s := live.get("timers_per_s"):
         said += f"; {per_s:,.0f} a second are worked off, so {late / per_s:,.0f} s more"
     return warning("timers", said, "a storm ends by itself; else see live.log")
-
-
-def _archive(settings: Settings, folder: Path) -> Finding:
-    """Say how far the archive reaches; a log that is full waits for it."""
-    archive = Archive(folder, 0)
-    places = archive.places()
-    try:
-        log = open_log(settings.log)
-        try:
-            ahead = log.read(0, archive.last, 1, 0)
-            newest = log.back(0, 1 << 62, 1)
-        finally:
-            log.close()
-    except LogUnavailableError as error:
-        return wrong("archive", str(error), "see archive.log")
-    size = sum(place.path.stat().st_size for place in places)
-    waiting = newest[0].time - ahead[0].time if ahead and newest else 0
-    said = f"{len(places):,} segments, {size / MB:,.1f} MB; {waiting / 1000:,.0f} s are in the log alone"
-    if waiting > 2 * settings.archive_s * 1000 + LATE_MS:
-        return warning("archive", said, "is `kairos run archive` running? see archive.log")
-    return ok("archive", said)
 
 
 def _kept_apart(settings: Settings) -> Finding:

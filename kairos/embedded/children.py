@@ -6,15 +6,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import IO
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
-def _die_with_parent() -> Callable[[], None] | None:
-    """Return what a child runs before its program, so that the kernel ends it after its parent."""
+def _first(nice: int) -> Callable[[], None] | None:
+    """Return what a child runs before its program: on Linux the kernel ends it after its parent."""
     if sys.platform != "linux":
-        return None
+        return partial(os.nice, nice) if nice else None
     prctl = ctypes.CDLL(None).prctl
     parent = os.getpid()
 
@@ -22,6 +23,7 @@ def _die_with_parent() -> Callable[[], None] | None:
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
         if os.getppid() != parent:  # it died before we asked, and nobody would ever tell
             os._exit(1)
+        os.nice(nice)
 
     return ask
 
@@ -32,6 +34,7 @@ def spawn(
     output: IO[bytes] | int | None = None,
     env: Mapping[str, str] | None = None,
     keep: Sequence[int] = (),
+    nice: int = 0,
 ) -> subprocess.Popen[bytes]:
     """Start a child in a session of its own: Ctrl-C reaches us alone, and we end it in order.
 
@@ -43,6 +46,7 @@ def spawn(
         output: where standard output and error go; None keeps ours.
         env: its environment; None gives it ours.
         keep: open file descriptors that it inherits.
+        nice: by how much others go before it.
     """
     return subprocess.Popen(
         arguments,
@@ -52,7 +56,7 @@ def spawn(
         env=None if env is None else dict(env),
         start_new_session=True,
         pass_fds=tuple(keep),
-        preexec_fn=_die_with_parent(),  # noqa: PLW1509 - one prctl, no Python locks
+        preexec_fn=_first(nice),  # noqa: PLW1509 - two system calls, no Python locks
     )
 
 

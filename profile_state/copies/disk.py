@@ -5,12 +5,13 @@ carries its offset, so reading the log again after a crash finds the same answer
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from profile_state.copies.base import DAY_MS, KEPT_MS, Seen
+from profile_state.copies.base import DAY_MS, KEPT_MS, Row, Seen
 
 if TYPE_CHECKING:
     from profile_state.copies.file import File
@@ -71,11 +72,33 @@ class Disk:
         parts: dict[str, list[Seen]] = {}
         for copy in copies:
             parts.setdefault(_name(copy), []).append(copy)
-        try:
+        with self._writing():
             for name, part in parts.items():
-                if name not in self._files:
-                    self._files[name] = _opened(self._folder / f"{name}{SUFFIX}")
-                self._files[name].add(part)
+                self._file(name).add(part)
+
+    def refill(self, name: str, rows: Sequence[Row]) -> None:
+        """Keep what a file of a checkpoint held. What is known already stays as it is.
+
+        Args:
+            name: of the file, without its suffix.
+            rows: of it.
+
+        Raises:
+            CopiesBusyError: as for `add`.
+            CopiesUnusableError: the same.
+        """
+        with self._writing():
+            self._file(name).refill(rows)
+
+    def _file(self, name: str) -> "File":
+        if name not in self._files:
+            self._files[name] = _opened(self._folder / f"{name}{SUFFIX}")
+        return self._files[name]
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
                 raise CopiesBusyError(str(error)) from error

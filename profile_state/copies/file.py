@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from events.record import Offset
-from profile_state.copies.base import Seen, packed
+from profile_state.copies.base import Row, Seen, packed
 from profile_state.copies.filter import Filter, halves
 
 _ROOM = 1 << 18  # keys of a filter; a file has as many filters as it needs
@@ -45,7 +45,14 @@ class File:
         Raises:
             sqlite3.OperationalError: SQLITE_BUSY where another process writes; nothing is kept.
         """
-        rows = sorted((c.key, c.digest, c.offset.entry, c.offset.nth) for c in copies)
+        self.refill(sorted((c.key, c.digest, c.offset.entry, c.offset.nth) for c in copies))
+
+    def refill(self, rows: Sequence[Row]) -> None:
+        """Keep rows of a file as this one, in one transaction.
+
+        Raises:
+            sqlite3.OperationalError: as for `add`.
+        """
         self._db.execute("BEGIN IMMEDIATE")
         self._db.executemany("INSERT OR IGNORE INTO copies VALUES (?, ?, ?, ?)", rows)
         self._db.execute("COMMIT")

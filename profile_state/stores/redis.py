@@ -32,15 +32,15 @@ from profile_state.stores.base import (
     Outputs,
     Recovered,
 )
+from profile_state.stores.keys import Command, Keys
 
 ASKED_S = 10  # how long a reader's wish is worth knowing
+LOOK = 1_000  # keys in one step of a scan
 DUE = 5_000  # people in one read of who is due: a few ms of the server's time
 WORDS = 1_000  # of one command; even, since some are pairs
 WITHDRAWN_MS = 90 * 86_400_000  # as long as an activation may still be sent
 _ROW = struct.Struct(">I16s8s")  # place in the entry, key, digest
 _HEAD = struct.Struct(">qqB")  # entry, when the log took it, bytes of the import's id
-
-Command = list[bytes | str | int]
 
 
 @contextmanager
@@ -67,7 +67,8 @@ class RedisStore:
 
     def __init__(self, url: str, partition: int = 0) -> None:
         self._client = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0))
-        self._tag = f"{{p{partition}}}"
+        self.keys = Keys(partition)
+        self._tag = self.keys.tag
         self._activations = stream_key("activations", partition)
         self._connection: Any = None
         self._token = ""
@@ -83,7 +84,7 @@ class RedisStore:
         >>> RedisStore("redis://localhost", 3).key("due")
         'due:{p3}'
         """
-        return f"{name}:{self._tag}"
+        return self.keys.named(name)
 
     # Owning and reading.
 
@@ -111,6 +112,38 @@ class RedisStore:
         """
         with _answering():
             return self._mark()
+
+    def begun(self) -> bool:
+        """Say whether there is a ledger: one that was begun, and is not half restored.
+
+        Raises:
+            LedgerLostError: it does not answer.
+        """
+        with _answering():
+            return not self.half_restored() and bool(self._client.exists(self.keys.mark))
+
+    def half_restored(self) -> bool:
+        """Say whether somebody ended in the middle of restoring it.
+
+        Raises:
+            LedgerLostError: it does not answer.
+        """
+        with _answering():
+            return bool(self._client.exists(self.keys.restoring))
+
+    def there(self) -> Iterator[bytes]:
+        """Yield the partition's keys, without what passes, see `profile_state.stores.keys`.
+
+        Raises:
+            LedgerLostError: the ledger does not answer.
+        """
+        with _answering():
+            for prefix in self.keys.prefixes:
+                # Identifiers may hold what a pattern means something by; these do not.
+                yield from self._client.scan_iter(match=prefix + b"*", count=LOOK)
+            for name in (self.keys.mark, *self.keys.single):
+                if self._client.exists(name):
+                    yield name.encode()
 
     def _mark(self) -> Mark:
         found = cast("dict[bytes, bytes]", self._client.hgetall(self.key("mark")))
@@ -228,7 +261,12 @@ class RedisStore:
 
     # Writing.
 
-    def _send(self, commands: list[Command]) -> None:
+    def send(self, commands: Sequence[Command]) -> None:
+        """Send commands in one call, applied whole or not at all, and only for the owner.
+
+        Raises:
+            LedgerLostError: the connection broke.
+        """
         words: list[bytes | str | int] = []
         for command in commands:
             words += [len(command), *command]
@@ -266,7 +304,7 @@ class RedisStore:
         if outputs.moved:
             commands.append(["LPOP", self.key("seen"), outputs.moved])
         if commands:
-            self._send(commands)
+            self.send(commands)
 
     def write(self, chunk: Chunk) -> None:
         """Send a chunk in one call."""
@@ -289,7 +327,7 @@ class RedisStore:
         commands += _cut(["ZADD", people], [w for p in moved for w in (place_of(p), p)])
         commands += _cut(["DEL"], [f"id:{self._tag}:{way}" for way in chunk.forgotten])
         commands += [["HINCRBY", self.key("counts"), name, by] for name, by in chunk.counts.items()]
-        self._send(commands)
+        self.send(commands)
 
     def mark(self, mark: Mark) -> None:
         """Send the mark."""
@@ -299,7 +337,7 @@ class RedisStore:
         words: Command = ["entry", entry, "nth", nth, "files", files, "first", first, "last", last]
         if mark.build is not None:
             words += ["release", mark.build.release, "tzdata", mark.build.tzdata]
-        self._send([["HSET", self.key("mark"), *words]])
+        self.send([["HSET", self.key("mark"), *words]])
 
     @property
     def sent(self) -> int:

@@ -1,4 +1,7 @@
-"""R14 with the real processes: the log forgets, the ledger is wiped, and everybody is as before."""
+"""R14 with the real processes: the log forgets, the ledger is wiped, and everybody is as before.
+
+First from the first entry on; then, emptied while everything runs, from a checkpoint.
+"""
 
 import json
 import shutil
@@ -13,15 +16,34 @@ import msgspec
 import pytest
 import redis
 
+from channels.delivery.ledger import listed
 from collector.keys import first_keys
 from events.archive.folder import Archive
+from events.sources.base import Log
+from flows.engine import Engine
 from flows.open import open_log, open_whole
+from kairos.commands.archive import checkpoint
 from kairos.commands.doctor import command
+from kairos.discovery import found_in
 from kairos.embedded.stack import Stack, StackError
 from kairos.example import example
-from kairos.settings import Settings
+from kairos.settings import Settings, Upkeep
+from profile_state.stores.memory import MemoryStore, Shelf
+from tests.archive.rig import hashes as hashes_of
+from tests.e2e.stacks import workspace
+from triggers.activation import decode
 
 EVENTS = 300
+FILES = {
+    "workspace.yaml": "workspace: t\ntimezone: UTC\npurposes: {product: {default: allowed}}\n",
+    "triggers/viewed.yaml": """
+trigger: viewed
+when: {event: product_viewed}
+reentry: always
+do: [{send: {channels: [webhook]}}]
+deliver: {purpose: product}
+""",
+}
 PATIENCE_S = 60
 
 
@@ -43,8 +65,29 @@ def hashes(data: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
     return said
 
 
+def post(stack: Stack, key: str, first: int, last: int) -> None:
+    for n in range(first, last, 50):
+        batch = [
+            {
+                "type": "track",
+                "event": "product_viewed",
+                "userId": f"u{m % 20}",
+                "messageId": f"m{m}",
+            }
+            for m in range(n, n + 50)
+        ]
+        sent = httpx.post(f"{stack.url}/v1/batch", json={"batch": batch}, auth=(key, ""))
+        assert sent.status_code == 200
+
+
+def same(one: dict[str, object], other: dict[str, object]) -> bool:
+    names = ("facts", "decisions", "people", "leaves")
+    return [one[n] for n in names] == [other[n] for n in names]
+
+
 def started(data: Path) -> Stack:
-    stack = Stack(data, example())
+    shop = workspace(data / "workspace", FILES)
+    stack = Stack(data, shop, upkeep=Upkeep(checkpoint_s=0))
     stack.settings = msgspec.structs.replace(stack.settings, archive_s=1)
     return stack
 
@@ -55,18 +98,7 @@ def test_r14_the_embedded_ledger_is_rebuilt_from_archive_and_log(
     key = first_keys(tmp_path / "keys.json", "2026-11-25T00:00:00Z")["server"]
     archive = Archive(tmp_path / "archive", 0)
     with started(tmp_path) as stack:
-        for n in range(0, EVENTS, 50):
-            batch = [
-                {
-                    "type": "track",
-                    "event": "product_viewed",
-                    "userId": f"u{m % 20}",
-                    "messageId": f"m{m}",
-                }
-                for m in range(n, n + 50)
-            ]
-            sent = httpx.post(f"{stack.url}/v1/batch", json={"batch": batch}, auth=(key, ""))
-            assert sent.status_code == 200
+        post(stack, key, 0, EVENTS)
         with closing(open_log(stack.settings.log)) as log:
             wait(lambda: stored(stack.settings) and archive.last == log.last(0))
             log.trim(0, archive.last + 1)
@@ -83,14 +115,46 @@ def test_r14_the_embedded_ledger_is_rebuilt_from_archive_and_log(
     shutil.rmtree(tmp_path / "ledger")
     with started(tmp_path) as stack:
         wait(lambda: stored(stack.settings))
-        after = hashes(tmp_path, capsys)
+        assert same(hashes(tmp_path, capsys), before)
         with redis.Redis.from_url(stack.settings.ledger) as ledger:
             assert ledger.xlen("activations:{p0}") <= messages
             assert ledger.hget("counts:{p0}", "applied") == b"%d" % EVENTS
-    assert {n: after[n] for n in ("facts", "people", "leaves")} == {
-        n: before[n] for n in ("facts", "people", "leaves")
-    }
-    assert after["decisions"] == before["decisions"]
+            assert checkpoint(data=tmp_path) == 0
+            post(stack, key, EVENTS - 50, EVENTS + 50)  # half of them are copies
+            shutil.rmtree(tmp_path / "copies")
+            ledger.flushall()
+            post(stack, key, EVENTS, EVENTS + 150)  # and the same again, while it comes back
+
+            def again() -> bool:
+                stack.watch()
+                return stored(stack.settings)
+
+            wait(again)
+            assert ledger.hget("counts:{p0}", "applied") == b"%d" % (EVENTS + 150)
+        assert "restored, reading on from there" in (tmp_path / "live.log").read_text()
+        after = hashes(tmp_path, capsys)
+        with closing(open_whole(stack.settings)) as whole:
+            right, sent = read_anew(whole)
+        assert (after["facts"], after["decisions"], after["people"], after["leaves"]) == right
+        wait(lambda: delivered(tmp_path) == sent)
+        assert len(sent) == EVENTS + 150
+
+
+def read_anew(whole: Log) -> tuple[tuple[str, str, int, int], set[str]]:
+    """Read everything in memory: the hashes, and what is to be sent."""
+    addresses = {name: channel.ADDRESS for name, channel in found_in("channels").items()}
+    shelf = Shelf()
+    engine = Engine(whole, MemoryStore(shelf), addresses, clock=lambda: 0, monotonic=lambda: 0.0)
+    engine.recover()
+    while engine.position < whole.last(0):
+        engine.process(engine.read())
+    engine.drain()
+    found = hashes_of(iter(shelf.people.values()), engine)
+    return found, {a.id for entry in shelf.activations for a in decode(entry)}
+
+
+def delivered(data: Path) -> set[str]:
+    return {row.id for row in listed(data / "deliveries", "delivered")}
 
 
 READS_ON_AND_ON = """

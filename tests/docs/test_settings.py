@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from kairos.settings import CHANNEL_OPTIONS, Settings
+from kairos.settings import CHANNEL_OPTIONS, Settings, Upkeep
 from tests.docs.pages import ROOT, cells, first_cells, page
 
 PAGE = "docs/settings.md"
@@ -14,6 +14,7 @@ def test_the_variables_described_are_those_that_are_read() -> None:
     full = Settings(
         workspace=Path("w"),
         archive=Path("a"),
+        upkeep=Upkeep(1, 1, 1),
         disk=Path("d"),
         status=Path("s"),
         channels=CHANNELS,

@@ -4,8 +4,8 @@ import re
 from typing import NamedTuple
 
 from events.names import slug
+from kairos.durations import duration
 from profile_state.cells import Slot, share
-from triggers.durations import duration
 from triggers.loading.context import Context
 from triggers.schema import Names, When
 from triggers.sequences import AHEAD, LATE, Sequence, Step

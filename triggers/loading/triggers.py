@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 from events.names import slug
+from kairos.durations import duration
 from profile_state.cells import Slot, share
 from triggers import rules
 from triggers.definitions import Cap, Quiet, Reentry, SendStep, Trigger
-from triggers.durations import duration
 from triggers.loading.conditions import all_of
 from triggers.loading.context import Context
 from triggers.loading.sends import send_step

@@ -3,10 +3,10 @@
 import re
 
 from events.names import slug
+from kairos.durations import duration
 from profile_state.identity import ANONYMOUS, DEFAULT_LIMITS
 from triggers import rules
 from triggers.definitions import Cap, PurposeRule
-from triggers.durations import duration
 from triggers.loading.context import Context
 from triggers.local_time import zones
 from triggers.problems import Problem, WorkspaceError

@@ -1,4 +1,4 @@
-"""Durations as marketers write them: `30s`, `30m`, `2h`, `7d`."""
+"""Durations as people write them: `30s`, `30m`, `2h`, `7d`."""
 
 import re
 
