@@ -12,6 +12,12 @@ FIGURES: Mapping[str, Mapping[str, bool]] = {
     "throughput": {"events_per_s": True, "cpu_us_per_event": False},
     "latency": {"p50_ms": False, "p99_ms": False, "p999_ms": False, "hiccup_p99_ms": False},
     "scale": {"cost_ratio": False, "bytes_per_hot_profile": False, "bytes_per_cold_profile": False},
+    "endurance": {
+        "events_per_s": True,
+        "rebuilt_events_per_s": True,
+        "log_max_mb": False,
+        "live_max_mb": False,
+    },
     "idle": {"cpu_percent": False, "rss_mb": False},
     "torture": {"recovery_p99_s": False},
 }
@@ -20,6 +26,7 @@ QUESTION: Mapping[str, tuple[str, ...]] = {
     "throughput": ("events",),
     "latency": ("rate", "seconds"),
     "scale": ("people",),
+    "endurance": ("events",),
     "idle": (),
     "torture": ("kills", "power_cuts"),
 }

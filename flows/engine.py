@@ -213,13 +213,14 @@ class Engine:
             work.dirty,
             work.index,
             work.together,
+            work.applied,
             work.counts,
             self._mark(),
         )
         self.position = stretch[-1].entry
         records = sum(len(batch.records) for batch in stretch)
         self.events += records
-        self.hot.batch(work.counts, records, self._monotonic())
+        self.hot.batch(work.applied, records, self._monotonic())
         return work
 
     def _mark(self) -> Mark:

@@ -10,8 +10,8 @@ class Hot:
     """Finds the busiest person of the last period.
 
     >>> hot = Hot()
-    >>> hot.batch({"p_a": {"applied": 90}, "p_b": {"applied": 10}}, 100, now_s=1.0)
-    >>> hot.batch({"p_b": {"applied": 1}}, 100, now_s=12.0)
+    >>> hot.batch({"p_a": 90, "p_b": 10}, 100, now_s=1.0)
+    >>> hot.batch({"p_b": 1}, 100, now_s=12.0)
     >>> hot.busiest, hot.share
     ('p_a', 0.9)
     """
@@ -23,22 +23,22 @@ class Hot:
         self._records = 0
         self._until = 0.0
 
-    def batch(self, counts: Mapping[str, Mapping[str, int]], records: int, now_s: float) -> None:
+    def batch(self, applied: Mapping[str, int], records: int, now_s: float) -> None:
         """Take note of a batch.
 
         Args:
-            counts: by person, what is counted of them; `applied` are events.
+            applied: events, by person.
             records: of the batch.
             now_s: a monotonic clock.
         """
         if now_s >= self._until:
             self._turn(now_s)
         self._records += records
-        if not counts:
+        if not applied:
             return
-        person = max(counts, key=lambda p: counts[p].get("applied", 0))
+        person = max(applied, key=lambda p: applied[p])
         if person in self._counts or len(self._counts) < CANDIDATES:
-            self._counts[person] = self._counts.get(person, 0) + counts[person].get("applied", 0)
+            self._counts[person] = self._counts.get(person, 0) + applied[person]
 
     def _turn(self, now_s: float) -> None:
         self.busiest = max(self._counts, key=lambda p: self._counts[p], default="")

@@ -32,8 +32,7 @@ def bring_in(
     while wanted := core.needs(state, stretch):
         loaded = store.load(wanted.identifiers, wanted.people)
         state.index.update(loaded.leads)
-        if state.erasure_keys:
-            state.absent += [way for way, lead in loaded.leads.items() if lead is None]
+        state.absent += [way for way, lead in loaded.leads.items() if lead is None]
         slots = state.workspace.slots if state.workspace is not None else {}
         for value in loaded.people.values():
             state.admit(unpack(value, slots))

@@ -66,8 +66,10 @@ class Residents:
         """Take one place into the mean, and let what was measured before weigh less each turn."""
         people = self._state.people
         for one in self._state.places[self._survey]:
-            if packed := people[one].packed:  # else they were not written yet, and say nothing
-                self._packed += packed
+            person = people[one]
+            if person.packed:  # else they were not written yet, and say nothing
+                copies = 1 if len(person.leaves) == 1 else 2  # the view has the cells once more
+                self._packed += copies * (person.packed + person.added)
                 self._people += 1
         self._survey = (self._survey + 1) % PLACES
         if self._survey == 0:

@@ -5,7 +5,7 @@ from collections import deque
 from events.record import START, Offset
 from events.sources.base import Log
 
-FULL = 0.5  # from this fullness on, entries are let go
+FULL = 0.4  # from this fullness on, entries are let go: of the default 1 GB less than 512 MB stay
 LOOKS = 3  # an offset must have been stored for so many looks before its entries go
 
 

@@ -7,6 +7,7 @@ because a cell keeps the instants themselves, as many as the conditions can ask 
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, MutableMapping
+from functools import lru_cache
 from heapq import merge as merge_sorted
 from typing import Any, NamedTuple
 
@@ -319,6 +320,31 @@ class Happened(NamedTuple):
 def happened(event: Event) -> Happened:
     """Remember an event with all its properties."""
     return Happened(event.time, event.message_id, event.source, event.properties)
+
+
+NO_PROPERTIES: dict[str, Any] = {}  # of every event of which none is kept
+
+
+@lru_cache(maxsize=MOST)
+def alike(fields: tuple[str, ...], values: tuple[str, ...]) -> dict[str, Any]:
+    """Return properties that are texts; equal ones are one object, which nobody may change.
+
+    People look at the same products again and again, and a dictionary takes 232 bytes.
+    """
+    return dict(zip(fields, values, strict=True))
+
+
+def kept(properties: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+    """Return the part of an event's properties that is remembered.
+
+    >>> kept({"id": "p1", "price": 5}, ("id",)) is kept({"id": "p1", "price": 6}, ("id",))
+    True
+    """
+    values = tuple([properties.get(field) for field in fields])
+    for value in values:
+        if value.__class__ is not str:  # equal numbers may be written differently: 1, 1.0, -0.0
+            return {field: properties[field] for field in fields if field in properties}
+    return alike(fields, values)
 
 
 def add_events(

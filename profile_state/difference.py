@@ -98,6 +98,14 @@ def split_parts(cell: dict[str, Any], since: int) -> dict[str, Part] | None:
     return {name: one for name, inner in cell.items() if (one := part(inner, since))[1]}
 
 
+def newest_part(cell: dict[str, int], since: int) -> Part | None:
+    """Return the part of a cell with the newest instant of each value; None where it lets go of some.
+
+    Which one goes follows from the order in which they were met, and a part has none.
+    """
+    return None if len(cell) >= MOST else part(cell, since)
+
+
 def part(cell: Any, since: int) -> Part:
     """Return what of a cell in order of time happened from an instant on (ms).
 

@@ -92,7 +92,7 @@ def unpack(value: bytes, slots: Mapping[str, Slot]) -> Person:
         leaf.cells = {key: restored(key, cell) for key, cell in leaf.cells.items()}
     person = Person(stored.id, set(stored.ids), leaves)
     person.edges, person.refused = stored.edges, stored.refused
-    person.named, person.shared = set(stored.named), set(stored.shared)
+    person.named, person.shared = frozenset(stored.named), frozenset(stored.shared)
     person.offset, person.seen = Offset(*stored.offset), stored.seen
     person.member, person.recheck, person.version = stored.member, stored.recheck, stored.version
     person.packed, person.added = len(whole) + _LENGTH.size + 1, added

@@ -1,8 +1,9 @@
 """Write-behind: people reach the ledger in small chunks, after everything that they caused.
 
 Changed people gather in a generation. When the one before has drained, the next one drains in
-chunks; when its last chunk is acknowledged, the offset up to which it holds is stored. After a
-crash the log is read on from there, and people who were written later skip what they contain.
+chunks; when its last chunk is acknowledged, the offset up to which it holds is sent, and counts as
+stored once that is acknowledged too. After a crash the log is read on from there, and people who
+were written later skip what they contain.
 """
 
 from collections import deque
@@ -39,12 +40,15 @@ class WriteBehind:
         self._order: deque[str] = deque()  # of the generation that drains
         self._groups: dict[str, set[str]] = {}  # whom one record touched together
         self._moved: dict[str, set[str]] = {}  # person -> identifiers that lead to them anew
+        self._applied: dict[str, int] = {}
         self._counts: dict[str, dict[str, int]] = {}
         self._reached = Mark(START, {})  # up to where changes were gathered
         self._target: Mark | None = None  # of the generation that drains
         self._share = LEAST  # people of it in one pump
         self._drained_at = 0  # calls after which the target is reached
         self._swapped = 0.0
+        self._marked = Mark(START, {})  # the one sent last
+        self._marked_at = 0  # calls after which it is stored
         self.stored: Offset = START
 
     @property
@@ -59,7 +63,7 @@ class WriteBehind:
 
     def start(self, mark: Mark) -> None:
         """Start from a recovered mark."""
-        self._reached = mark
+        self._reached = self._marked = mark
         self.stored = mark.offset
 
     def take(
@@ -67,6 +71,7 @@ class WriteBehind:
         dirty: set[str],
         index: Mapping[str, str],
         together: list[set[str]],
+        applied: Mapping[str, int],
         counts: Mapping[str, Mapping[str, int]],
         mark: Mark,
     ) -> None:
@@ -82,6 +87,8 @@ class WriteBehind:
             self._join(group)
         for identifier, person in index.items():
             self._moved.setdefault(person, set()).add(identifier)
+        for person, events in applied.items():
+            self._applied[person] = self._applied.get(person, 0) + events
         for person, counted in counts.items():
             known = self._counts.get(person)
             if known is None:
@@ -113,8 +120,8 @@ class WriteBehind:
             FencedError: another writer owns the partition.
             LedgerLostError: the ledger is away.
         """
-        settled = self._store.settled()
-        if self._target is None and self._reached.offset > self.stored:
+        settled = self._settled()
+        if self._target is None and self._reached.offset > self._marked.offset:
             if not eager and now_s - self._swapped < PERIOD_S:
                 return True
             self._order, self._draining = deque(self._gathering), set(self._gathering)
@@ -130,9 +137,17 @@ class WriteBehind:
             left -= chunk.persons
         if self._target is not None and not self._draining and settled >= self._drained_at:
             self._store.mark(self._target)
-            self.stored = self._target.offset
+            self._marked, self._marked_at = self._target, self._store.sent
             self._target = None
+            self._settled()
         return not self.idle
+
+    def _settled(self) -> int:
+        """Return how many calls are acknowledged; the mark's may be among them."""
+        settled = self._store.settled()
+        if settled >= self._marked_at:
+            self.stored = self._marked.offset
+        return settled
 
     def _chunk(self, most: int) -> Chunk:
         chunk, size = Chunk(), 0
@@ -162,6 +177,8 @@ class WriteBehind:
                 chunk.forgotten.append(identifier)
             else:
                 chunk.index.append((identifier, leads))
+        if person in self._applied:
+            chunk.counts["applied"] = chunk.counts.get("applied", 0) + self._applied.pop(person)
         for name, by in self._counts.pop(person, {}).items():
             chunk.counts[name] = chunk.counts.get(name, 0) + by
         return size

@@ -99,7 +99,7 @@ def needs(state: State, batches: list[Batch]) -> Needs:
     for batch in batches:
         for record in batch.records:
             if isinstance(record, Event):
-                ids = erasure.named(record) if state.erasure_keys else record.ids
+                ids = erasure.named(record) if state.erasure_keys else people.joining(state, record)
                 if not _at_hand(state, ids):
                     _need(state, ids, wanted)
                 key = record.key
@@ -249,7 +249,10 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
             person.refresh(workspace.slots)
     if event.name in STATEMENTS:
         _withdraw(work, person, event)
-    work.count(person.id, "too_old" if too_old else "applied")
+    if too_old:
+        work.count(person.id, "too_old")
+    else:
+        work.applied[person.id] = work.applied.get(person.id, 0) + 1
     edges = memberships.after_event(
         work, person, event, everything=bool(others) or person.offset == offset
     )

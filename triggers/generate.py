@@ -19,11 +19,14 @@ _NAMES: dict[str, Any] = (
     | {f"add_{kind}": functions.add for kind, functions in KINDS.items()}
     | {
         "add_by": cells.add_by,
+        "kept": cells.kept,
         "name_of": name_of,
+        "NO_PROPERTIES": cells.NO_PROPERTIES,
         "Happened": cells.Happened,
         "NEVER": runtime.NEVER,
         "bisect_left": bisect_left,
         "micros": cells.micros,
+        "newest_part": difference.newest_part,
         "part": difference.part,
         "split_parts": difference.split_parts,
     }
@@ -162,9 +165,7 @@ def _kept(fields: tuple[str, ...] | None) -> str:
     """Write the part of the properties that an event is remembered with."""
     if fields is None:
         return "e"
-    if len(fields) == 1:
-        return f"{{{fields[0]!r}: e[{fields[0]!r}]}} if {fields[0]!r} in e else {{}}"
-    return f"{{f: e[f] for f in {fields!r} if f in e}}" if fields else "{}"
+    return f"kept(e, {fields!r})" if fields else "NO_PROPERTIES"
 
 
 # Where the entries of a cell in order of time are, and what an instant is compared with there.
@@ -182,21 +183,27 @@ def differ_body(slots: list[Slot]) -> list[str]:
 
 
 def _different(slot: Slot) -> list[str]:
-    # By value, when that was last: the newest instants of a split are kept as distinct values are.
-    if (slot.kind, slot.by is None) in (("distinct", True), ("newest", False)):
+    if slot.kind == "distinct" and slot.by is None:
         return ["parts[{key}] = part(v, since)"]
+    if slot.kind == "newest" and slot.by is not None:
+        return _where_kept("newest_part", "parts")
     if slot.kind not in _IN_ORDER and slot.kind != "distinct":
         return ["cells[{key}] = v"]
     if slot.by is not None:
-        return [
-            "w = split_parts(v, since)",
-            "if w is None: cells[{key}] = v",
-            "else: splits[{key}] = w",
-        ]
+        return _where_kept("split_parts", "splits")
     entries, instant = _IN_ORDER[slot.kind]
     return [
         f"n = bisect_left({entries}, {instant})",
         f"if n < len({entries}): parts[{{key}}] = n, {entries}[n:]",
+    ]
+
+
+def _where_kept(parts_of: str, found: str) -> list[str]:
+    """Write a part of a cell, or all of it where it let go of values."""
+    return [
+        f"w = {parts_of}(v, since)",
+        "if w is None: cells[{key}] = v",
+        f"else: {found}[{{key}}] = w",
     ]
 
 

@@ -23,7 +23,7 @@ def resolve(work: Work, event: Event, offset: Offset) -> tuple[Person | None, li
         return None, []
     if person is not None and _as_before(person, event):
         return person, []
-    ids = _joining(state, event)
+    ids = joining(state, event)
     edges = _new_edges(state, person, event, ids)
     leaf = person.leaves.get(event.leaf) if person is not None else None
     if person is not None and leaf is not None:
@@ -158,8 +158,8 @@ def _leaf(event: Event) -> Leaf:
     return Leaf(event.leaf, event.time, event.time)
 
 
-def _joining(state: State, event: Event) -> list[str]:
-    """Return the event's identifiers whose type may join people in this workspace."""
+def joining(state: State, event: Event) -> list[str]:
+    """Return the event's identifiers whose type may join people in this workspace, its leaf first."""
     if len(event.ids) == 1 or state.workspace is None:
         return list(event.ids)
     merging = state.workspace.merging
@@ -256,10 +256,11 @@ def _settle(
         person = _person_of(identifiers, leaves)
         person.edges = [e for e in grouping.accepted if e.a in identifiers]
         person.refused = [e for e in grouping.refused if e.a in identifiers or e.b in identifiers]
-        person.shared = {
-            e.a for e in person.refused if e.a in shared and kind_of(e.b) == USER
-        } - identifiers
-        person.named = {n for n in named & identifiers if person_id(n) != person.id}
+        person.shared = (
+            frozenset(e.a for e in person.refused if e.a in shared and kind_of(e.b) == USER)
+            - identifiers
+        )
+        person.named = frozenset(n for n in named & identifiers if person_id(n) != person.id)
         after.add(person.id)
         known = before.get(person.id)
         if known is None or _differs(known, person):

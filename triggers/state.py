@@ -6,7 +6,7 @@ times, and the workspace in force. Everything here can be rebuilt by reading the
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from events.record import START, Build, Offset, Sweep
 from profile_state.identity import PLACES, place_of
@@ -14,6 +14,7 @@ from profile_state.person import NEVER, Person
 from triggers.definitions import Workspace
 
 Due = tuple[int, str]  # ms, and a person
+STALE = 4  # entries of the heap for each that holds: who is active moves theirs with each event
 NO_LIMITS: Mapping[str, int] = {}  # of identity, where no workspace is in force
 
 
@@ -47,6 +48,9 @@ class Dues:
         elif self._due.get(person) != due:
             self._due[person] = due
             heappush(self._heap, (due, person))
+            if len(self._heap) > STALE * len(self._due) + STALE:
+                self._heap = [(at, one) for one, at in self._due.items()]
+                heapify(self._heap)
 
     def release(self, person: str) -> None:
         """Leave somebody who leaves memory to the ledger, unless they are due soon."""
@@ -101,7 +105,7 @@ class State:
         self.sweep: Sweep | None = None  # what is still to be swept for the workspace in force
         self.loaded: set[Sweep] = set()  # sweeps whose people are in memory, ahead of their step
         self.index: dict[str, str | None] = {}  # identifier or former id -> person, None: nobody
-        self.absent: list[str] = []  # what an erasure may have left a tombstone of, and has not
+        self.absent: list[str] = []  # what was asked for and led to nobody
         self.dues = Dues()
         self.erasure_keys: tuple[bytes, ...] = ()  # of tombstones; empty where nobody was erased
         self.first_seen: dict[bytes, int] = {}  # event key -> first copy, see `copies.base.packed`
@@ -173,9 +177,9 @@ class State:
         return sorted(p for place in self.places[sweep.first : sweep.last + 1] for p in place)
 
     def forget_absent(self) -> None:
-        """Let go of the names of tombstones that are none: each new identifier asks for one."""
+        """Let go of what leads to nobody still: tombstones that are none, names that joined nobody."""
         for name in self.absent:
-            if self.index[name] is None:
+            if self.index.get(name, name) is None:
                 del self.index[name]
         self.absent.clear()
 

@@ -43,6 +43,7 @@ class Work(msgspec.Struct):
     dirty: set[str] = msgspec.field(default_factory=set)  # people to write
     index: dict[str, str] = {}  # identifiers and former ids that point elsewhere now
     together: list[set[str]] = []  # people whom one record touched together
+    applied: dict[str, int] = {}  # events, by person: of all that is counted the most by far
     counts: dict[str, dict[str, int]] = {}  # by the person who caused them
 
     def count(self, person: str, what: str, by: int = 1) -> None:

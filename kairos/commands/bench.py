@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from benchmarks import asked, idle, latency, plots, scale, throughput
+from benchmarks import asked, endurance, idle, latency, plots, scale, throughput
 from benchmarks.base import AskedError, Benchmark, Options
 from benchmarks.bed import BenchError, in_words
 from benchmarks.compare import beside, compared, too_bad
@@ -22,15 +22,17 @@ from kairos.embedded.servers import ServerError
 from kairos.embedded.stack import StackError
 from kairos.say import as_json, failed
 
-What = Literal["throughput", "latency", "scale", "idle", "torture"]
+What = Literal["throughput", "latency", "scale", "endurance", "idle", "torture"]
 BENCHMARKS: dict[What, Benchmark] = {
     "throughput": throughput,
     "latency": latency,
     "scale": scale,
+    "endurance": endurance,
     "idle": idle,
     "torture": torture,
 }
-RUNS = 5  # but one of the torture, which is a count and no measurement
+RUNS = 5
+ONCE = ("endurance", "torture")  # what holds or does not; their figures stand beside it
 SECONDS: dict[What, float] = {"latency": 300.0, "idle": 60.0}
 INTERRUPTED = 130  # exit code: by Ctrl-C, as shells have it
 
@@ -70,23 +72,24 @@ def command(
     The figures of each run go to standard error as it ends.
 
     Exit code 1: a figure is worse than the saved one by more than the tolerance, a promise did not
-    hold under the torture, or a run is worth nothing, as when the engine's facts are not the
+    hold under endurance or torture, or a run is worth nothing, as when the engine's facts are not the
     oracle's.
 
     Parameters
     ----------
     what
         throughput: the engine drains a log. latency: from the scheduled send to the worker's
-        hands. scale: what an event costs where there are many people. idle: what the stack costs while nothing happens. torture: what kills and power cuts
+        hands. scale: what an event costs where there are many people. endurance:
+        does it go on in a bounded log, and can all of it be read again. idle: what the stack costs while nothing happens. torture: what kills and power cuts
         cost.
     runs
-        How many times; the median counts. 5, and 1 of the torture, where nothing is said.
+        How many times; the median counts. 5, and 1 of endurance and torture, where nothing is said.
     seconds
         How long a run of latency or idle is; 300 and 60 where nothing is said.
     rate
         Events a second, for latency.
     events
-        How many, for throughput.
+        How many, for throughput and endurance.
     people
         How many, for scale; a hundredth of them is the other size.
     kills
@@ -127,7 +130,7 @@ def command(
     )
     targets = Targets(save=save, plot=plot, prometheus=prometheus, results=results)
     found: list[dict[str, Any]] = []
-    runs = (1 if what == "torture" else RUNS) if runs is None else runs
+    runs = (1 if what in ONCE else RUNS) if runs is None else runs
     try:
         _check_numbers(what, options, runs, seconds, tolerance)
         before = None if compare is None else asked.baseline(compare, what, options)

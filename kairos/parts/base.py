@@ -65,11 +65,20 @@ class Reporter:
         folder: None writes nothing.
         part: names the file.
         facts: asked from a thread of its own; must be quick.
+        keep: whether the file stays when the part has ended.
     """
 
-    def __init__(self, folder: Path | None, part: str, facts: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        part: str,
+        facts: Callable[[], dict[str, Any]],
+        *,
+        keep: bool = True,
+    ) -> None:
         self._path = None if folder is None else folder / f"{part}.json"
         self._facts = facts
+        self._keep = keep
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._report, daemon=True)
 
@@ -85,10 +94,12 @@ class Reporter:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        """Report a last time."""
+        """Report a last time, or take the report away."""
         self._done.set()
         if self._path is not None:
             self._thread.join()
+            if not self._keep:
+                self._path.unlink(missing_ok=True)
 
     def _report(self) -> None:
         while True:

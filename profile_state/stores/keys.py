@@ -13,7 +13,7 @@ MARK = "mark"  # up to where the log is applied; its presence says that a ledger
 RESTORING = "restoring"  # names the checkpoint from which a ledger is being filled
 
 # Of a ledger that was restored nobody is the owner yet, epochs only grow, and who asked has left.
-PASSING = ("owner", "epoch", "asked", RESTORING)
+PASSING = ("owner", "epoch", "calls", "asked", RESTORING)
 
 SHARED = (b"withdrawn:", b"workspace:")  # of all partitions, and the same to all
 

@@ -37,6 +37,7 @@ from profile_state.stores.keys import Command, Keys
 ASKED_S = 10  # how long a reader's wish is worth knowing
 LOOK = 1_000  # keys in one step of a scan
 DUE = 5_000  # people in one read of who is due: a few ms of the server's time
+WORDS = 1_000  # of one command; even, since some are pairs
 WITHDRAWN_MS = 90 * 86_400_000  # as long as an activation may still be sent
 _ROW = struct.Struct(">I16s8s")  # place in the entry, key, digest
 _HEAD = struct.Struct(">qqB")  # entry, when the log took it, bytes of the import's id
@@ -95,7 +96,7 @@ class RedisStore:
             self._client.function_load(_library(), replace=True)
             epoch = self._client.incr(self.key("epoch"))
             self._token = f"{run}:{epoch}"
-            self._client.set(self.key("owner"), self._token)
+            self._client.mset({self.key("owner"): self._token, self.key("calls"): 0})
             self._sent = self._settled = 0
             return self._recovered()
 
@@ -270,9 +271,10 @@ class RedisStore:
         for command in commands:
             words += [len(command), *command]
         self._sent += 1
+        keys = self.key("owner"), self.key("calls")
         try:
             packed = self._connection.pack_command(
-                "FCALL", "kairos_write", 1, self.key("owner"), self._token, *words
+                "FCALL", "kairos_write", 2, *keys, self._token, self._sent, *words
             )
             self._connection.send_packed_command(packed)
         except (redis.RedisError, OSError) as error:
@@ -288,7 +290,7 @@ class RedisStore:
             ["SET", f"workspace:{version}", files] for version, files in outputs.workspaces
         ]
         if outputs.erasure_keys:
-            commands.append(["SADD", self.key("erasure_keys"), *outputs.erasure_keys])
+            commands += _cut(["SADD", self.key("erasure_keys")], outputs.erasure_keys)
         if outputs.activations is not None:
             commands.append(["XADD", self._activations, "*", "r", outputs.activations])
         commands += [
@@ -297,7 +299,7 @@ class RedisStore:
         ]
         if outputs.letters_done:
             fields = [f"{offset.entry}.{offset.nth}" for offset in outputs.letters_done]
-            commands.append(["HDEL", self.key("dead"), *fields])
+            commands += _cut(["HDEL", self.key("dead")], fields)
         commands += [["RPUSH", self.key("seen"), row] for row in _pack_seen(outputs.seen)]
         if outputs.moved:
             commands.append(["LPOP", self.key("seen"), outputs.moved])
@@ -306,34 +308,24 @@ class RedisStore:
 
     def write(self, chunk: Chunk) -> None:
         """Send a chunk in one call."""
-        commands: list[Command] = []
-        if chunk.removed:
-            commands.append(["DEL", *(f"person:{self._tag}:{p}" for p in chunk.removed)])
-            commands.append(["ZREM", self.key("people"), *chunk.removed])
-        if chunk.people:
-            values: Command = ["MSET"]
-            for person, value in chunk.people:
-                values += [f"person:{self._tag}:{person}", value]
-            commands.append(values)
+        people, due_at = self.key("people"), self.key("due")
+        commands = _cut(["DEL"], [f"person:{self._tag}:{p}" for p in chunk.removed])
+        commands += _cut(["ZREM", people], chunk.removed)
+        values = [w for p, value in chunk.people for w in (f"person:{self._tag}:{p}", value)]
+        commands += _cut(["MSET"], values)
         commands += [["APPEND", f"person:{self._tag}:{p}", value] for p, value in chunk.added]
-        undue = [*chunk.removed, *(p for p, due in chunk.dues if due >= NEVER)]
-        if undue:
-            commands.append(["ZREM", self.key("due"), *undue])
-        due_words = [word for p, due in chunk.dues if due < NEVER for word in (due, p)]
-        if due_words:
-            commands.append(["ZADD", self.key("due"), *due_words])
-        if chunk.index:
-            pairs: Command = ["MSET"]
-            for identifier, person in chunk.index:
-                pairs += [f"id:{self._tag}:{identifier}", person]
-            commands.append(pairs)
-            # Whoever is new has an identifier that leads to them now.
-            places: Command = ["ZADD", self.key("people")]
-            for person in dict.fromkeys(person for _, person in chunk.index):
-                places += [place_of(person), person]
-            commands.append(places)
-        if chunk.forgotten:
-            commands.append(["DEL", *(f"id:{self._tag}:{way}" for way in chunk.forgotten)])
+        commands += _cut(
+            ["ZREM", due_at], [*chunk.removed, *(p for p, due in chunk.dues if due >= NEVER)]
+        )
+        commands += _cut(
+            ["ZADD", due_at], [w for p, due in chunk.dues if due < NEVER for w in (due, p)]
+        )
+        leads = [w for way, person in chunk.index for w in (f"id:{self._tag}:{way}", person)]
+        commands += _cut(["MSET"], leads)
+        # Whoever is new has an identifier that leads to them now.
+        moved = dict.fromkeys(person for _, person in chunk.index)
+        commands += _cut(["ZADD", people], [w for p in moved for w in (place_of(p), p)])
+        commands += _cut(["DEL"], [f"id:{self._tag}:{way}" for way in chunk.forgotten])
         commands += [["HINCRBY", self.key("counts"), name, by] for name, by in chunk.counts.items()]
         self.send(commands)
 
@@ -376,6 +368,15 @@ class RedisStore:
             self._connection.disconnect()
             self._client.connection_pool.release(self._connection)
             self._connection = None
+
+
+def _cut(command: Command, words: Sequence[bytes | str | int]) -> list[Command]:
+    """Say a command with so few words at a time as the function can pass on.
+
+    >>> _cut(["DEL"], []), len(_cut(["DEL"], ["k"] * (WORDS + 1)))
+    ([], 2)
+    """
+    return [[*command, *words[at : at + WORDS]] for at in range(0, len(words), WORDS)]
 
 
 def _pack_seen(seen: Sequence[tuple[Offset, bytes, bytes, int, str]]) -> list[bytes]:

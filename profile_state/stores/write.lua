@@ -1,16 +1,22 @@
 #!lua name=kairos
--- Every write of an engine passes here: a writer whose token is not the owner's changes nothing.
--- ARGV: token, then commands, each as its word count and its words.
+-- Every write of an engine passes here: a writer whose token is not the owner's changes nothing, and
+-- one whose call before this was refused does not either, since what follows stands on it.
+-- KEYS: owner, calls. ARGV: token, number of the call, then commands, each as its word count and its
+-- words, of which `unpack` takes fewer than 8,000.
 redis.register_function('kairos_write', function(keys, args)
-  local owner = redis.call('GET', keys[1])
-  if owner ~= args[1] then
-    return redis.error_reply('FENCED ' .. args[1] .. ' was replaced by ' .. tostring(owner))
+  local found = redis.call('MGET', keys[1], keys[2])
+  if found[1] ~= args[1] then
+    return redis.error_reply('FENCED ' .. args[1] .. ' was replaced by ' .. tostring(found[1]))
   end
-  local at = 2
+  if tonumber(args[2]) ~= tonumber(found[2]) + 1 then
+    return redis.error_reply('GAP call ' .. args[2] .. ' follows ' .. found[2])
+  end
+  local at = 3
   while at <= #args do
     local words = tonumber(args[at])
     redis.call(unpack(args, at + 1, at + words))
     at = at + words + 1
   end
+  redis.call('SET', keys[2], args[2])
   return at
 end)

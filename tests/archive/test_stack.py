@@ -5,6 +5,7 @@ First from the first entry on; then, emptied while everything runs, from a check
 
 import json
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -25,6 +26,7 @@ from kairos.commands.archive import checkpoint
 from kairos.commands.doctor import command
 from kairos.discovery import found_in
 from kairos.embedded.stack import Stack, StackError
+from kairos.example import example
 from kairos.settings import Settings, Upkeep
 from profile_state.stores.memory import MemoryStore, Shelf
 from tests.archive.rig import hashes as hashes_of
@@ -153,6 +155,33 @@ def read_anew(whole: Log) -> tuple[tuple[str, str, int, int], set[str]]:
 
 def delivered(data: Path) -> set[str]:
     return {row.id for row in listed(data / "deliveries", "delivered")}
+
+
+READS_ON_AND_ON = """
+import os, pathlib, time
+(pathlib.Path(os.environ["KAIROS_STATUS"]) / "reading.json").write_text("{}")
+time.sleep(600)
+"""
+
+
+def test_the_door_is_open_while_a_long_past_is_read(tmp_path: Path) -> None:
+    key = first_keys(tmp_path / "keys.json", "2026-11-25T00:00:00Z")["server"]
+    live = [sys.executable, "-c", READS_ON_AND_ON]
+    with Stack(tmp_path, example(), programs={"live": live}, reads_s=0.1) as stack:
+        said = {"userId": "ana", "event": "product_viewed"}
+        sent = httpx.post(f"{stack.url}/v1/track", json=said, auth=(key, ""))
+        assert sent.status_code == 200
+    with Stack(tmp_path, example()) as stack:
+        assert stack.settings.status is not None
+        assert sorted(path.name for path in stack.settings.status.glob("*.json")) == [
+            "archive.json",
+            "collector.json",
+            "live.json",
+            "workers.json",
+        ]
+        wait(lambda: stored(stack.settings))
+        with redis.Redis.from_url(stack.settings.ledger) as ledger:
+            assert ledger.hget("counts:{p0}", "applied") == b"1"
 
 
 def test_without_its_past_an_engine_does_not_start_and_says_what_is_missing(

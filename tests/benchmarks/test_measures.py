@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from benchmarks import idle, latency, profiled, scale, throughput
+from benchmarks import endurance, idle, latency, profiled, scale, throughput
 from benchmarks.workload import Call
 
 
@@ -62,6 +62,14 @@ def test_scale_keeps_everybody_in_memory_and_lets_as_many_act_a_second() -> None
     assert found.cost_ratio == found.cpu_us_per_event_many / found.cpu_us_per_event_few > 0
     assert found.bytes_per_hot_profile > 500
     assert 200 < found.bytes_per_cold_profile < 5_000
+
+
+def test_endurance_reads_everything_again() -> None:
+    found = endurance.measure(events=2_000)
+    assert (found.events, found.wrong, found.sent_again) == (2_000, [], 0)
+    assert found.people > 500
+    assert found.activations > 0
+    assert 0 < found.log_max_mb < endurance.LOG_MB
 
 
 def test_the_crowd_acts_in_turn_and_others_each_second() -> None:

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from benchmarks import plots, results
 from benchmarks.base import AskedError
 from benchmarks.compare import FIGURES, comparable, compared, too_bad
+from benchmarks.endurance import Endurance
 from benchmarks.exposition import prometheus
 from benchmarks.idle import Idle
 from benchmarks.latency import Latency
@@ -73,6 +74,7 @@ def test_a_saved_report_reads_back() -> None:
         ("throughput", Throughput),
         ("latency", Latency),
         ("scale", Scale),
+        ("endurance", Endurance),
         ("idle", Idle),
         ("torture", Torture),
     ],
