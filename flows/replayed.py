@@ -69,4 +69,5 @@ class ReplayedEngine(Engine):
         """Write behind; no tick comes from the clock of the present."""
         self._pumped_s = self._monotonic()
         self.behind.pump(self._pumped_s, eager=eager)
+        self.vouch()
         self.residents.step()

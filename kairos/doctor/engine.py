@@ -45,6 +45,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         yield _lag(settings)
         if not settings.log.replayed:
             yield _timers(settings)
+        yield _withdrawals(settings)
         yield _kept_apart(settings)
         yield from _left_over(settings)
     if settings.archive is not None:
@@ -127,6 +128,17 @@ def _timers(settings: Settings) -> Finding:
     if per_s := live.get("timers_per_s"):
         said += f"; {per_s:,.0f} a second are worked off, so {late / per_s:,.0f} s more"
     return warning("timers", said, "a storm ends by itself; else see live.log")
+
+
+def _withdrawals(settings: Settings) -> Finding:
+    """Say whether workers may believe the ledger; else every message waits."""
+    with redis.Redis.from_url(settings.ledger) as client:
+        run: Any = client.info("server")
+        vouched: Any = client.get("vouched:{p0}")
+    if vouched is not None and vouched.decode() == run["run_id"]:
+        return ok("withdrawals", "the ledger knows everybody who withdrew")
+    said = "the ledger was restarted or is new, and may have lost who withdrew: messages wait"
+    return warning("withdrawals", said, "until the live flow has read its log; see live.log")
 
 
 def _archive(settings: Settings, folder: Path) -> Finding:

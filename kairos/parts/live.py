@@ -138,6 +138,7 @@ def _catch_up(engine: Engine, source: Log, settings: Settings) -> None:
         for portion in live.portions(engine.read()):
             engine.process(portion)
             engine.keep_up(eager=True)
+    engine.vouch()
     engine.announce()
     if settings.workspace is None:
         return

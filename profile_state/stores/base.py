@@ -157,6 +157,14 @@ class Store(Protocol):
         """Send the mark."""
         ...
 
+    def vouch(self) -> None:
+        """Send word that the ledger holds every withdrawal that it ever held.
+
+        Of an engine that has read the log to where it ended when it became the owner. The word
+        holds until the ledger loses something: a restart, or everything.
+        """
+        ...
+
     @property
     def sent(self) -> int:
         """How many calls were sent since `own`."""

@@ -192,6 +192,7 @@ def test_i10_a_writer_that_was_replaced_changes_nothing(store: Open) -> None:
     )
     old.put(Outputs(activations=b"x", seen=[Seen(Offset(1, 0), b"k" * 16, b"d" * 8)]))
     old.mark(Mark(Offset(9, 9), {}))
+    old.vouch()
     with pytest.raises(FencedError):
         old.settled(5)
     with pytest.raises(FencedError):
