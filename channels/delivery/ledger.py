@@ -84,6 +84,9 @@ class Ledger:
         self._leases = leases
         self._keyed = keyed
         self._slots: dict[int, Slot] = {}
+        self._calling: set[str] = set()  # ids with an intent of ours and no outcome on disk
+        self._owed: dict[int, list[tuple[str, Outcome | Expired]]] = defaultdict(list)  # by slot
+        self._paying = threading.Lock()  # outcomes come in one thread, slots come back in another
         self._threads = threads or ThreadPoolExecutor(8, thread_name_prefix="ledger")
         self._cursors = _Cursors(folder / "cursor.db")
 
@@ -150,7 +153,7 @@ class Ledger:
         """
         mine = self._by_slot(activations, lambda a: a.id)
         self._serve([n for n in mine if n not in self._slots and n not in self.unserved], now)
-        new = {a.id for found in self._each(mine, Slot.take, now) for a in found}
+        new = {a.id for found in self._each(mine, Slot.take, now).values() for a in found}
         taken = []
         for a in activations:
             if a.id in new:
@@ -168,7 +171,7 @@ class Ledger:
         for n, slot in list(self._slots.items()):
             if len(found) >= limit:
                 break
-            with self._contained(n):
+            with self._contained(n, slot):
                 found += slot.due(now, limit - len(found), skip)
         return found
 
@@ -178,26 +181,45 @@ class Ledger:
 
     def intend(self, ids: Sequence[str], now: int) -> set[str]:
         """Make the intent to call durable; only the returned ids may be called."""
-        return set().union(*self._each(self._by_slot(ids, str), Slot.intend, now))
+        ours = set(ids) - self._calling
+        self._calling |= ours  # before the intent is there, or a slot that comes back resolves it
+        allowed = set().union(*self._each(self._by_slot(ids, str), Slot.intend, now).values())
+        self._calling -= ours - allowed
+        return allowed
 
     def settle(self, outcomes: Sequence[tuple[str, Outcome | Expired]], now: int) -> None:
         """Write down what came of calls, or of refusals before a call.
 
-        `Later` makes it pending again, due `after` seconds from now.
+        `Later` makes it pending again, due `after` seconds from now. What belongs to a slot that
+        is not served is kept in memory until it is.
         """
-        self._each(self._by_slot(outcomes, lambda pair: pair[0]), Slot.settle, now)
+        with self._paying:
+            for n, group in self._by_slot(outcomes, lambda pair: pair[0]).items():
+                self._owed[n] += group
+            self._pay(now)
+
+    def _pay(self, now: int) -> None:
+        for n in self._each(dict(self._owed), Slot.settle, now):
+            self._calling.difference_update(i for i, _ in self._owed.pop(n))
+
+    @property
+    def owes(self) -> bool:
+        """Whether outcomes wait for their slots to be served again."""
+        return bool(self._owed)
 
     def revive(self, now: int) -> bool:
         """Try the unserved slots again; True when one came back and its entries are to be read."""
         before = len(self.unserved)
         self._serve(list(self.unserved), now)
+        with self._paying:
+            self._pay(now)
         return len(self.unserved) < before
 
     def prune(self, now: int) -> int:
         """Forget what is older than the horizon, and return how many."""
         gone = 0
         for n, slot in list(self._slots.items()):
-            with self._contained(n):
+            with self._contained(n, slot):
                 gone += slot.prune(now)
         return gone
 
@@ -205,7 +227,7 @@ class Ledger:
         """Count this worker's activations: channel -> state -> how many."""
         found = []
         for n, slot in list(self._slots.items()):
-            with self._contained(n):
+            with self._contained(n, slot):
                 found.append(slot.counts())
         return _summed(found)
 
@@ -226,7 +248,7 @@ class Ledger:
     def _serve(self, slots: Sequence[int], now: int) -> None:
         """Open slots; one that cannot be opened is not served, and `unserved` says why."""
         opened = self._threads.map(
-            lambda n: Slot.opened(self._file(n), keyed=self._keyed, now=now), slots
+            lambda n: Slot.opened(self._file(n), self._calling, keyed=self._keyed, now=now), slots
         )
         for n, slot in zip(slots, opened, strict=True):
             if isinstance(slot, str):
@@ -244,28 +266,31 @@ class Ledger:
                 groups[n].append(item)
         return groups
 
-    def _each(self, groups: dict[int, list[Any]], method: Callable[..., T], at: int) -> list[T]:
-        """Call a method of each slot with its group, side by side."""
+    def _each(
+        self, groups: dict[int, list[Any]], method: Callable[..., T], at: int
+    ) -> dict[int, T]:
+        """Call a method of each slot with its group, side by side; those that fail are left out."""
 
-        def call(n: int) -> list[T]:
-            with self._contained(n):
-                if n in self._slots:
-                    return [method(self._slots[n], groups[n], at)]
+        def call(n: int) -> list[tuple[int, T]]:
+            slot = self._slots.get(n)
+            if slot is not None:
+                with self._contained(n, slot):
+                    return [(n, method(slot, groups[n], at))]
             return []
 
         if len(groups) == 1:
-            return call(next(iter(groups)))
-        return [result for found in self._threads.map(call, groups) for result in found]
+            return dict(call(next(iter(groups))))
+        return dict(done for found in self._threads.map(call, groups) for done in found)
 
     @contextmanager
-    def _contained(self, n: int) -> Iterator[None]:
+    def _contained(self, n: int, slot: Slot) -> Iterator[None]:
         """A slot that fails (disk full, damage) stops being served; the others go on."""
         try:
             yield
         except SlotUnusableError as error:
-            self.unserved[n] = str(error)
-            slot = self._slots.pop(n, None)
-            if slot is not None:
+            if self._slots.get(n) is slot:  # else it failed in another thread, and may be back
+                del self._slots[n]
+                self.unserved[n] = str(error)
                 slot.close()
 
 

@@ -14,7 +14,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -115,11 +115,14 @@ class Lease:
 class Slot:
     """The open ledger of a leased slot. Methods may be called from any thread."""
 
-    def __init__(self, path: Path, *, keyed: Callable[[str], bool], now: int) -> None:
+    def __init__(
+        self, path: Path, calling: Set[str] = frozenset(), *, keyed: Callable[[str], bool], now: int
+    ) -> None:
         """Open or create the file, and resolve what a crash left in the window of a call.
 
         Args:
             path: the SQLite file.
+            calling: ids whose calls are no crash's: this process made them and knows what comes.
             keyed: whether a channel's receiver drops a second message with the same id.
             now: ms.
 
@@ -134,7 +137,7 @@ class Slot:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             try:
                 self._open(fresh=fresh)
-                self._resolve(keyed, now)
+                self._resolve(keyed, calling, now)
                 self.prune(now)
                 self.next_due = self._earliest()
             except BaseException:
@@ -198,18 +201,23 @@ class Slot:
         return [Taken(_decoder.decode(body), attempts) for _, attempts, body in found]
 
     def intend(self, ids: Sequence[str], now: int) -> set[str]:
-        """Make the intent to call durable, and return the ids that may be called now."""
+        """Make the intent to call durable, and return the ids that may be called now.
+
+        An id whose next attempt is still to come was in hand twice, and was called once.
+        """
         with self._transaction() as db:
             moved = {
                 i
                 for i in ids
                 if db.execute(
-                    "UPDATE activation SET state = 'intent', changed = ?"
-                    " WHERE id = ? AND state = 'pending'",
-                    (now, i),
+                    "UPDATE activation SET state = 'intent', changed = ? WHERE id = ?"
+                    " AND state = 'pending' AND ifnull(next_attempt, 0) <= ?",
+                    (now, i, now),
                 ).rowcount
             }
             self._hands.difference_update(ids)
+            if len(moved) < len(ids):  # such as after the clock went back
+                self.next_due = min(self.next_due, self._earliest())
         return moved
 
     def settle(self, outcomes: Sequence[tuple[str, Outcome | Expired]], now: int) -> None:
@@ -263,10 +271,12 @@ class Slot:
             self._db.close()
 
     @classmethod
-    def opened(cls, path: Path, *, keyed: Callable[[str], bool], now: int) -> Self | str:
+    def opened(
+        cls, path: Path, calling: Set[str], *, keyed: Callable[[str], bool], now: int
+    ) -> Self | str:
         """Open a slot, or say why it cannot be served."""
         try:
-            return cls(path, keyed=keyed, now=now)
+            return cls(path, calling, keyed=keyed, now=now)
         except SlotUnusableError as error:
             return str(error)
 
@@ -286,22 +296,25 @@ class Slot:
         if fresh:
             _fsync_folder(self.path.parent)
 
-    def _resolve(self, keyed: Callable[[str], bool], now: int) -> None:
+    def _resolve(self, keyed: Callable[[str], bool], calling: Set[str], now: int) -> None:
         """Decide what becomes of calls whose answer a crash lost."""
+        ours = json.dumps(list(calling))
         with self._transaction() as db:
             rows = db.execute("SELECT DISTINCT channel FROM activation WHERE state = 'intent'")
             for (channel,) in rows.fetchall():
                 if keyed(channel):  # the receiver drops the second one
                     db.execute(
                         "UPDATE activation SET state = 'pending', next_attempt = NULL,"
-                        " attempts = attempts + 1 WHERE state = 'intent' AND channel = ?",
-                        (channel,),
+                        " attempts = attempts + 1 WHERE state = 'intent' AND channel = ?"
+                        " AND id NOT IN (SELECT value FROM json_each(?))",
+                        (channel, ours),
                     )
                 else:
                     db.execute(
                         "UPDATE activation SET state = 'unknown', changed = ?, body = NULL,"
-                        " detail = 'crash during the call' WHERE state = 'intent' AND channel = ?",
-                        (now, channel),
+                        " detail = 'crash during the call' WHERE state = 'intent' AND channel = ?"
+                        " AND id NOT IN (SELECT value FROM json_each(?))",
+                        (now, channel, ours),
                     )
             db.execute(
                 "UPDATE activation SET next_attempt = 0"

@@ -141,6 +141,8 @@ class Worker:
                 drained.set()
                 self._to_settle.set()
                 await settling
+                if self._ledger.owes:
+                    await self._thread(self._ledger.revive, self._now())
                 await self._thread(self._ledger.save)
         finally:
             self._threads.shutdown()
@@ -239,7 +241,8 @@ class Worker:
             if at - saved >= self._how.save:
                 saved = at
                 await self._thread(self._ledger.save)
-            if at - revived >= self._how.revive and self._ledger.unserved:
+            troubled = self._ledger.unserved or self._ledger.owes
+            if troubled and at - revived >= self._how.revive:
                 revived = at
                 await self._revive()
             if at - pruned >= self._how.prune:

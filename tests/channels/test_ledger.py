@@ -17,7 +17,7 @@ from channels.delivery.ledger import (
     summary,
 )
 from tests.channels.doubles import NOW, activation
-from triggers.activation import SLOTS, slot_of
+from triggers.activation import SLOTS, Activation, slot_of
 
 DAY = 86_400_000
 
@@ -89,6 +89,78 @@ def test_a_crash_after_intend_is_resolved_by_the_channels_key(
     assert again.due(NOW, 10) == ([Taken(one, 1)] if becomes == "pending" else [])
     assert again.intend([one.id], NOW) == ({one.id} if becomes == "pending" else set())
     again.close()
+
+
+def full(ledger: Ledger, *of: Activation) -> None:
+    """Let slots meet a disk that takes nothing, until they are opened again."""
+    for a in of:
+        ledger._slots[slot_of(a.id)]._db.execute("PRAGMA query_only = ON")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "becomes"),
+    [(Delivered(), "delivered"), (Later(0.0, "smtp 451"), "pending"), (Refused("x"), "refused")],
+)
+def test_an_outcome_waits_until_its_slot_can_be_written_again(
+    tmp_path: Path, outcome: Outcome, becomes: str
+) -> None:
+    ledger = opened(tmp_path)
+    one, other = activation(1, channel="email"), activation(2, channel="email")
+    ledger.take([one, other], NOW)
+    ledger.intend([one.id, other.id], NOW)
+    full(ledger, one)
+    ledger.settle([(one.id, outcome), (other.id, outcome)], NOW)
+    assert (list(ledger.unserved), ledger.owes) == ([slot_of(one.id)], True)
+    assert ledger.counts() == {"email": {becomes: 1}}
+    assert ledger.revive(NOW)
+    assert (ledger.unserved, ledger.owes) == ({}, False)
+    assert ledger.counts() == {"email": {becomes: 2}}
+    assert len(ledger.due(NOW, 10)) == (2 if becomes == "pending" else 0)
+    ledger.close()
+
+
+@pytest.mark.parametrize("channel", ["email", "webhook"])
+def test_a_slot_that_comes_back_leaves_open_calls_alone(tmp_path: Path, channel: str) -> None:
+    ledger = opened(tmp_path)
+    one = activation(1, channel=channel)
+    ledger.take([one], NOW)
+    ledger.intend([one.id], NOW)
+    full(ledger, one)
+    ledger.prune(NOW)
+    assert ledger.revive(NOW)
+    assert ledger.counts() == {channel: {"intent": 1}}
+    assert ledger.due(NOW + DAY, 10) == []
+    assert ledger.intend([one.id], NOW) == set()
+    ledger.settle([(one.id, Delivered())], NOW)
+    assert ledger.counts() == {channel: {"delivered": 1}}
+
+    two = activation(2, channel=channel)
+    ledger.take([two], NOW)
+    full(ledger, two)
+    assert ledger.intend([two.id], NOW) == set(), "without an intent there is no call"
+    assert ledger.revive(NOW)
+    assert ledger.due(NOW, 10) == [Taken(two, 0)]
+    assert ledger.intend([two.id], NOW) == {two.id}
+    crash(ledger)
+    opened(tmp_path).close()
+    becomes = "pending" if channel == "webhook" else "unknown"
+    assert summary(tmp_path) == {channel: {"delivered": 1, becomes: 1}}
+
+
+def test_what_is_in_hand_twice_is_called_once(tmp_path: Path) -> None:
+    """A slot that came back hands out what waits in a lane already."""
+    ledger = opened(tmp_path)
+    one = activation(1)
+    ledger.take([one], NOW)
+    full(ledger, one)
+    ledger.prune(NOW)
+    assert ledger.revive(NOW)
+    assert ledger.due(NOW, 10) == [Taken(one, 0)]
+    assert ledger.intend([one.id], NOW) == {one.id}
+    ledger.settle([(one.id, Later(60.0, "smtp 451"))], NOW)
+    assert ledger.intend([one.id], NOW) == set()
+    assert ledger.due(NOW + 60_000, 10) == [Taken(one, 1)]
+    ledger.close()
 
 
 def test_a_crash_after_settle_changes_nothing(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from channels.base import Channel, Later, Refused, Unknown
+from channels.base import Channel, Delivered, Later, Outcome, Refused, Unknown
 from channels.delivery.gate import InMemoryWithdrawals, StoreUnavailableError
 from channels.delivery.ledger import HORIZON, Ledger, listed, summary
 from channels.delivery.worker import Delivery, Worker
@@ -358,6 +358,39 @@ def test_a_slot_that_fails_on_the_way_comes_back_with_all_its_messages(tmp_path:
 
     bench.run(until)
     assert sorted(bench.log.ids) == sorted(a.id for a in some)
+
+
+@pytest.mark.parametrize(
+    ("channel", "answer", "calls"),
+    [
+        ("email", Delivered(), 1),
+        ("email", Later(0.0, "smtp 451"), 2),
+        ("webhook", Delivered(), 1),
+    ],
+)
+def test_a_slot_that_fails_during_a_call_comes_back_with_what_came_of_it(
+    tmp_path: Path, channel: str, answer: Outcome, calls: int
+) -> None:
+    provider = RecordingChannel(answer)
+    bench = Bench(tmp_path, {channel: provider})
+    one = activation(channel=channel)
+    bench.stream.send(one)
+    failed = False
+
+    def until() -> bool:
+        nonlocal failed
+        provider.gate = provider.gate or asyncio.Event()
+        if len(provider.messages) == 1 and not failed:
+            bench.worker._ledger._slots[slot_of(one.id)]._db.execute("PRAGMA query_only = ON")
+            provider.gate.set()
+            failed = True
+        return bench.settled()()
+
+    bench.run(until)
+    assert provider.ids == [one.id] * calls
+    assert summary(tmp_path) == {channel: {"delivered": 1}}
+    stats = bench.worker.stats()
+    assert (stats["delivered"], stats["unknown"]) == (1, 0)
 
 
 def test_an_entry_that_cannot_be_read_stops_the_worker(tmp_path: Path) -> None:
