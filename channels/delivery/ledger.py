@@ -6,7 +6,9 @@ lives in a file of its own, because an entry rarely concerns every slot and one 
 is cheaper than 64. It is written only after the entry's activations are committed, so it may be
 too small and is never too large; an entry read again is harmless, since `take` drops what it
 knows. A slot that nobody has served yet has no cursor and begins with the oldest entry there is.
-A slot that cannot be opened keeps its cursor, so nothing of it is trimmed away meanwhile.
+A slot that cannot be opened keeps its cursor, so nothing of it is trimmed away meanwhile. Beside
+the cursors it is noted which slots have a file: one that is missing or empty later has lost what
+it sent, and must not begin as a new one.
 """
 
 import json
@@ -32,6 +34,7 @@ from channels.delivery.slot import (
     SlotUnusableError,
     Taken,
     counted,
+    lost,
 )
 from triggers.activation import SLOTS, Activation, slot_of
 
@@ -46,6 +49,7 @@ __all__ = [
     "SlotUnusableError",
     "Taken",
     "listed",
+    "lost_slots",
     "rows_of",
     "summary",
 ]
@@ -126,7 +130,8 @@ class Ledger:
             for lease in leases.values():
                 lease.close()
             raise
-        ledger._serve([n for n in leases if ledger._file(n).exists()], now)
+        used = ledger._cursors.used
+        ledger._serve([n for n in leases if n in used or ledger._file(n).exists()], now)
         return ledger
 
     def cursor(self, partition: int) -> Cursor:
@@ -247,15 +252,24 @@ class Ledger:
 
     def _serve(self, slots: Sequence[int], now: int) -> None:
         """Open slots; one that cannot be opened is not served, and `unserved` says why."""
-        opened = self._threads.map(
-            lambda n: Slot.opened(self._file(n), self._calling, keyed=self._keyed, now=now), slots
-        )
-        for n, slot in zip(slots, opened, strict=True):
-            if isinstance(slot, str):
-                self.unserved[n] = slot
-            else:
-                self._slots[n] = slot
-                self.unserved.pop(n, None)
+        used = self._cursors.used
+
+        def opened(n: int) -> Slot | str:
+            path = self._file(n)
+            return Slot.opened(path, self._calling, used=n in used, keyed=self._keyed, now=now)
+
+        found = dict(zip(slots, self._threads.map(opened, slots), strict=True))
+        served = {n: slot for n, slot in found.items() if isinstance(slot, Slot)}
+        self.unserved |= {n: reason for n, reason in found.items() if isinstance(reason, str)}
+        try:
+            self._cursors.use(served)
+        except SlotUnusableError as error:
+            for n in served.keys() - used:
+                served.pop(n).close()
+                self.unserved[n] = str(error)
+        self._slots |= served
+        for n in served:
+            self.unserved.pop(n, None)
 
     def _by_slot(self, items: Iterable[T], name: Callable[[T], str]) -> dict[int, list[T]]:
         """Group what belongs to this worker's slots."""
@@ -295,10 +309,11 @@ class Ledger:
 
 
 class _Cursors:
-    """The durable map (slot, partition) -> entry id."""
+    """The durable map (slot, partition) -> entry id, and which slots have a file."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()  # marked in the worker's loop, saved in a thread
+        self._writing = threading.Lock()
         self._moved: set[tuple[int, int]] = set()
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -309,10 +324,23 @@ class _Cursors:
                 "CREATE TABLE IF NOT EXISTS cursor (slot INTEGER, partition INTEGER,"
                 " entry INTEGER NOT NULL, PRIMARY KEY (slot, partition)) WITHOUT ROWID"
             )
+            self._db.execute("CREATE TABLE IF NOT EXISTS used (slot INTEGER PRIMARY KEY)")
             rows = self._db.execute("SELECT slot, partition, entry FROM cursor").fetchall()
+            self.used: set[int] = {n for (n,) in self._db.execute("SELECT slot FROM used")}
         except sqlite3.Error as error:
             raise SlotUnusableError(f"{path.name} cannot be used: {error}") from error
         self._at: dict[tuple[int, int], int] = {(row[0], row[1]): row[2] for row in rows}
+
+    def use(self, slots: Iterable[int]) -> None:
+        """Note that slots have a file; before anything is taken into it."""
+        new = [(n,) for n in slots if n not in self.used]
+        if not new:
+            return
+        try:
+            self._write("INSERT OR IGNORE INTO used VALUES (?)", new)
+        except sqlite3.Error as error:
+            raise SlotUnusableError(f"cursor.db cannot be written: {error}") from error
+        self.used.update(n for (n,) in new)
 
     def get(self, slot: int, partition: int) -> int:
         return self._at.get((slot, partition), START)
@@ -343,15 +371,22 @@ class _Cursors:
         if not moved:
             return
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany("REPLACE INTO cursor VALUES (?, ?, ?)", rows)
-            self._db.execute("COMMIT")
+            self._write("REPLACE INTO cursor VALUES (?, ?, ?)", rows)
         except sqlite3.Error:
             # Too small a cursor is right, only slower after a restart; the next save tries again.
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
             with self._lock:
                 self._moved |= moved
+
+    def _write(self, statement: str, rows: list[Any]) -> None:
+        with self._writing:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany(statement, rows)
+                self._db.execute("COMMIT")
+            except sqlite3.Error:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
 
     def close(self) -> None:
         self.save()
@@ -365,6 +400,24 @@ def summary(folder: Path) -> dict[str, dict[str, int]]:
         SlotUnusableError: when a file is damaged.
     """
     return _summed(_asked(path, counted) or {} for path in sorted(folder.glob("slot-*.db")))
+
+
+def lost_slots(folder: Path) -> list[str]:
+    """Say, without a lease, of which slots the file has gone that was there once.
+
+    Raises:
+        SlotUnusableError: when a file is damaged.
+    """
+    cursors = folder / "cursor.db"
+    if not cursors.exists():
+        return []
+    try:
+        with closing(sqlite3.connect(f"{cursors.resolve().as_uri()}?mode=ro", uri=True)) as db:
+            rows = db.execute("SELECT slot FROM used ORDER BY slot").fetchall()
+    except sqlite3.OperationalError:
+        return []  # of a release that noted nothing, or being made
+    paths = [folder / f"slot-{n:02}.db" for (n,) in rows]
+    return [lost(p) for p in paths if not p.exists() or _asked(p, lambda _: True) is None]
 
 
 def rows_of(folder: Path, ids: Iterable[str]) -> dict[str, Row]:

@@ -116,13 +116,20 @@ class Slot:
     """The open ledger of a leased slot. Methods may be called from any thread."""
 
     def __init__(
-        self, path: Path, calling: Set[str] = frozenset(), *, keyed: Callable[[str], bool], now: int
+        self,
+        path: Path,
+        calling: Set[str] = frozenset(),
+        *,
+        used: bool = False,
+        keyed: Callable[[str], bool],
+        now: int,
     ) -> None:
         """Open or create the file, and resolve what a crash left in the window of a call.
 
         Args:
             path: the SQLite file.
             calling: ids whose calls are no crash's: this process made them and knows what comes.
+            used: the slot had a file before; one that is not there, or empty, has been lost.
             keyed: whether a channel's receiver drops a second message with the same id.
             now: ms.
 
@@ -133,10 +140,12 @@ class Slot:
         self._lock = threading.Lock()
         self._hands: set[str] = set()  # handed out by `due` and not yet intended or settled
         fresh = not path.exists()
+        if used and fresh:
+            raise SlotUnusableError(lost(path))
         with self._usable():
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             try:
-                self._open(fresh=fresh)
+                self._open(fresh=fresh, used=used)
                 self._resolve(keyed, calling, now)
                 self.prune(now)
                 self.next_due = self._earliest()
@@ -272,20 +281,22 @@ class Slot:
 
     @classmethod
     def opened(
-        cls, path: Path, calling: Set[str], *, keyed: Callable[[str], bool], now: int
+        cls, path: Path, calling: Set[str], *, used: bool, keyed: Callable[[str], bool], now: int
     ) -> Self | str:
         """Open a slot, or say why it cannot be served."""
         try:
-            return cls(path, calling, keyed=keyed, now=now)
+            return cls(path, calling, used=used, keyed=keyed, now=now)
         except SlotUnusableError as error:
             return str(error)
 
-    def _open(self, *, fresh: bool) -> None:
+    def _open(self, *, fresh: bool, used: bool) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")  # every commit is fsynced
         self._db.execute("PRAGMA secure_delete = ON")  # a cleared body leaves no bytes behind
         self._db.execute("PRAGMA busy_timeout = 5000")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version == 0 and used:
+            raise SlotUnusableError(lost(self.path))
         if version == 0:
             self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
         elif version != VERSION:
@@ -364,6 +375,12 @@ def final(outcome: Delivered | Refused | Unknown | Expired) -> tuple[str, str]:
             return "unknown", detail
         case Expired(reason=detail):
             return "expired", detail
+
+
+def lost(path: Path) -> str:
+    """Say that a slot has lost its file, or what was in it."""
+    how = "is empty" if path.exists() else "is missing"
+    return f"{path.name} {how}, so nobody knows what was sent from it"
 
 
 def counted(db: sqlite3.Connection) -> dict[tuple[str, str], int]:

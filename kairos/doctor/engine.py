@@ -12,7 +12,7 @@ import msgspec
 import orjson
 import redis
 
-from channels.delivery.ledger import SlotUnusableError, summary
+from channels.delivery.ledger import SlotUnusableError, lost_slots, summary
 from events.archive.folder import Archive
 from events.record import DeadLetter
 from events.sources.base import LogUnavailableError
@@ -28,6 +28,10 @@ from profile_state.stores.redis import RedisStore
 FULL = 0.8  # of a server's memory
 LATE_MS = 10_000  # the ledger follows the log by a few seconds
 HOT = 0.05  # of all events
+LOST = (
+    "restore the file from a backup; else stop the workers and delete cursor.db: the slot begins "
+    "anew, what waited in it is lost, and what it sent of late may be sent again"
+)
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
@@ -207,6 +211,8 @@ def _left_over(settings: Settings) -> Iterator[Finding]:
         yield ok("dead letters", "none")
     try:
         counts = summary(settings.deliveries)
+        for lost in lost_slots(settings.deliveries):
+            yield wrong("slots", f"{lost}; its messages wait", LOST)
     except SlotUnusableError as error:
         yield wrong("deliveries", str(error), "restore the file from a backup; its slot waits")
         return

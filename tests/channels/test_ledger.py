@@ -14,6 +14,7 @@ from channels.delivery.ledger import (
     SlotTakenError,
     Taken,
     listed,
+    lost_slots,
     summary,
 )
 from tests.channels.doubles import NOW, activation
@@ -340,6 +341,44 @@ def test_a_damaged_slot_is_not_served_says_so_and_holds_its_entries(tmp_path: Pa
     assert again.cursor(0) == (5, 5)
     assert again.take(more, NOW) == [a for a in more if slot_of(a.id) == bad]
     again.close()
+
+
+@pytest.mark.parametrize("loss", ["emptied", "missing"])
+def test_a_slot_whose_file_has_lost_what_it_knew_is_not_served(tmp_path: Path, loss: str) -> None:
+    one = activation(1)
+    n = slot_of(one.id)
+    ledger = opened(tmp_path)
+    ledger.take([one], NOW)
+    ledger.settle([(one.id, Delivered())], NOW)
+    ledger.mark(0, 5)
+    ledger.close()
+    assert lost_slots(tmp_path) == []
+    file = tmp_path / f"slot-{n:02}.db"
+    whole = file.read_bytes()
+    if loss == "emptied":  # as some file systems leave a file after a power cut, or a bad copy
+        file.write_bytes(b"")
+    else:
+        file.unlink()
+
+    again = opened(tmp_path)
+    words = f"slot-{n:02}.db is {'empty' if loss == 'emptied' else 'missing'}, so nobody knows"
+    assert again.unserved[n].startswith(words)
+    assert again.take([one], NOW) == [], "an engine that recovers makes its last activations again"
+    again.mark(0, 9)
+    assert again.cursor(0) == (9, 5)
+    assert not again.revive(NOW)
+    assert [said.startswith(words) for said in lost_slots(tmp_path)] == [True]
+    file.write_bytes(whole)
+    assert again.revive(NOW)
+    assert again.take([one], NOW) == []
+    again.close()
+    assert lost_slots(tmp_path) == []
+
+    file.unlink()
+    (tmp_path / "cursor.db").unlink()  # somebody said that it may begin anew
+    anew = opened(tmp_path)
+    assert anew.take([one], NOW) == [one]
+    anew.close()
 
 
 def test_a_newer_ledger_is_left_alone(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 import json
 import shutil
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -88,6 +90,14 @@ def test_a_running_stack_is_healthy_until_something_is_left_over(
         assert found["dead letters"]["state"] == "warning"
         assert found["dead letters"]["found"] == "1 no_identifier"
         assert found["identity"]["found"].startswith("2 statements of who is who were left out")
+
+        with closing(sqlite3.connect(stack.settings.deliveries / "cursor.db")) as cursors:
+            cursors.execute("INSERT INTO used VALUES (63)")  # a slot that had a file, and has none
+            cursors.commit()
+        assert command(data=tmp_path, json=True) == 1
+        _, found = findings(capsys)
+        assert found["slots"]["found"].startswith("slot-63.db is missing")
+        assert "restore the file from a backup" in found["slots"]["do"]
 
 
 class Installation:
