@@ -101,7 +101,7 @@ class Engine:
         recovered = self._store.own()
         mark = recovered.mark
         self.state = State(self.partition)
-        self.state.offset = mark.offset
+        self.state.offset, self.state.now = mark.offset, mark.now
         if mark.files:
             self.state.workspace = load(mark.files, self._addresses)
             self.state.files = mark.files
@@ -232,6 +232,7 @@ class Engine:
             self.state.files,
             None if sweep is None else (sweep.first, sweep.last),
             self.state.build,
+            self.state.now,
         )
 
     def _stretches(self, batches: list[core.Batch]) -> Iterator[list[core.Batch]]:

@@ -64,6 +64,7 @@ class Mark(msgspec.Struct):
     files: dict[str, str]  # the workspace in force there
     sweep: tuple[int, int] | None = None  # places that still follow the workspace before it
     build: Build | None = None  # which decided last
+    now: int = 0  # ms; the log's clock there, 0 in marks of before it was kept
 
 
 class Recovered(NamedTuple):

@@ -124,6 +124,7 @@ class RedisStore:
             files,
             (first, last) if first >= 0 else None,
             Build(*build) if any(build) else None,
+            int(found.get(b"now", 0)),
         )
 
     def _recovered(self) -> Recovered:
@@ -305,6 +306,7 @@ class RedisStore:
         entry, nth = mark.offset
         first, last = mark.sweep or (-1, -1)
         words: Command = ["entry", entry, "nth", nth, "files", files, "first", first, "last", last]
+        words += ["now", mark.now]
         if mark.build is not None:
             words += ["release", mark.build.release, "tzdata", mark.build.tzdata]
         self._send([["HSET", self.key("mark"), *words]])

@@ -115,16 +115,31 @@ def test_append_time_is_now_and_never_falls(opened: Opened) -> None:
     for _ in range(5):
         log.append(0, b"x")
     after = time.time_ns() // 1_000_000
-    times: list[int] = []
-    position = -1
-    while position < log.last(0):
-        entries = log.read(0, position, 10, 100)
-        times += [e.time for e in entries]
-        position = entries[-1].id if entries else position
-    assert len(times) == 5
-    assert times == sorted(times)
-    assert before - 1 <= times[0]
-    assert times[-1] <= after + 1
+    found = times(log)
+    assert len(found) == 5
+    assert found == sorted(found)
+    assert before - 1 <= found[0]
+    assert found[-1] <= after + 1
+
+
+def test_what_is_read_again_has_the_time_that_it_had(opened: Opened) -> None:
+    """As after a ledger that was lost: the engine reads on from its stored offset."""
+    log = opened.log()
+    for n in range(4):
+        log.append(0, b"%d" % n)
+        time.sleep(0.003)
+    first, again = times(log), times(log)
+    assert len(set(first)) == 4
+    assert again == first
+
+
+def times(log: Log, after: int = -1) -> list[int]:
+    found: list[int] = []
+    while after < log.last(0):
+        entries = log.read(0, after, 10, 100)
+        found += [e.time for e in entries]
+        after = entries[-1].id if entries else after
+    return found
 
 
 def test_a_read_returns_as_soon_as_something_comes(shared_log: Opened) -> None:
