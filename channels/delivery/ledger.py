@@ -15,7 +15,7 @@ import json
 import sqlite3
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
@@ -136,15 +136,20 @@ class Ledger:
 
     def cursor(self, partition: int) -> Cursor:
         """Return where to read on, and the id below which entries may be trimmed."""
-        at = {n: self._cursors.get(n, partition) for n in self._leases}
-        served = [position for n, position in at.items() if n not in self.unserved]
-        return Cursor(min(served, default=START), self._cursors.needed(at, partition))
+        served = [self._cursors.get(n, partition) for n in self._leases if n not in self.unserved]
+        return Cursor(min(served, default=START), self._cursors.needed(self._leases, partition))
 
     def mark(self, partition: int, entry: int) -> None:
         """Remember that everything up to `entry` is taken; `save` makes it durable."""
         for n in self._leases:
             if n not in self.unserved:
                 self._cursors.set(n, partition, entry)
+
+    def rewind(self, partition: int, entry: int) -> None:
+        """Begin again after `entry`, also with what is not served; the stream has lost entries."""
+        for n in self._leases:
+            self._cursors.set(n, partition, entry, back=True)
+        self.save()
 
     def save(self) -> None:
         """Make the cursors durable."""
@@ -330,6 +335,7 @@ class _Cursors:
         except sqlite3.Error as error:
             raise SlotUnusableError(f"{path.name} cannot be used: {error}") from error
         self._at: dict[tuple[int, int], int] = {(row[0], row[1]): row[2] for row in rows}
+        self._saved = dict(self._at)
 
     def use(self, slots: Iterable[int]) -> None:
         """Note that slots have a file; before anything is taken into it."""
@@ -345,8 +351,14 @@ class _Cursors:
     def get(self, slot: int, partition: int) -> int:
         return self._at.get((slot, partition), START)
 
-    def needed(self, own: Mapping[int, int], partition: int) -> int:
-        """Return below which entry nobody needs anything: neither these slots nor those of others."""
+    def needed(self, leased: Iterable[int], partition: int) -> int:
+        """Return below which entry nobody needs anything: neither these slots nor those of others.
+
+        After a crash the saved cursors are what is read on from, so nothing behind them may go.
+        """
+        own = {
+            n: min(self._saved.get((n, partition), START), self.get(n, partition)) for n in leased
+        }
         if len(own) == SLOTS:
             return min(own.values())
         try:
@@ -358,9 +370,9 @@ class _Cursors:
         known: dict[int, int] = {**dict(rows), **own}
         return min(known.get(slot, START) for slot in range(SLOTS))
 
-    def set(self, slot: int, partition: int, entry: int) -> None:
+    def set(self, slot: int, partition: int, entry: int, *, back: bool = False) -> None:
         with self._lock:
-            if entry > self.get(slot, partition):
+            if back or entry > self.get(slot, partition):
                 self._at[slot, partition] = entry
                 self._moved.add((slot, partition))
 
@@ -376,6 +388,8 @@ class _Cursors:
             # Too small a cursor is right, only slower after a restart; the next save tries again.
             with self._lock:
                 self._moved |= moved
+        else:
+            self._saved |= {(slot, partition): entry for slot, partition, entry in rows}
 
     def _write(self, statement: str, rows: list[Any]) -> None:
         with self._writing:

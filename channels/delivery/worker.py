@@ -27,7 +27,7 @@ from channels.delivery.slot import final
 from channels.delivery.stand_in import StandIn
 from channels.delivery.templates import Renderer
 from channels.delivery.workspaces import Workspaces
-from events.sources.base import Entry, Log, LogUnavailableError
+from events.sources.base import Entry, Log, LogUnavailableError, LostHistoryError
 from triggers.activation import Activation, decode
 
 _log = structlog.get_logger(__name__)
@@ -177,6 +177,11 @@ class Worker:
                 entries = await self._thread(
                     self._stream.read, partition, after, self._how.entries, self._how.wait_ms
                 )
+            except LostHistoryError as error:
+                _log.error("activations were lost, going on with what is there", reason=str(error))
+                await self._begin_again(partition)
+                await asyncio.sleep(self._how.tick)
+                continue
             except LogUnavailableError as error:
                 _log.warning("activation stream unavailable", reason=str(error))
                 await asyncio.sleep(self._how.tick)
@@ -185,6 +190,16 @@ class Worker:
                 arrived = self._now_us()
                 activations = [a for entry in entries for a in _decoded(partition, entry)]
                 await self._take(partition, after, entries[-1].id, activations, arrived)
+
+    async def _begin_again(self, partition: int) -> None:
+        """Read whatever there is: what the ledger knows, it drops."""
+        async with self._taking:
+            try:
+                gone = await self._thread(self._stream.gone, partition)
+            except LogUnavailableError:
+                return  # the next read says so
+            await self._thread(self._ledger.rewind, partition, gone)
+            self._after[partition] = gone
 
     async def _take(
         self, partition: int, after: int, last: int, activations: list[Activation], arrived: int

@@ -8,7 +8,7 @@ import structlog
 
 from events.archive.folder import ArchiveError
 from events.record import NewerError
-from events.sources.base import Log, LogUnavailableError
+from events.sources.base import Log, LogUnavailableError, LostHistoryError
 from flows import asked, live
 from flows.bounds import MB, Bounds
 from flows.engine import Engine
@@ -82,7 +82,7 @@ def main(settings: Settings) -> int:
                     reporter = Reporter(settings.status, "live", lambda: _facts(engine)).__enter__()
                 live.run(engine, stop)
                 engine.drain()
-            except ArchiveError as error:
+            except (ArchiveError, LostHistoryError) as error:
                 log.error("the log's past cannot be read", reason=str(error))
                 return UNREADABLE
             except NotAppliedError as error:
