@@ -15,11 +15,12 @@ import json
 import sqlite3
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self, TypeVar
 
 from channels.base import Outcome
@@ -175,14 +176,21 @@ class Ledger:
         """Return a lower bound of when something is due, in ms; no disk is touched."""
         return min((slot.next_due for slot in list(self._slots.values())), default=float("inf"))
 
-    def due(self, now: int, limit: int, skip: Sequence[str] = ()) -> list[Taken]:
-        """Return what waits for a call by now, and leave it in the caller's hands."""
+    def due(self, now: int, room: int, of: Mapping[str, int] = MappingProxyType({})) -> list[Taken]:
+        """Return what waits for a call by now, and leave it in the caller's hands.
+
+        Args:
+            now: ms.
+            room: at most so many of a channel.
+            of: the same for some channels.
+        """
         found: list[Taken] = []
+        left = defaultdict(lambda: room, of)
         for n, slot in list(self._slots.items()):
-            if len(found) >= limit:
-                break
             with self._contained(n, slot):
-                found += slot.due(now, limit - len(found), skip)
+                for taken in slot.due(now, left.__getitem__):
+                    left[taken.activation.channel] -= 1
+                    found.append(taken)
         return found
 
     def defer(self, ids: Sequence[str], at: int) -> None:

@@ -49,6 +49,18 @@ INSERT INTO floor VALUES (-1);
 """
 
 
+# A step along the index from one channel to the next: a backlog is not read for it.
+_WAITING = """
+WITH RECURSIVE waits(channel) AS (
+    SELECT min(channel) FROM activation WHERE state = 'pending'
+    UNION ALL
+    SELECT (SELECT min(channel) FROM activation WHERE state = 'pending' AND channel > waits.channel)
+    FROM waits WHERE channel IS NOT NULL
+)
+SELECT channel FROM waits WHERE channel IS NOT NULL
+"""
+
+
 class Expired(msgspec.Struct, frozen=True, tag="expired"):
     """Too late to be sent."""
 
@@ -186,26 +198,31 @@ class Slot:
             self._hands.difference_update(ids)
             self.next_due = min(at, self.next_due)
 
-    def due(self, now: int, limit: int, skip: Sequence[str] = ()) -> list[Taken]:
-        """Return what waits for a call by now, earliest first, and leave it in the caller's hands.
+    def due(self, now: int, room: Callable[[str], int]) -> list[Taken]:
+        """Return what waits for a call by now, and leave it in the caller's hands.
+
+        What there is no room for is not touched: it would only have to be put down again.
 
         Args:
             now: ms.
-            limit: at most so many.
-            skip: channels that have no room.
+            room: how many of a channel, the earliest of which are returned.
         """
         if self.next_due > now:
             return []
+        found, all_of_them = [], True
         with self._usable(), self._lock:
-            rows = self._db.execute(
-                "SELECT id, attempts, body FROM activation WHERE state = 'pending'"
-                " AND next_attempt <= ? AND channel NOT IN (SELECT value FROM json_each(?))"
-                " ORDER BY next_attempt LIMIT ?",
-                (now, json.dumps(skip), limit + len(self._hands)),
-            ).fetchall()
-            found = [row for row in rows if row[0] not in self._hands][:limit]
-            self._hands.update(row[0] for row in found)
-            if not skip and len(found) < limit:
+            for (channel,) in self._db.execute(_WAITING).fetchall():
+                most = max(0, room(channel))
+                rows = self._db.execute(
+                    "SELECT id, attempts, body FROM activation WHERE state = 'pending'"
+                    " AND channel = ? AND next_attempt <= ? ORDER BY next_attempt LIMIT ?",
+                    (channel, now, most + len(self._hands) if most else 0),
+                ).fetchall()
+                new = [row for row in rows if row[0] not in self._hands][:most]
+                self._hands.update(row[0] for row in new)
+                all_of_them = all_of_them and len(new) < most
+                found += new
+            if all_of_them:
                 self.next_due = self._earliest(after=now)
         return [Taken(_decoder.decode(body), attempts) for _, attempts, body in found]
 
@@ -304,6 +321,10 @@ class Slot:
                 f"{self.path.name} was written by version {version}, this worker knows {VERSION}; "
                 f"start the newer worker"
             )
+        self._db.execute(  # files of before have none
+            "CREATE INDEX IF NOT EXISTS waiting_of ON activation (channel, next_attempt)"
+            " WHERE state = 'pending'"
+        )
         if fresh:
             _fsync_folder(self.path.parent)
 

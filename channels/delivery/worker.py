@@ -249,9 +249,9 @@ class Worker:
         saved = revived = pruned = clock()
         while not stop.is_set():
             if self._ledger.next_due() <= self._now():
-                full = [name for name, lane in self._lanes.items() if not lane.room]
-                limit = self._how.depth
-                await self._hand_out(await self._thread(self._ledger.due, self._now(), limit, full))
+                room = {name: lane.room for name, lane in self._lanes.items()}
+                depth = self._how.depth
+                await self._hand_out(await self._thread(self._ledger.due, self._now(), depth, room))
             at = clock()
             if at - saved >= self._how.save:
                 saved = at

@@ -3,13 +3,13 @@
 import asyncio
 import itertools
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from channels.base import Channel, Delivered, Later, Outcome, Refused, Unknown
+from channels.base import Channel, Delivered, Later, Message, Outcome, Refused, Unknown
 from channels.delivery.gate import InMemoryWithdrawals, StoreUnavailableError
 from channels.delivery.ledger import HORIZON, Ledger, listed, summary
 from channels.delivery.worker import Delivery, Worker
@@ -33,6 +33,7 @@ class Bench:
         self.withdrawals: Any = InMemoryWithdrawals()
         self.workspaces = InMemoryWorkspaces({"v1": {}})
         self.now = NOW
+        self.ledger = Ledger
         self.how: dict[str, Any] = {"delivery": QUICK, "draw": lambda: 0.0, **how}
         self.worker: Worker
 
@@ -40,7 +41,7 @@ class Bench:
         """Start a worker, wait until something holds, stop it."""
 
         async def running() -> None:
-            ledger = Ledger.open(self.folder, keyed=keyed, now=self.now)
+            ledger = self.ledger.open(self.folder, keyed=keyed, now=self.now)
             self.worker = Worker(
                 self.stream,
                 ledger,
@@ -282,6 +283,33 @@ def test_a_slow_channel_has_its_own_limit_and_others_do_not_notice(tmp_path: Pat
     bench.run(until)
     assert slow.at_once == 4
     assert len(set(slow.ids)) == len(slow.ids) == 50
+
+
+class Steady(RecordingChannel):
+    """Takes a moment for each message."""
+
+    async def deliver(self, message: Message) -> Outcome:
+        await asyncio.sleep(0.01)
+        return await super().deliver(message)
+
+
+def test_a_backlog_is_not_taken_up_and_put_down_again_and_again(tmp_path: Path) -> None:
+    """R21: a channel that works off what waited takes nothing from the others."""
+    put_down = 0
+
+    class Counting(Ledger):
+        def defer(self, ids: Sequence[str], at: int) -> None:
+            nonlocal put_down
+            put_down += len(ids)
+            super().defer(ids, at)
+
+    webhook, waiting = Steady(), 600
+    how = Delivery(depth=50, calls=8, calls_of={}, wait_ms=10, tick=0.01)
+    bench = Bench(tmp_path, {"webhook": webhook}, delivery=how)
+    bench.ledger = Counting
+    bench.stream.send(*(activation(n, channel="webhook") for n in range(waiting)))
+    bench.run(lambda: len(webhook.messages) >= 250)
+    assert waiting - 50 <= put_down < waiting + 100
 
 
 def test_a_bug_in_a_channel_is_recorded_and_the_others_go_on(
