@@ -77,6 +77,8 @@ def main(settings: Settings) -> int:
             try:
                 engine.recover()
                 _catch_up(engine, source, settings)
+                demand_log(settings)  # those that answer now may have been away at the start
+                demand_ledger(settings)
                 _rest_cycle_collection()
                 if reporter is None:
                     reporter = Reporter(settings.status, "live", lambda: _facts(engine)).__enter__()
@@ -102,6 +104,7 @@ def main(settings: Settings) -> int:
                 )
                 time.sleep(PAUSE_S)
     finally:
+        stop.set()
         if reporter is not None:
             reporter.__exit__(None, None, None)
         store.close()
