@@ -41,6 +41,7 @@ from triggers.activation import SLOTS, Activation, slot_of
 
 __all__ = [
     "HORIZON",
+    "START",
     "STATES",
     "Cursor",
     "Expired",
@@ -49,6 +50,7 @@ __all__ = [
     "SlotTakenError",
     "SlotUnusableError",
     "Taken",
+    "floor_of",
     "listed",
     "lost_slots",
     "rows_of",
@@ -171,6 +173,11 @@ class Ledger:
                 new.discard(a.id)  # an id twice in one batch is one activation
                 taken.append(a)
         return taken
+
+    @property
+    def floor(self) -> int:
+        """Return before when (ms) a decision is `expired`, because its id may be forgotten."""
+        return max((slot.floor for slot in list(self._slots.values())), default=START)
 
     def next_due(self) -> float:
         """Return a lower bound of when something is due, in ms; no disk is touched."""
@@ -440,6 +447,20 @@ def lost_slots(folder: Path) -> list[str]:
         return []  # of a release that noted nothing, or being made
     paths = [folder / f"slot-{n:02}.db" for (n,) in rows]
     return [lost(p) for p in paths if not p.exists() or _asked(p, lambda _: True) is None]
+
+
+def floor_of(folder: Path) -> int:
+    """Return `Ledger.floor` without a lease, beside a running worker.
+
+    Raises:
+        SlotUnusableError: when a file is damaged.
+    """
+    query = "SELECT max(decided) FROM floor"
+    found = (
+        _asked(path, lambda db: int(db.execute(query).fetchone()[0]))
+        for path in sorted(folder.glob("slot-*.db"))
+    )
+    return max((floor for floor in found if floor is not None), default=START)
 
 
 def rows_of(folder: Path, ids: Iterable[str]) -> dict[str, Row]:

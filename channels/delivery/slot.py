@@ -158,6 +158,7 @@ class Slot:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             try:
                 self._open(fresh=fresh, used=used)
+                (self.floor,) = self._db.execute("SELECT decided FROM floor").fetchone()
                 self._resolve(keyed, calling, now)
                 self.prune(now)
                 self.next_due = self._earliest()
@@ -172,8 +173,7 @@ class Slot:
         """
         new = []
         with self._transaction() as db:
-            (floor,) = db.execute("SELECT decided FROM floor").fetchone()
-            oldest = max(floor, now - HORIZON)
+            oldest = max(self.floor, now - HORIZON)
             for a in activations:
                 live = a.decided >= oldest
                 state, body = ("pending", _encoder.encode(a)) if live else ("expired", None)
@@ -281,6 +281,7 @@ class Slot:
                 (before, before),
             ).rowcount
             if gone:
+                self.floor = max(self.floor, before)  # too high is safe, should this not be written
                 db.execute("UPDATE floor SET decided = max(decided, ?)", (before,))
         with self._usable(), self._lock:  # bodies that were cleared leave the write-ahead log too
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")

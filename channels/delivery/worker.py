@@ -22,7 +22,7 @@ from channels.base import Channel, Later, Outcome
 from channels.delivery.gate import Withdrawals
 from channels.delivery.lane import Desk, Lane
 from channels.delivery.latency import Latencies
-from channels.delivery.ledger import Expired, Ledger, Taken
+from channels.delivery.ledger import HORIZON, START, Expired, Ledger, Taken
 from channels.delivery.slot import final
 from channels.delivery.stand_in import StandIn
 from channels.delivery.templates import Renderer
@@ -101,6 +101,7 @@ class Worker:
         self._counts: Counter[str] = Counter()
         self._by_channel: dict[str, Counter[str]] = {}
         self._latencies = Latencies()
+        self._told = START  # the floor of which it was said that messages expire by it
         self._threads = ThreadPoolExecutor(stream.partitions + 4, thread_name_prefix="worker")
         self._desk = Desk(
             intend=self._intend,
@@ -211,11 +212,22 @@ class Worker:
             new = await self._thread(self._ledger.take, activations, now)
             self._ledger.mark(partition, last)
             self._after[partition] = last
+        self._mind_the_clock(activations)
         self._counts["taken"] += len(new)
         for a in new:
             if a.accepted_us is not None:
                 self._latencies.add((arrived - a.accepted_us) / 1000)
         await self._hand_out([Taken(a, 0) for a in new])
+
+    def _mind_the_clock(self, activations: Sequence[Activation]) -> None:
+        """Say that messages expire since the clock was ahead when ids were forgotten."""
+        floor = self._ledger.floor
+        if floor in (START, self._told) or floor <= self._now() - HORIZON:
+            return
+        if any(a.decided < floor for a in activations):
+            self._told = floor
+            ahead_s = (floor + HORIZON - self._now()) // 1000
+            _log.error("messages expire, for the clock went back", seconds=ahead_s, floor_ms=floor)
 
     async def _hand_out(self, taken: Sequence[Taken]) -> None:
         """Give each lane its messages; what a full lane has no room for waits in the ledger."""

@@ -4,6 +4,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,13 @@ import msgspec
 import orjson
 import redis
 
-from channels.delivery.ledger import SlotUnusableError, lost_slots, summary
+from channels.delivery.ledger import (
+    HORIZON,
+    SlotUnusableError,
+    floor_of,
+    lost_slots,
+    summary,
+)
 from events.archive.folder import Archive
 from events.record import DeadLetter
 from events.sources.base import LogUnavailableError
@@ -28,6 +35,8 @@ from profile_state.stores.redis import RedisStore
 FULL = 0.8  # of a server's memory
 LATE_MS = 10_000  # the ledger follows the log by a few seconds
 HOT = 0.05  # of all events
+DAY_MS = 86_400_000
+CLOCK = "copies could not be told from new messages; it ends by itself when that day has passed"
 LOST = (
     "restore the file from a backup; else stop the workers and delete cursor.db: the slot begins "
     "anew, what waited in it is lost, and what it sent of late may be sent again"
@@ -196,6 +205,19 @@ def _busiest(said: dict[str, Any]) -> Iterator[Finding]:
         )
 
 
+def _clock(floor: int, now: int) -> Iterator[Finding]:
+    """Say what a clock that was ahead has done: ids are forgotten that may still be sent."""
+    ahead = floor + HORIZON - now
+    if floor < 0 or ahead <= LATE_MS:
+        return
+    until = datetime.fromtimestamp(floor / 1000, UTC).date()
+    said = f"it was {ahead / DAY_MS:,.1f} days ahead once: what was decided before {until} expires"
+    if floor > now:
+        yield wrong("clock", f"{said}, so nothing is sent", CLOCK)
+    else:
+        yield warning("clock", said, CLOCK)
+
+
 def _left_over(settings: Settings) -> Iterator[Finding]:
     """Look at what waits for somebody: dead letters, messages of unknown fate, slots not served."""
     client = redis.Redis.from_url(settings.ledger)
@@ -213,6 +235,7 @@ def _left_over(settings: Settings) -> Iterator[Finding]:
         counts = summary(settings.deliveries)
         for lost in lost_slots(settings.deliveries):
             yield wrong("slots", f"{lost}; its messages wait", LOST)
+        yield from _clock(floor_of(settings.deliveries), time.time_ns() // 1_000_000)
     except SlotUnusableError as error:
         yield wrong("deliveries", str(error), "restore the file from a backup; its slot waits")
         return

@@ -11,7 +11,7 @@ import pytest
 
 from channels.base import Channel, Delivered, Later, Message, Outcome, Refused, Unknown
 from channels.delivery.gate import InMemoryWithdrawals, StoreUnavailableError
-from channels.delivery.ledger import HORIZON, Ledger, listed, summary
+from channels.delivery.ledger import HORIZON, Ledger, floor_of, listed, summary
 from channels.delivery.worker import Delivery, Worker
 from channels.delivery.workspaces import InMemoryWorkspaces
 from profile_state.identity import person_id
@@ -419,6 +419,24 @@ def test_a_slot_that_fails_during_a_call_comes_back_with_what_came_of_it(
     assert summary(tmp_path) == {channel: {"delivered": 1}}
     stats = bench.worker.stats()
     assert (stats["delivered"], stats["unknown"]) == (1, 0)
+
+
+def test_messages_that_expire_since_the_clock_was_ahead_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = Bench(tmp_path, {})
+    one, again = activation(0), activation(0, id=activation(0).id[:-1] + "x")
+    bench.stream.send(one)
+    bench.run(bench.settled(1))
+    bench.now = NOW + 2 * HORIZON
+    bench.run(lambda: True)  # it prunes at its start
+    assert "the clock went back" not in capsys.readouterr().out
+    bench.now = NOW
+    bench.stream.send(again)
+    bench.run(lambda: bool(listed(tmp_path, "expired")))
+    assert "messages expire, for the clock went back" in capsys.readouterr().out
+    assert not bench.log.ids[1:]
+    assert floor_of(tmp_path) == NOW + HORIZON
 
 
 def test_an_entry_that_cannot_be_read_stops_the_worker(tmp_path: Path) -> None:
