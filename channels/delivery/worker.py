@@ -179,7 +179,7 @@ class Worker:
                     self._stream.read, partition, after, self._how.entries, self._how.wait_ms
                 )
             except LostHistoryError as error:
-                _log.error("activations were lost, going on with what is there", reason=str(error))
+                _log.error("the stream lost activations, reading what is there", reason=str(error))
                 await self._begin_again(partition)
                 await asyncio.sleep(self._how.tick)
                 continue
