@@ -86,6 +86,8 @@ class Engine:
         self.storm = Storm(bounds.fired)
         self.events = 0  # records processed since the start
         self._wanted = -1  # id of an entry that a reader waits for
+        self._vouched = False  # whether the ledger holds all that it may have lost before us
+        self._end: int | None = None  # id of the log's last entry after we took over
         self._ticked_s = self._pumped_s = self._swept_s = 0.0
         self._tick = self._sweep = -1  # id of the last one appended
         self._round = self._looked = 0  # places that the clock has passed: swept, and looked at
@@ -99,7 +101,7 @@ class Engine:
         recovered = self._store.own()
         mark = recovered.mark
         self.state = State(self.partition)
-        self.state.offset = mark.offset
+        self.state.offset, self.state.now = mark.offset, mark.now
         if mark.files:
             self.state.workspace = load(mark.files, self._addresses)
             self.state.files = mark.files
@@ -116,6 +118,7 @@ class Engine:
         self.behind.start(mark)
         self.residents = Residents(self.state, self.behind, self._bounds)
         self.position = mark.offset.entry  # steps end with entries, and so do marks
+        self._vouched, self._end = False, None
         log.info(
             "recovered",
             partition=self.partition,
@@ -230,6 +233,7 @@ class Engine:
             self.state.files,
             None if sweep is None else (sweep.first, sweep.last),
             self.state.build,
+            self.state.now,
         )
 
     def _stretches(self, batches: list[core.Batch]) -> Iterator[list[core.Batch]]:
@@ -253,6 +257,7 @@ class Engine:
         if self.behind.stored.entry < self._wanted:
             eager, shares = True, max(HURRIED, shares)
         self.behind.pump(now_s, eager=eager, shares=max(1, shares))
+        self.vouch()
         self.residents.step()
         self._next_sweep(now_s, busy=busy)
         now = self._clock()
@@ -267,6 +272,21 @@ class Engine:
         if due:
             self._ticked_s = now_s
             self._tick = self._log.append(self.partition, record.encode([Tick(*due[-1])]))
+
+    def vouch(self) -> None:
+        """Say in the ledger, once, that its withdrawals are complete.
+
+        A ledger that was restarted may have lost its last second, or all. What it knew follows
+        from the log up to where that ended when we took over; until we are there, the workers
+        must not take its silence for consent.
+        """
+        if self._vouched:
+            return
+        if self._end is None:
+            self._end = self._log.last(self.partition)
+        if self.position >= self._end:
+            self._store.vouch()
+            self._vouched = True
 
     def _next_sweep(self, now_s: float, *, busy: bool) -> None:
         """Append the next sweep, when the one before is done and there is time for it."""

@@ -1,6 +1,6 @@
 """What the servers under a log and a ledger must promise; what they do not keep is not ours."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import redis
 import structlog
@@ -9,6 +9,10 @@ from events.sources.valkey import address
 from kairos.settings import Settings, SettingsError
 
 log = structlog.get_logger()
+
+
+# How a log's server writes. While its file is rewritten it syncs nothing unless the last says so.
+WRITES = {"appendonly": "yes", "appendfsync": "always", "no-appendfsync-on-rewrite": "no"}
 
 
 class Broken(NamedTuple):
@@ -36,19 +40,22 @@ def broken_promises(url: str, *, durable: bool) -> list[Broken]:
     if policy != "noeviction":
         found = f"maxmemory-policy is {policy}"
         broken.append(Broken(found, "a server that forgets loses people: set noeviction"))
-    if config is not None and config != ("yes", "always"):
-        found = "appendonly {}, appendfsync {}".format(*config)
-        broken.append(Broken(found, "a power cut loses accepted events: set yes and always"))
+    if config is not None:
+        wrong = [f"{name} {config[name]}" for name in WRITES if config.get(name) != WRITES[name]]
+        if wrong:
+            right = ", ".join(f"{name} {value}" for name, value in WRITES.items())
+            mend = f"a power cut loses accepted events: set {right}"
+            broken.append(Broken(", ".join(wrong), mend))
     return broken
 
 
-def _asked(client: redis.Redis) -> tuple[str, str] | None:
+def _asked(client: redis.Redis) -> dict[str, str] | None:
     """Return how the server writes its file; None where it does not tell, as hosted ones."""
     try:
-        config: Any = client.config_get("appendonly", "appendfsync")
+        config: Any = client.config_get(*WRITES)
     except redis.ResponseError:
         return None
-    return config["appendonly"], config["appendfsync"]
+    return cast("dict[str, str]", config)
 
 
 def demand_log(settings: Settings) -> None:

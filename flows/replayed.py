@@ -7,38 +7,17 @@ sweep comes by for who stayed away. They take their places behind the entry that
 is a function of the log, so they are not stored, and a replay that is cut short begins again.
 """
 
-from collections import deque
 from collections.abc import Iterator
-from typing import Any
 
-from events.record import EVERYBODY, Offset, Record, Sweep, Tick
+from events.record import EVERYBODY, Record, Sweep, Tick
 from flows.engine import DAY, LATER_S, Engine
 from flows.loading import foresee
 from profile_state.identity import PLACES
-from profile_state.stores.base import Mark
 from triggers.core import Batch
 
 
 class ReplayedEngine(Engine):
     """Reads a log that `events.sources.replayed` wrote, into an empty ledger."""
-
-    def __init__(self, *args: Any, **rest: Any) -> None:
-        super().__init__(*args, **rest)
-        self._instants: deque[tuple[Offset, int]] = deque()  # of marks, the newest stored one first
-
-    def recover(self) -> None:
-        """Begin, or read again what `flows.poison` asks for: from the instant that is stored."""
-        super().recover()
-        stored = self.state.offset
-        self.state.now = max((now for at, now in self._instants if at <= stored), default=0)
-        self._instants.clear()
-
-    def _mark(self) -> Mark:
-        """Remember at which instant it is, for the newest mark that is stored and those after it."""
-        self._instants.append((self.state.offset, self.state.now))
-        while len(self._instants) > 1 and self._instants[1][0] <= self.behind.stored:
-            self._instants.popleft()
-        return super()._mark()
 
     def _stretches(self, batches: list[Batch]) -> Iterator[list[Batch]]:
         """Yield each batch alone, after what time did before it: that follows from the last."""
@@ -69,4 +48,5 @@ class ReplayedEngine(Engine):
         """Write behind; no tick comes from the clock of the present."""
         self._pumped_s = self._monotonic()
         self.behind.pump(self._pumped_s, eager=eager)
+        self.vouch()
         self.residents.step()

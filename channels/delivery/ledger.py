@@ -6,7 +6,9 @@ lives in a file of its own, because an entry rarely concerns every slot and one 
 is cheaper than 64. It is written only after the entry's activations are committed, so it may be
 too small and is never too large; an entry read again is harmless, since `take` drops what it
 knows. A slot that nobody has served yet has no cursor and begins with the oldest entry there is.
-A slot that cannot be opened keeps its cursor, so nothing of it is trimmed away meanwhile.
+A slot that cannot be opened keeps its cursor, so nothing of it is trimmed away meanwhile. Beside
+the cursors it is noted which slots have a file: one that is missing or empty later has lost what
+it sent, and must not begin as a new one.
 """
 
 import json
@@ -18,6 +20,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self, TypeVar
 
 from channels.base import Outcome
@@ -32,11 +35,13 @@ from channels.delivery.slot import (
     SlotUnusableError,
     Taken,
     counted,
+    lost,
 )
 from triggers.activation import SLOTS, Activation, slot_of
 
 __all__ = [
     "HORIZON",
+    "START",
     "STATES",
     "Cursor",
     "Expired",
@@ -45,7 +50,9 @@ __all__ = [
     "SlotTakenError",
     "SlotUnusableError",
     "Taken",
+    "floor_of",
     "listed",
+    "lost_slots",
     "rows_of",
     "summary",
 ]
@@ -84,6 +91,9 @@ class Ledger:
         self._leases = leases
         self._keyed = keyed
         self._slots: dict[int, Slot] = {}
+        self._calling: set[str] = set()  # ids with an intent of ours and no outcome on disk
+        self._owed: dict[int, list[tuple[str, Outcome | Expired]]] = defaultdict(list)  # by slot
+        self._paying = threading.Lock()  # outcomes come in one thread, slots come back in another
         self._threads = threads or ThreadPoolExecutor(8, thread_name_prefix="ledger")
         self._cursors = _Cursors(folder / "cursor.db")
 
@@ -123,20 +133,26 @@ class Ledger:
             for lease in leases.values():
                 lease.close()
             raise
-        ledger._serve([n for n in leases if ledger._file(n).exists()], now)
+        used = ledger._cursors.used
+        ledger._serve([n for n in leases if n in used or ledger._file(n).exists()], now)
         return ledger
 
     def cursor(self, partition: int) -> Cursor:
         """Return where to read on, and the id below which entries may be trimmed."""
-        at = {n: self._cursors.get(n, partition) for n in self._leases}
-        served = [position for n, position in at.items() if n not in self.unserved]
-        return Cursor(min(served, default=START), self._cursors.needed(at, partition))
+        served = [self._cursors.get(n, partition) for n in self._leases if n not in self.unserved]
+        return Cursor(min(served, default=START), self._cursors.needed(self._leases, partition))
 
     def mark(self, partition: int, entry: int) -> None:
         """Remember that everything up to `entry` is taken; `save` makes it durable."""
         for n in self._leases:
             if n not in self.unserved:
                 self._cursors.set(n, partition, entry)
+
+    def rewind(self, partition: int, entry: int) -> None:
+        """Begin again after `entry`, also with what is not served; the stream has lost entries."""
+        for n in self._leases:
+            self._cursors.set(n, partition, entry, back=True)
+        self.save()
 
     def save(self) -> None:
         """Make the cursors durable."""
@@ -150,7 +166,7 @@ class Ledger:
         """
         mine = self._by_slot(activations, lambda a: a.id)
         self._serve([n for n in mine if n not in self._slots and n not in self.unserved], now)
-        new = {a.id for found in self._each(mine, Slot.take, now) for a in found}
+        new = {a.id for found in self._each(mine, Slot.take, now).values() for a in found}
         taken = []
         for a in activations:
             if a.id in new:
@@ -158,18 +174,30 @@ class Ledger:
                 taken.append(a)
         return taken
 
+    @property
+    def floor(self) -> int:
+        """Return before when (ms) a decision is `expired`, because its id may be forgotten."""
+        return max((slot.floor for slot in list(self._slots.values())), default=START)
+
     def next_due(self) -> float:
         """Return a lower bound of when something is due, in ms; no disk is touched."""
         return min((slot.next_due for slot in list(self._slots.values())), default=float("inf"))
 
-    def due(self, now: int, limit: int, skip: Sequence[str] = ()) -> list[Taken]:
-        """Return what waits for a call by now, and leave it in the caller's hands."""
+    def due(self, now: int, room: int, of: Mapping[str, int] = MappingProxyType({})) -> list[Taken]:
+        """Return what waits for a call by now, and leave it in the caller's hands.
+
+        Args:
+            now: ms.
+            room: at most so many of a channel.
+            of: the same for some channels.
+        """
         found: list[Taken] = []
+        left = defaultdict(lambda: room, of)
         for n, slot in list(self._slots.items()):
-            if len(found) >= limit:
-                break
-            with self._contained(n):
-                found += slot.due(now, limit - len(found), skip)
+            with self._contained(n, slot):
+                for taken in slot.due(now, left.__getitem__):
+                    left[taken.activation.channel] -= 1
+                    found.append(taken)
         return found
 
     def defer(self, ids: Sequence[str], at: int) -> None:
@@ -178,26 +206,45 @@ class Ledger:
 
     def intend(self, ids: Sequence[str], now: int) -> set[str]:
         """Make the intent to call durable; only the returned ids may be called."""
-        return set().union(*self._each(self._by_slot(ids, str), Slot.intend, now))
+        ours = set(ids) - self._calling
+        self._calling |= ours  # before the intent is there, or a slot that comes back resolves it
+        allowed = set().union(*self._each(self._by_slot(ids, str), Slot.intend, now).values())
+        self._calling -= ours - allowed
+        return allowed
 
     def settle(self, outcomes: Sequence[tuple[str, Outcome | Expired]], now: int) -> None:
         """Write down what came of calls, or of refusals before a call.
 
-        `Later` makes it pending again, due `after` seconds from now.
+        `Later` makes it pending again, due `after` seconds from now. What belongs to a slot that
+        is not served is kept in memory until it is.
         """
-        self._each(self._by_slot(outcomes, lambda pair: pair[0]), Slot.settle, now)
+        with self._paying:
+            for n, group in self._by_slot(outcomes, lambda pair: pair[0]).items():
+                self._owed[n] += group
+            self._pay(now)
+
+    def _pay(self, now: int) -> None:
+        for n in self._each(dict(self._owed), Slot.settle, now):
+            self._calling.difference_update(i for i, _ in self._owed.pop(n))
+
+    @property
+    def owes(self) -> bool:
+        """Whether outcomes wait for their slots to be served again."""
+        return bool(self._owed)
 
     def revive(self, now: int) -> bool:
         """Try the unserved slots again; True when one came back and its entries are to be read."""
         before = len(self.unserved)
         self._serve(list(self.unserved), now)
+        with self._paying:
+            self._pay(now)
         return len(self.unserved) < before
 
     def prune(self, now: int) -> int:
         """Forget what is older than the horizon, and return how many."""
         gone = 0
         for n, slot in list(self._slots.items()):
-            with self._contained(n):
+            with self._contained(n, slot):
                 gone += slot.prune(now)
         return gone
 
@@ -205,7 +252,7 @@ class Ledger:
         """Count this worker's activations: channel -> state -> how many."""
         found = []
         for n, slot in list(self._slots.items()):
-            with self._contained(n):
+            with self._contained(n, slot):
                 found.append(slot.counts())
         return _summed(found)
 
@@ -225,15 +272,24 @@ class Ledger:
 
     def _serve(self, slots: Sequence[int], now: int) -> None:
         """Open slots; one that cannot be opened is not served, and `unserved` says why."""
-        opened = self._threads.map(
-            lambda n: Slot.opened(self._file(n), keyed=self._keyed, now=now), slots
-        )
-        for n, slot in zip(slots, opened, strict=True):
-            if isinstance(slot, str):
-                self.unserved[n] = slot
-            else:
-                self._slots[n] = slot
-                self.unserved.pop(n, None)
+        used = self._cursors.used
+
+        def opened(n: int) -> Slot | str:
+            path = self._file(n)
+            return Slot.opened(path, self._calling, used=n in used, keyed=self._keyed, now=now)
+
+        found = dict(zip(slots, self._threads.map(opened, slots), strict=True))
+        served = {n: slot for n, slot in found.items() if isinstance(slot, Slot)}
+        self.unserved |= {n: reason for n, reason in found.items() if isinstance(reason, str)}
+        try:
+            self._cursors.use(served)
+        except SlotUnusableError as error:
+            for n in served.keys() - used:
+                served.pop(n).close()
+                self.unserved[n] = str(error)
+        self._slots |= served
+        for n in served:
+            self.unserved.pop(n, None)
 
     def _by_slot(self, items: Iterable[T], name: Callable[[T], str]) -> dict[int, list[T]]:
         """Group what belongs to this worker's slots."""
@@ -244,36 +300,40 @@ class Ledger:
                 groups[n].append(item)
         return groups
 
-    def _each(self, groups: dict[int, list[Any]], method: Callable[..., T], at: int) -> list[T]:
-        """Call a method of each slot with its group, side by side."""
+    def _each(
+        self, groups: dict[int, list[Any]], method: Callable[..., T], at: int
+    ) -> dict[int, T]:
+        """Call a method of each slot with its group, side by side; those that fail are left out."""
 
-        def call(n: int) -> list[T]:
-            with self._contained(n):
-                if n in self._slots:
-                    return [method(self._slots[n], groups[n], at)]
+        def call(n: int) -> list[tuple[int, T]]:
+            slot = self._slots.get(n)
+            if slot is not None:
+                with self._contained(n, slot):
+                    return [(n, method(slot, groups[n], at))]
             return []
 
         if len(groups) == 1:
-            return call(next(iter(groups)))
-        return [result for found in self._threads.map(call, groups) for result in found]
+            return dict(call(next(iter(groups))))
+        return dict(done for found in self._threads.map(call, groups) for done in found)
 
     @contextmanager
-    def _contained(self, n: int) -> Iterator[None]:
+    def _contained(self, n: int, slot: Slot) -> Iterator[None]:
         """A slot that fails (disk full, damage) stops being served; the others go on."""
         try:
             yield
         except SlotUnusableError as error:
-            self.unserved[n] = str(error)
-            slot = self._slots.pop(n, None)
-            if slot is not None:
+            if self._slots.get(n) is slot:  # else it failed in another thread, and may be back
+                del self._slots[n]
+                self.unserved[n] = str(error)
                 slot.close()
 
 
 class _Cursors:
-    """The durable map (slot, partition) -> entry id."""
+    """The durable map (slot, partition) -> entry id, and which slots have a file."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()  # marked in the worker's loop, saved in a thread
+        self._writing = threading.Lock()
         self._moved: set[tuple[int, int]] = set()
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -284,16 +344,36 @@ class _Cursors:
                 "CREATE TABLE IF NOT EXISTS cursor (slot INTEGER, partition INTEGER,"
                 " entry INTEGER NOT NULL, PRIMARY KEY (slot, partition)) WITHOUT ROWID"
             )
+            self._db.execute("CREATE TABLE IF NOT EXISTS used (slot INTEGER PRIMARY KEY)")
             rows = self._db.execute("SELECT slot, partition, entry FROM cursor").fetchall()
+            self.used: set[int] = {n for (n,) in self._db.execute("SELECT slot FROM used")}
         except sqlite3.Error as error:
             raise SlotUnusableError(f"{path.name} cannot be used: {error}") from error
         self._at: dict[tuple[int, int], int] = {(row[0], row[1]): row[2] for row in rows}
+        self._saved = dict(self._at)
+
+    def use(self, slots: Iterable[int]) -> None:
+        """Note that slots have a file; before anything is taken into it."""
+        new = [(n,) for n in slots if n not in self.used]
+        if not new:
+            return
+        try:
+            self._write("INSERT OR IGNORE INTO used VALUES (?)", new)
+        except sqlite3.Error as error:
+            raise SlotUnusableError(f"cursor.db cannot be written: {error}") from error
+        self.used.update(n for (n,) in new)
 
     def get(self, slot: int, partition: int) -> int:
         return self._at.get((slot, partition), START)
 
-    def needed(self, own: Mapping[int, int], partition: int) -> int:
-        """Return below which entry nobody needs anything: neither these slots nor those of others."""
+    def needed(self, leased: Iterable[int], partition: int) -> int:
+        """Return below which entry nobody needs anything: neither these slots nor those of others.
+
+        After a crash the saved cursors are what is read on from, so nothing behind them may go.
+        """
+        own = {
+            n: min(self._saved.get((n, partition), START), self.get(n, partition)) for n in leased
+        }
         if len(own) == SLOTS:
             return min(own.values())
         try:
@@ -305,9 +385,9 @@ class _Cursors:
         known: dict[int, int] = {**dict(rows), **own}
         return min(known.get(slot, START) for slot in range(SLOTS))
 
-    def set(self, slot: int, partition: int, entry: int) -> None:
+    def set(self, slot: int, partition: int, entry: int, *, back: bool = False) -> None:
         with self._lock:
-            if entry > self.get(slot, partition):
+            if back or entry > self.get(slot, partition):
                 self._at[slot, partition] = entry
                 self._moved.add((slot, partition))
 
@@ -318,15 +398,24 @@ class _Cursors:
         if not moved:
             return
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany("REPLACE INTO cursor VALUES (?, ?, ?)", rows)
-            self._db.execute("COMMIT")
+            self._write("REPLACE INTO cursor VALUES (?, ?, ?)", rows)
         except sqlite3.Error:
             # Too small a cursor is right, only slower after a restart; the next save tries again.
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
             with self._lock:
                 self._moved |= moved
+        else:
+            self._saved |= {(slot, partition): entry for slot, partition, entry in rows}
+
+    def _write(self, statement: str, rows: list[Any]) -> None:
+        with self._writing:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany(statement, rows)
+                self._db.execute("COMMIT")
+            except sqlite3.Error:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
 
     def close(self) -> None:
         self.save()
@@ -340,6 +429,38 @@ def summary(folder: Path) -> dict[str, dict[str, int]]:
         SlotUnusableError: when a file is damaged.
     """
     return _summed(_asked(path, counted) or {} for path in sorted(folder.glob("slot-*.db")))
+
+
+def lost_slots(folder: Path) -> list[str]:
+    """Say, without a lease, of which slots the file has gone that was there once.
+
+    Raises:
+        SlotUnusableError: when a file is damaged.
+    """
+    cursors = folder / "cursor.db"
+    if not cursors.exists():
+        return []
+    try:
+        with closing(sqlite3.connect(f"{cursors.resolve().as_uri()}?mode=ro", uri=True)) as db:
+            rows = db.execute("SELECT slot FROM used ORDER BY slot").fetchall()
+    except sqlite3.OperationalError:
+        return []  # of a release that noted nothing, or being made
+    paths = [folder / f"slot-{n:02}.db" for (n,) in rows]
+    return [lost(p) for p in paths if not p.exists() or _asked(p, lambda _: True) is None]
+
+
+def floor_of(folder: Path) -> int:
+    """Return `Ledger.floor` without a lease, beside a running worker.
+
+    Raises:
+        SlotUnusableError: when a file is damaged.
+    """
+    query = "SELECT max(decided) FROM floor"
+    found = (
+        _asked(path, lambda db: int(db.execute(query).fetchone()[0]))
+        for path in sorted(folder.glob("slot-*.db"))
+    )
+    return max((floor for floor in found if floor is not None), default=START)
 
 
 def rows_of(folder: Path, ids: Iterable[str]) -> dict[str, Row]:

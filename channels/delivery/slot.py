@@ -14,7 +14,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -46,6 +46,18 @@ CREATE INDEX waiting ON activation (next_attempt) WHERE state = 'pending';
 CREATE INDEX final ON activation (changed) WHERE body IS NULL;
 CREATE TABLE floor (decided INTEGER NOT NULL);  -- ms; ids decided before may be forgotten
 INSERT INTO floor VALUES (-1);
+"""
+
+
+# A step along the index from one channel to the next: a backlog is not read for it.
+_WAITING = """
+WITH RECURSIVE waits(channel) AS (
+    SELECT min(channel) FROM activation WHERE state = 'pending'
+    UNION ALL
+    SELECT (SELECT min(channel) FROM activation WHERE state = 'pending' AND channel > waits.channel)
+    FROM waits WHERE channel IS NOT NULL
+)
+SELECT channel FROM waits WHERE channel IS NOT NULL
 """
 
 
@@ -115,11 +127,21 @@ class Lease:
 class Slot:
     """The open ledger of a leased slot. Methods may be called from any thread."""
 
-    def __init__(self, path: Path, *, keyed: Callable[[str], bool], now: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        calling: Set[str] = frozenset(),
+        *,
+        used: bool = False,
+        keyed: Callable[[str], bool],
+        now: int,
+    ) -> None:
         """Open or create the file, and resolve what a crash left in the window of a call.
 
         Args:
             path: the SQLite file.
+            calling: ids whose calls are no crash's: this process made them and knows what comes.
+            used: the slot had a file before; one that is not there, or empty, has been lost.
             keyed: whether a channel's receiver drops a second message with the same id.
             now: ms.
 
@@ -130,11 +152,14 @@ class Slot:
         self._lock = threading.Lock()
         self._hands: set[str] = set()  # handed out by `due` and not yet intended or settled
         fresh = not path.exists()
+        if used and fresh:
+            raise SlotUnusableError(lost(path))
         with self._usable():
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             try:
-                self._open(fresh=fresh)
-                self._resolve(keyed, now)
+                self._open(fresh=fresh, used=used)
+                (self.floor,) = self._db.execute("SELECT decided FROM floor").fetchone()
+                self._resolve(keyed, calling, now)
                 self.prune(now)
                 self.next_due = self._earliest()
             except BaseException:
@@ -148,8 +173,7 @@ class Slot:
         """
         new = []
         with self._transaction() as db:
-            (floor,) = db.execute("SELECT decided FROM floor").fetchone()
-            oldest = max(floor, now - HORIZON)
+            oldest = max(self.floor, now - HORIZON)
             for a in activations:
                 live = a.decided >= oldest
                 state, body = ("pending", _encoder.encode(a)) if live else ("expired", None)
@@ -174,42 +198,52 @@ class Slot:
             self._hands.difference_update(ids)
             self.next_due = min(at, self.next_due)
 
-    def due(self, now: int, limit: int, skip: Sequence[str] = ()) -> list[Taken]:
-        """Return what waits for a call by now, earliest first, and leave it in the caller's hands.
+    def due(self, now: int, room: Callable[[str], int]) -> list[Taken]:
+        """Return what waits for a call by now, and leave it in the caller's hands.
+
+        What there is no room for is not touched: it would only have to be put down again.
 
         Args:
             now: ms.
-            limit: at most so many.
-            skip: channels that have no room.
+            room: how many of a channel, the earliest of which are returned.
         """
         if self.next_due > now:
             return []
+        found, all_of_them = [], True
         with self._usable(), self._lock:
-            rows = self._db.execute(
-                "SELECT id, attempts, body FROM activation WHERE state = 'pending'"
-                " AND next_attempt <= ? AND channel NOT IN (SELECT value FROM json_each(?))"
-                " ORDER BY next_attempt LIMIT ?",
-                (now, json.dumps(skip), limit + len(self._hands)),
-            ).fetchall()
-            found = [row for row in rows if row[0] not in self._hands][:limit]
-            self._hands.update(row[0] for row in found)
-            if not skip and len(found) < limit:
+            for (channel,) in self._db.execute(_WAITING).fetchall():
+                most = max(0, room(channel))
+                rows = self._db.execute(
+                    "SELECT id, attempts, body FROM activation WHERE state = 'pending'"
+                    " AND channel = ? AND next_attempt <= ? ORDER BY next_attempt LIMIT ?",
+                    (channel, now, most + len(self._hands) if most else 0),
+                ).fetchall()
+                new = [row for row in rows if row[0] not in self._hands][:most]
+                self._hands.update(row[0] for row in new)
+                all_of_them = all_of_them and len(new) < most
+                found += new
+            if all_of_them:
                 self.next_due = self._earliest(after=now)
         return [Taken(_decoder.decode(body), attempts) for _, attempts, body in found]
 
     def intend(self, ids: Sequence[str], now: int) -> set[str]:
-        """Make the intent to call durable, and return the ids that may be called now."""
+        """Make the intent to call durable, and return the ids that may be called now.
+
+        An id whose next attempt is still to come was in hand twice, and was called once.
+        """
         with self._transaction() as db:
             moved = {
                 i
                 for i in ids
                 if db.execute(
-                    "UPDATE activation SET state = 'intent', changed = ?"
-                    " WHERE id = ? AND state = 'pending'",
-                    (now, i),
+                    "UPDATE activation SET state = 'intent', changed = ? WHERE id = ?"
+                    " AND state = 'pending' AND ifnull(next_attempt, 0) <= ?",
+                    (now, i, now),
                 ).rowcount
             }
             self._hands.difference_update(ids)
+            if len(moved) < len(ids):  # such as after the clock went back
+                self.next_due = min(self.next_due, self._earliest())
         return moved
 
     def settle(self, outcomes: Sequence[tuple[str, Outcome | Expired]], now: int) -> None:
@@ -247,6 +281,7 @@ class Slot:
                 (before, before),
             ).rowcount
             if gone:
+                self.floor = max(self.floor, before)  # too high is safe, should this not be written
                 db.execute("UPDATE floor SET decided = max(decided, ?)", (before,))
         with self._usable(), self._lock:  # bodies that were cleared leave the write-ahead log too
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -263,19 +298,23 @@ class Slot:
             self._db.close()
 
     @classmethod
-    def opened(cls, path: Path, *, keyed: Callable[[str], bool], now: int) -> Self | str:
+    def opened(
+        cls, path: Path, calling: Set[str], *, used: bool, keyed: Callable[[str], bool], now: int
+    ) -> Self | str:
         """Open a slot, or say why it cannot be served."""
         try:
-            return cls(path, keyed=keyed, now=now)
+            return cls(path, calling, used=used, keyed=keyed, now=now)
         except SlotUnusableError as error:
             return str(error)
 
-    def _open(self, *, fresh: bool) -> None:
+    def _open(self, *, fresh: bool, used: bool) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")  # every commit is fsynced
         self._db.execute("PRAGMA secure_delete = ON")  # a cleared body leaves no bytes behind
         self._db.execute("PRAGMA busy_timeout = 5000")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version == 0 and used:
+            raise SlotUnusableError(lost(self.path))
         if version == 0:
             self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
         elif version != VERSION:
@@ -283,25 +322,32 @@ class Slot:
                 f"{self.path.name} was written by version {version}, this worker knows {VERSION}; "
                 f"start the newer worker"
             )
+        self._db.execute(  # files of before have none
+            "CREATE INDEX IF NOT EXISTS waiting_of ON activation (channel, next_attempt)"
+            " WHERE state = 'pending'"
+        )
         if fresh:
             _fsync_folder(self.path.parent)
 
-    def _resolve(self, keyed: Callable[[str], bool], now: int) -> None:
+    def _resolve(self, keyed: Callable[[str], bool], calling: Set[str], now: int) -> None:
         """Decide what becomes of calls whose answer a crash lost."""
+        ours = json.dumps(list(calling))
         with self._transaction() as db:
             rows = db.execute("SELECT DISTINCT channel FROM activation WHERE state = 'intent'")
             for (channel,) in rows.fetchall():
                 if keyed(channel):  # the receiver drops the second one
                     db.execute(
                         "UPDATE activation SET state = 'pending', next_attempt = NULL,"
-                        " attempts = attempts + 1 WHERE state = 'intent' AND channel = ?",
-                        (channel,),
+                        " attempts = attempts + 1 WHERE state = 'intent' AND channel = ?"
+                        " AND id NOT IN (SELECT value FROM json_each(?))",
+                        (channel, ours),
                     )
                 else:
                     db.execute(
                         "UPDATE activation SET state = 'unknown', changed = ?, body = NULL,"
-                        " detail = 'crash during the call' WHERE state = 'intent' AND channel = ?",
-                        (now, channel),
+                        " detail = 'crash during the call' WHERE state = 'intent' AND channel = ?"
+                        " AND id NOT IN (SELECT value FROM json_each(?))",
+                        (now, channel, ours),
                     )
             db.execute(
                 "UPDATE activation SET next_attempt = 0"
@@ -351,6 +397,12 @@ def final(outcome: Delivered | Refused | Unknown | Expired) -> tuple[str, str]:
             return "unknown", detail
         case Expired(reason=detail):
             return "expired", detail
+
+
+def lost(path: Path) -> str:
+    """Say that a slot has lost its file, or what was in it."""
+    how = "is empty" if path.exists() else "is missing"
+    return f"{path.name} {how}, so nobody knows what was sent from it"
 
 
 def counted(db: sqlite3.Connection) -> dict[tuple[str, str], int]:

@@ -22,12 +22,12 @@ from channels.base import Channel, Later, Outcome
 from channels.delivery.gate import Withdrawals
 from channels.delivery.lane import Desk, Lane
 from channels.delivery.latency import Latencies
-from channels.delivery.ledger import Expired, Ledger, Taken
+from channels.delivery.ledger import HORIZON, START, Expired, Ledger, Taken
 from channels.delivery.slot import final
 from channels.delivery.stand_in import StandIn
 from channels.delivery.templates import Renderer
 from channels.delivery.workspaces import Workspaces
-from events.sources.base import Entry, Log, LogUnavailableError
+from events.sources.base import Entry, Log, LogUnavailableError, LostHistoryError
 from triggers.activation import Activation, decode
 
 _log = structlog.get_logger(__name__)
@@ -101,6 +101,7 @@ class Worker:
         self._counts: Counter[str] = Counter()
         self._by_channel: dict[str, Counter[str]] = {}
         self._latencies = Latencies()
+        self._told = START  # the floor of which it was said that messages expire by it
         self._threads = ThreadPoolExecutor(stream.partitions + 4, thread_name_prefix="worker")
         self._desk = Desk(
             intend=self._intend,
@@ -141,6 +142,8 @@ class Worker:
                 drained.set()
                 self._to_settle.set()
                 await settling
+                if self._ledger.owes:
+                    await self._thread(self._ledger.revive, self._now())
                 await self._thread(self._ledger.save)
         finally:
             self._threads.shutdown()
@@ -175,6 +178,11 @@ class Worker:
                 entries = await self._thread(
                     self._stream.read, partition, after, self._how.entries, self._how.wait_ms
                 )
+            except LostHistoryError as error:
+                _log.error("the stream lost activations, reading what is there", reason=str(error))
+                await self._begin_again(partition)
+                await asyncio.sleep(self._how.tick)
+                continue
             except LogUnavailableError as error:
                 _log.warning("activation stream unavailable", reason=str(error))
                 await asyncio.sleep(self._how.tick)
@@ -183,6 +191,16 @@ class Worker:
                 arrived = self._now_us()
                 activations = [a for entry in entries for a in _decoded(partition, entry)]
                 await self._take(partition, after, entries[-1].id, activations, arrived)
+
+    async def _begin_again(self, partition: int) -> None:
+        """Read whatever there is: what the ledger knows, it drops."""
+        async with self._taking:
+            try:
+                gone = await self._thread(self._stream.gone, partition)
+            except LogUnavailableError:
+                return  # the next read says so
+            await self._thread(self._ledger.rewind, partition, gone)
+            self._after[partition] = gone
 
     async def _take(
         self, partition: int, after: int, last: int, activations: list[Activation], arrived: int
@@ -194,11 +212,22 @@ class Worker:
             new = await self._thread(self._ledger.take, activations, now)
             self._ledger.mark(partition, last)
             self._after[partition] = last
+        self._mind_the_clock(activations)
         self._counts["taken"] += len(new)
         for a in new:
             if a.accepted_us is not None:
                 self._latencies.add((arrived - a.accepted_us) / 1000)
         await self._hand_out([Taken(a, 0) for a in new])
+
+    def _mind_the_clock(self, activations: Sequence[Activation]) -> None:
+        """Say that messages expire since the clock was ahead when ids were forgotten."""
+        floor = self._ledger.floor
+        if floor in (START, self._told) or floor <= self._now() - HORIZON:
+            return
+        if any(a.decided < floor for a in activations):
+            self._told = floor
+            ahead_s = (floor + HORIZON - self._now()) // 1000
+            _log.error("messages expire, for the clock went back", seconds=ahead_s, floor_ms=floor)
 
     async def _hand_out(self, taken: Sequence[Taken]) -> None:
         """Give each lane its messages; what a full lane has no room for waits in the ledger."""
@@ -232,14 +261,15 @@ class Worker:
         saved = revived = pruned = clock()
         while not stop.is_set():
             if self._ledger.next_due() <= self._now():
-                full = [name for name, lane in self._lanes.items() if not lane.room]
-                limit = self._how.depth
-                await self._hand_out(await self._thread(self._ledger.due, self._now(), limit, full))
+                room = {name: lane.room for name, lane in self._lanes.items()}
+                depth = self._how.depth
+                await self._hand_out(await self._thread(self._ledger.due, self._now(), depth, room))
             at = clock()
             if at - saved >= self._how.save:
                 saved = at
                 await self._thread(self._ledger.save)
-            if at - revived >= self._how.revive and self._ledger.unserved:
+            troubled = self._ledger.unserved or self._ledger.owes
+            if troubled and at - revived >= self._how.revive:
                 revived = at
                 await self._revive()
             if at - pruned >= self._how.prune:

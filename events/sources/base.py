@@ -8,12 +8,16 @@ class Entry(NamedTuple):
     """What one append made durable."""
 
     id: int  # grows within the partition, not necessarily by one; never negative
-    time: int  # ms; the log's own append time, never smaller than that of the entry before
+    time: int  # ms; the log's own append time, in one reading never smaller than the one before
     payload: bytes
 
 
 class LogUnavailableError(Exception):
     """The log did not acknowledge, or cannot be read; what was appended may or may not be in it."""
+
+
+class LostHistoryError(LogUnavailableError):
+    """What comes next for this reader is not in the log any more; waiting does not mend it."""
 
 
 class Log(Protocol):
@@ -38,6 +42,10 @@ class Log(Protocol):
 
         Waits at most `wait_ms` for the first, with the interpreter lock released;
         0 does not wait. Returns an empty sequence when there is none.
+
+        Raises:
+            LogUnavailableError: the log is away.
+            LostHistoryError: entries above `after` were let go of, or the log ends before it.
         """
         ...
 

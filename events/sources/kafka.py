@@ -130,7 +130,9 @@ class _Reader:
     def __init__(self, servers: str, topic: str, partition: int) -> None:
         self._place = (topic, partition)
         self._position: int | None = None  # the offset that comes next
-        self._newest = 0  # ms; clocks of brokers may differ, ours never goes back
+        # ms; clocks of brokers may differ, and ours never goes back: from where reading began, for
+        # what was before is in the mark of who reads on.
+        self._newest = 0
         self._consumer = Consumer(
             {
                 "bootstrap.servers": servers,
@@ -153,7 +155,7 @@ class _Reader:
                 # The very first entry may have been deleted long ago: then begin where the log does.
                 offset = OFFSET_BEGINNING if after < 0 else start
                 self._consumer.assign([TopicPartition(topic, partition, offset)])
-                self._position = start
+                self._position, self._newest = start, 0
             messages = self._messages(limit, wait_ms)
         except KafkaException as error:
             raise LogUnavailableError(f"Kafka cannot be read: {error}") from error

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from events.sources.base import Entry
+from events.sources.base import Entry, LostHistoryError
 
 
 class MemoryLog:
@@ -35,8 +35,9 @@ class MemoryLog:
 
     def read(self, partition: int, after: int, limit: int, wait_ms: int) -> Sequence[Entry]:  # noqa: ARG002 - nothing comes while one waits
         """Read entries."""
-        start = max(after + 1, self._first[partition])
-        return self._entries[partition][start : start + limit]
+        if after < self.gone(partition):
+            raise LostHistoryError(f"entries up to {self.gone(partition)} were let go of")
+        return self._entries[partition][after + 1 : after + 1 + limit]
 
     def back(self, partition: int, before: int, limit: int) -> Sequence[Entry]:
         """Read entries, the newest first."""

@@ -17,7 +17,7 @@ import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from events.sources.base import Entry, LogUnavailableError
+from events.sources.base import Entry, LogUnavailableError, LostHistoryError
 
 SEQUENCE_BITS = 20  # a million entries within one millisecond
 
@@ -80,6 +80,7 @@ class ValkeyLog:
         self._client = redis.Redis.from_url(server, retry=Retry(NoBackoff(), 0))
         self._connection: Any = None  # on which a question is open
         self._question: tuple[int, int, int] | None = None
+        self._reached: dict[int, int] = {}  # id up to which a partition was read on from here
 
     def __repr__(self) -> str:
         return f"ValkeyLog(name={self._name!r}, partitions={self.partitions})"
@@ -105,13 +106,19 @@ class ValkeyLog:
             found = self._connection.read_response()
         except (redis.RedisError, OSError) as error:
             self._hang_up()
+            self._reached.clear()  # the server may be another one when it comes back
             raise LogUnavailableError(f"the log cannot be read: {error}") from error
-        return [_entry(i, fields[1]) for i, fields in _rows(found)]
+        entries = [_entry(i, fields[1]) for i, fields in _rows(found)]
+        if entries and partition in self._reached:
+            self._reached[partition] = entries[-1].id
+        return entries
 
     def _ask(self, partition: int, after: int, limit: int, *, block: bool) -> None:
         """Ask for entries; with `block` the question stays open until there is one."""
         if self._question is not None:
             self._hang_up()
+        if after != self._reached.get(partition):
+            self._begin(partition, after)
         if self._connection is None:
             self._connection = self._client.connection_pool.get_connection()
         blocking = ("BLOCK", OPEN_MS) if block else ()
@@ -121,6 +128,39 @@ class ValkeyLog:
         )
         if block:
             self._question = (partition, after, limit)
+
+    def _begin(self, partition: int, after: int) -> None:
+        """Look whether reading on from here skips anything; who goes on from an answer does not.
+
+        Raises:
+            LostHistoryError: it does.
+        """
+        name = stream_key(self._name, partition)
+        gone = self.gone(partition)
+        if after < gone:
+            raise LostHistoryError(
+                f"{name}: the entries after {after} up to {gone} were let go of, and are in no "
+                f"archive that is read here; use the archive, or a newer copy of what has read "
+                f"up to {after}"
+            )
+        newest = self._newest(partition)
+        if newest is None:
+            return  # nothing was ever appended, or all is lost: look again when something comes
+        if newest < after:
+            raise LostHistoryError(
+                f"{name} ends with {newest}, and {after} has been read: it lost its end, and what "
+                f"comes next would be taken for read; restore its server, or what has read it to "
+                f"the same moment"
+            )
+        self._reached[partition] = after
+
+    def _newest(self, partition: int) -> int | None:
+        """Return the id of the last entry there was, None where there is no stream."""
+        try:
+            found: Any = self._client.xinfo_stream(stream_key(self._name, partition))
+        except redis.ResponseError:  # no such key
+            return None
+        return entry_id(found["last-generated-id"])
 
     def _hang_up(self) -> None:
         self._question = None
@@ -157,8 +197,12 @@ class ValkeyLog:
     def trim(self, partition: int, before: int) -> None:
         """Let go of old entries; before they go it is noted which."""
         try:
-            if before - 1 > self.gone(partition):
-                self._client.set(self._floor(partition), before - 1)
+            newest = self._newest(partition)
+            if newest is None or newest < before - 1:
+                return  # it lost its end, and what comes now has smaller ids
+            below = self.back(partition, before, 1)
+            if below and below[0].id > self.gone(partition):
+                self._client.set(self._floor(partition), below[0].id)
             self._client.xtrim(
                 stream_key(self._name, partition), minid=stream_id(before), approximate=True
             )

@@ -4,6 +4,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,13 @@ import msgspec
 import orjson
 import redis
 
-from channels.delivery.ledger import SlotUnusableError, summary
+from channels.delivery.ledger import (
+    HORIZON,
+    SlotUnusableError,
+    floor_of,
+    lost_slots,
+    summary,
+)
 from events.record import DeadLetter
 from events.sources.base import LogUnavailableError
 from events.sources.valkey import address
@@ -28,6 +35,12 @@ from profile_state.stores.redis import RedisStore
 FULL = 0.8  # of a server's memory
 LATE_MS = 10_000  # the ledger follows the log by a few seconds
 HOT = 0.05  # of all events
+DAY_MS = 86_400_000
+CLOCK = "copies could not be told from new messages; it ends by itself when that day has passed"
+LOST = (
+    "restore the file from a backup; else stop the workers and delete cursor.db: the slot begins "
+    "anew, what waited in it is lost, and what it sent of late may be sent again"
+)
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
@@ -45,6 +58,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         yield _lag(settings)
         if not settings.log.replayed:
             yield _timers(settings)
+        yield _withdrawals(settings)
         yield _kept_apart(settings)
         yield from _left_over(settings)
     if settings.archive is not None:
@@ -129,6 +143,17 @@ def _timers(settings: Settings) -> Finding:
     return warning("timers", said, "a storm ends by itself; else see live.log")
 
 
+def _withdrawals(settings: Settings) -> Finding:
+    """Say whether workers may believe the ledger; else every message waits."""
+    with redis.Redis.from_url(settings.ledger) as client:
+        run: Any = client.info("server")
+        vouched: Any = client.get("vouched:{p0}")
+    if vouched is not None and vouched.decode() == run["run_id"]:
+        return ok("withdrawals", "the ledger knows everybody who withdrew")
+    said = "the ledger was restarted or is new, and may have lost who withdrew: messages wait"
+    return warning("withdrawals", said, "until the live flow has read its log; see live.log")
+
+
 def _kept_apart(settings: Settings) -> Finding:
     """Say how many statements would have joined people beyond a limit; one is nothing wrong."""
     with redis.Redis.from_url(settings.ledger) as client:
@@ -159,6 +184,19 @@ def _busiest(said: dict[str, Any]) -> Iterator[Finding]:
         )
 
 
+def _clock(floor: int, now: int) -> Iterator[Finding]:
+    """Say what a clock that was ahead has done: ids are forgotten that may still be sent."""
+    ahead = floor + HORIZON - now
+    if floor < 0 or ahead <= LATE_MS:
+        return
+    until = datetime.fromtimestamp(floor / 1000, UTC).date()
+    said = f"it was {ahead / DAY_MS:,.1f} days ahead once: what was decided before {until} expires"
+    if floor > now:
+        yield wrong("clock", f"{said}, so nothing is sent", CLOCK)
+    else:
+        yield warning("clock", said, CLOCK)
+
+
 def _left_over(settings: Settings) -> Iterator[Finding]:
     """Look at what waits for somebody: dead letters, messages of unknown fate, slots not served."""
     client = redis.Redis.from_url(settings.ledger)
@@ -174,6 +212,9 @@ def _left_over(settings: Settings) -> Iterator[Finding]:
         yield ok("dead letters", "none")
     try:
         counts = summary(settings.deliveries)
+        for lost in lost_slots(settings.deliveries):
+            yield wrong("slots", f"{lost}; its messages wait", LOST)
+        yield from _clock(floor_of(settings.deliveries), time.time_ns() // 1_000_000)
     except SlotUnusableError as error:
         yield wrong("deliveries", str(error), "restore the file from a backup; its slot waits")
         return

@@ -7,7 +7,7 @@ import structlog
 
 from events.archive.folder import Archive, ArchiveError
 from events.record import NewerError
-from events.sources.base import Log, LogUnavailableError
+from events.sources.base import Log, LogUnavailableError, LostHistoryError
 from flows import asked, live
 from flows.bounds import MB, Bounds
 from flows.engine import Engine
@@ -84,12 +84,14 @@ def main(settings: Settings) -> int:
                         restored(source, store, older, kept)
                     engine.recover()
                     _catch_up(engine, source, settings)
+                demand_log(settings)  # those that answer now may have been away at the start
+                demand_ledger(settings)
                 live.rest_cycle_collection()
                 if reporter is None:
                     reporter = Reporter(settings.status, "live", lambda: _facts(engine)).__enter__()
                 live.run(engine, stop)
                 engine.drain()
-            except ArchiveError as error:
+            except (ArchiveError, LostHistoryError) as error:
                 log.error("the log's past cannot be read", reason=str(error))
                 return UNREADABLE
             except NotAppliedError as error:
@@ -109,6 +111,7 @@ def main(settings: Settings) -> int:
                 )
                 time.sleep(PAUSE_S)
     finally:
+        stop.set()
         if reporter is not None:
             reporter.__exit__(None, None, None)
         store.close()
@@ -132,6 +135,7 @@ def _make_room(engine: Engine, settings: Settings, stop: threading.Event) -> Non
 def _catch_up(engine: Engine, source: Log, settings: Settings) -> None:
     """Read the log to its end, then bring the workspace folder into force if it is new."""
     _read_to_end(engine, source)
+    engine.vouch()
     engine.announce()
     if settings.workspace is None:
         return

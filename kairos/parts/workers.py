@@ -57,7 +57,7 @@ async def _serve(settings: Settings, watched: Callable[[Log], Log]) -> None:
         ledger,
         connected,
         keyed=keyed,
-        withdrawals=RedisWithdrawals(store),
+        withdrawals=RedisWithdrawals(store, settings.log.partitions),
         workspaces=RedisWorkspaces(store),
         now=_now_ms,
         now_us=lambda: time.time_ns() // 1000,

@@ -43,7 +43,7 @@ def restore(store: RedisStore, disk: Disk, kept: Checkpoints, checkpoint: Checkp
     """
     head = kept.head(checkpoint)
     store.own()
-    store.send([["SET", store.keys.restoring, checkpoint.path.name]])
+    store.send([["SET", store.keys.restoring, checkpoint.path.name], ["DEL", store.keys.vouched]])
     _empty(store)
     _copies(disk, kept, checkpoint)
     count = 0

@@ -64,6 +64,7 @@ class Mark(msgspec.Struct):
     files: dict[str, str]  # the workspace in force there
     sweep: tuple[int, int] | None = None  # places that still follow the workspace before it
     build: Build | None = None  # which decided last
+    now: int = 0  # ms; the log's clock there, 0 in marks of before it was kept
 
 
 class Recovered(NamedTuple):
@@ -155,6 +156,14 @@ class Store(Protocol):
 
     def mark(self, mark: Mark) -> None:
         """Send the mark."""
+        ...
+
+    def vouch(self) -> None:
+        """Send word that the ledger holds every withdrawal that it ever held.
+
+        Of an engine that has read the log to where it ended when it became the owner. The word
+        holds until the ledger loses something: a restart, or everything.
+        """
         ...
 
     @property

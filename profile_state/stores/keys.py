@@ -10,10 +10,12 @@ from events.sources.valkey import stream_key
 Command = list[bytes | str | int]
 
 MARK = "mark"  # up to where the log is applied; its presence says that a ledger was begun
+VOUCHED = "vouched"  # the server's run in which withdrawals are complete, see `Store.vouch`
 RESTORING = "restoring"  # names the checkpoint from which a ledger is being filled
 
-# Of a ledger that was restored nobody is the owner yet, epochs only grow, and who asked has left.
-PASSING = ("owner", "epoch", "calls", "asked", RESTORING)
+# Of a ledger that was restored nobody is the owner yet, epochs only grow, who asked has left, and
+# it does not know yet who has withdrawn since.
+PASSING = ("owner", "epoch", "calls", "asked", VOUCHED, RESTORING)
 
 SHARED = (b"withdrawn:", b"workspace:")  # of all partitions, and the same to all
 
@@ -45,6 +47,11 @@ class Keys(NamedTuple):
     def mark(self) -> str:
         """The mark."""
         return self.named(MARK)
+
+    @property
+    def vouched(self) -> str:
+        """What says that withdrawals are complete."""
+        return self.named(VOUCHED)
 
     @property
     def restoring(self) -> str:

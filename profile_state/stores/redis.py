@@ -158,6 +158,7 @@ class RedisStore:
             files,
             (first, last) if first >= 0 else None,
             Build(*build) if any(build) else None,
+            int(found.get(b"now", 0)),
         )
 
     def _recovered(self) -> Recovered:
@@ -335,9 +336,15 @@ class RedisStore:
         entry, nth = mark.offset
         first, last = mark.sweep or (-1, -1)
         words: Command = ["entry", entry, "nth", nth, "files", files, "first", first, "last", last]
+        words += ["now", mark.now]
         if mark.build is not None:
             words += ["release", mark.build.release, "tzdata", mark.build.tzdata]
         self.send([["HSET", self.key("mark"), *words]])
+
+    def vouch(self) -> None:
+        """Send the run id of this server: another run may have lost a second before it."""
+        run, _, _ = self._token.rpartition(":")
+        self.send([["SET", self.keys.vouched, run]])
 
     @property
     def sent(self) -> int:

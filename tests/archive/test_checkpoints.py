@@ -155,6 +155,23 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(
     assert given_back(there, copies=False) == before
 
 
+def test_workers_do_not_believe_a_ledger_that_is_given_back_before_it_has_read_on(
+    filled: Installation,
+) -> None:
+    there, store = filled, RedisStore(filled.ledger.url)
+    store.own()
+    store.vouch()
+    store.settled(5)
+    store.close()
+    there.ledger.client.delete(KEYS.mark)
+    assert there.ledger.client.exists(KEYS.vouched)
+    store, disk = RedisStore(there.ledger.url), there.disk()
+    assert restored(there.whole, store, disk, there.kept) is not None
+    disk.close()
+    store.close()
+    assert not there.ledger.client.exists(KEYS.vouched)
+
+
 def test_without_a_good_checkpoint_all_is_read_again_or_it_is_said_what_is_missing(
     filled: Installation,
 ) -> None:

@@ -3,15 +3,15 @@
 import asyncio
 import itertools
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from channels.base import Channel, Later, Refused, Unknown
+from channels.base import Channel, Delivered, Later, Message, Outcome, Refused, Unknown
 from channels.delivery.gate import InMemoryWithdrawals, StoreUnavailableError
-from channels.delivery.ledger import HORIZON, Ledger, listed, summary
+from channels.delivery.ledger import HORIZON, Ledger, floor_of, listed, summary
 from channels.delivery.worker import Delivery, Worker
 from channels.delivery.workspaces import InMemoryWorkspaces
 from profile_state.identity import person_id
@@ -33,6 +33,7 @@ class Bench:
         self.withdrawals: Any = InMemoryWithdrawals()
         self.workspaces = InMemoryWorkspaces({"v1": {}})
         self.now = NOW
+        self.ledger = Ledger
         self.how: dict[str, Any] = {"delivery": QUICK, "draw": lambda: 0.0, **how}
         self.worker: Worker
 
@@ -40,7 +41,7 @@ class Bench:
         """Start a worker, wait until something holds, stop it."""
 
         async def running() -> None:
-            ledger = Ledger.open(self.folder, keyed=keyed, now=self.now)
+            ledger = self.ledger.open(self.folder, keyed=keyed, now=self.now)
             self.worker = Worker(
                 self.stream,
                 ledger,
@@ -284,6 +285,33 @@ def test_a_slow_channel_has_its_own_limit_and_others_do_not_notice(tmp_path: Pat
     assert len(set(slow.ids)) == len(slow.ids) == 50
 
 
+class Steady(RecordingChannel):
+    """Takes a moment for each message."""
+
+    async def deliver(self, message: Message) -> Outcome:
+        await asyncio.sleep(0.01)
+        return await super().deliver(message)
+
+
+def test_a_backlog_is_not_taken_up_and_put_down_again_and_again(tmp_path: Path) -> None:
+    """R21: a channel that works off what waited takes nothing from the others."""
+    put_down = 0
+
+    class Counting(Ledger):
+        def defer(self, ids: Sequence[str], at: int) -> None:
+            nonlocal put_down
+            put_down += len(ids)
+            super().defer(ids, at)
+
+    webhook, waiting = Steady(), 600
+    how = Delivery(depth=50, calls=8, calls_of={}, wait_ms=10, tick=0.01)
+    bench = Bench(tmp_path, {"webhook": webhook}, delivery=how)
+    bench.ledger = Counting
+    bench.stream.send(*(activation(n, channel="webhook") for n in range(waiting)))
+    bench.run(lambda: len(webhook.messages) >= 250)
+    assert waiting - 50 <= put_down < waiting + 100
+
+
 def test_a_bug_in_a_channel_is_recorded_and_the_others_go_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -358,6 +386,57 @@ def test_a_slot_that_fails_on_the_way_comes_back_with_all_its_messages(tmp_path:
 
     bench.run(until)
     assert sorted(bench.log.ids) == sorted(a.id for a in some)
+
+
+@pytest.mark.parametrize(
+    ("channel", "answer", "calls"),
+    [
+        ("email", Delivered(), 1),
+        ("email", Later(0.0, "smtp 451"), 2),
+        ("webhook", Delivered(), 1),
+    ],
+)
+def test_a_slot_that_fails_during_a_call_comes_back_with_what_came_of_it(
+    tmp_path: Path, channel: str, answer: Outcome, calls: int
+) -> None:
+    provider = RecordingChannel(answer)
+    bench = Bench(tmp_path, {channel: provider})
+    one = activation(channel=channel)
+    bench.stream.send(one)
+    failed = False
+
+    def until() -> bool:
+        nonlocal failed
+        provider.gate = provider.gate or asyncio.Event()
+        if len(provider.messages) == 1 and not failed:
+            bench.worker._ledger._slots[slot_of(one.id)]._db.execute("PRAGMA query_only = ON")
+            provider.gate.set()
+            failed = True
+        return bench.settled()()
+
+    bench.run(until)
+    assert provider.ids == [one.id] * calls
+    assert summary(tmp_path) == {channel: {"delivered": 1}}
+    stats = bench.worker.stats()
+    assert (stats["delivered"], stats["unknown"]) == (1, 0)
+
+
+def test_messages_that_expire_since_the_clock_was_ahead_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = Bench(tmp_path, {})
+    one, again = activation(0), activation(0, id=activation(0).id[:-1] + "x")
+    bench.stream.send(one)
+    bench.run(bench.settled(1))
+    bench.now = NOW + 2 * HORIZON
+    bench.run(lambda: True)  # it prunes at its start
+    assert "the clock went back" not in capsys.readouterr().out
+    bench.now = NOW
+    bench.stream.send(again)
+    bench.run(lambda: bool(listed(tmp_path, "expired")))
+    assert "messages expire, for the clock went back" in capsys.readouterr().out
+    assert not bench.log.ids[1:]
+    assert floor_of(tmp_path) == NOW + HORIZON
 
 
 def test_an_entry_that_cannot_be_read_stops_the_worker(tmp_path: Path) -> None:

@@ -2,11 +2,15 @@
 
 import json
 import shutil
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from threading import Timer
 
 import httpx
 import msgspec
@@ -20,6 +24,7 @@ from events.record import Record, Version
 from events.sources.replayed import ReplayedLog
 from events.sources.valkey import ValkeyLog
 from flows.engine import Engine
+from flows.promises import broken_promises
 from kairos.commands.doctor import command
 from kairos.embedded import servers
 from kairos.embedded.children import end
@@ -88,6 +93,25 @@ def test_a_running_stack_is_healthy_until_something_is_left_over(
         assert found["dead letters"]["state"] == "warning"
         assert found["dead letters"]["found"] == "1 no_identifier"
         assert found["identity"]["found"].startswith("2 statements of who is who were left out")
+
+        with closing(sqlite3.connect(stack.settings.deliveries / "slot-07.db")) as slot:
+            day = datetime.fromtimestamp(time.time() + 86_400, UTC).date()
+            ahead = (now_ms() + 86_400_000,)  # a clock that was 91 days ahead when it was pruned
+            slot.executescript("PRAGMA user_version = 1; CREATE TABLE floor (decided INTEGER)")
+            slot.execute("CREATE TABLE activation (channel TEXT, state TEXT)")
+            slot.execute("INSERT INTO floor VALUES (?)", ahead)
+            slot.commit()
+        assert command(data=tmp_path, json=True) == 1
+        _, found = findings(capsys)
+        assert f"decided before {day}" in found["clock"]["found"]
+
+        with closing(sqlite3.connect(stack.settings.deliveries / "cursor.db")) as cursors:
+            cursors.execute("INSERT INTO used VALUES (63)")  # a slot that had a file, and has none
+            cursors.commit()
+        assert command(data=tmp_path, json=True) == 1
+        _, found = findings(capsys)
+        assert found["slots"]["found"].startswith("slot-63.db is missing")
+        assert "restore the file from a backup" in found["slots"]["do"]
 
 
 class Installation:
@@ -284,7 +308,8 @@ def test_a_server_that_forgets_is_wrong(
     assert command() == 1
     said = capsys.readouterr().out
     assert "maxmemory-policy is allkeys-lru" in said
-    assert "appendonly yes, appendfsync everysec" in said
+    assert "appendfsync everysec\n" in said
+    assert "set appendonly yes, appendfsync always, no-appendfsync-on-rewrite no" in said
     assert "http://127.0.0.1:9 does not answer" in said
     assert "WARNING  write keys" in said
 
@@ -309,6 +334,41 @@ def test_no_part_starts_over_a_log_that_forgets(
     )
     with pytest.raises(SettingsError, match=r"KAIROS_LOG_URL: .*allkeys-lru.*everysec .*always"):
         part(settings)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("appendfsync", "everysec"), ("no-appendfsync-on-rewrite", "yes")],
+)
+def test_a_log_that_answers_before_it_has_synced_is_not_trusted(
+    valkey: Path, option: str, value: str
+) -> None:
+    url = f"unix://{valkey}"
+    assert broken_promises(url, durable=True) == []
+    with redis.Redis.from_url(url) as client:
+        before = client.config_get(option)[option]
+        client.config_set(option, value)
+        try:
+            [broken] = broken_promises(url, durable=True)
+        finally:
+            client.config_set(option, before)
+    assert broken.found == f"{option} {value}"
+    assert broken_promises(url, durable=False) == []
+
+
+@pytest.mark.usefixtures("logging_restored")
+def test_servers_that_were_away_at_the_start_are_asked_when_they_answer(
+    tmp_path: Path, forgetful: Path
+) -> None:
+    late = tmp_path / "late.sock"
+    settings = Settings(
+        log=Log(f"valkey://{late}?name=log"), ledger=f"unix://{late}", copies=tmp_path
+    )
+    coming = Timer(0.3, lambda: late.symlink_to(forgetful))
+    coming.start()
+    with pytest.raises(SettingsError, match=r"KAIROS_LOG_URL: .*allkeys-lru"):
+        live.main(settings)
+    coming.join()
 
 
 @pytest.mark.usefixtures("logging_restored")

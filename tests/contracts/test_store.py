@@ -119,7 +119,9 @@ def test_the_mark_and_the_first_copies_survive_their_writer(store: Open) -> None
     copies = [Seen(Offset(7, 0), b"k" * 16, b"d" * 8), Seen(Offset(7, 3), b"l" * 16, b"e" * 8)]
     ledger.put(Outputs(seen=copies))
     ledger.put(Outputs(seen=[Seen(Offset(8, 0), b"m" * 16, b"f" * 8)]))
-    mark = Mark(Offset(7, 3), {"workspace.yaml": "workspace: a"}, build=Build("0.2.0", "2026.2"))
+    mark = Mark(
+        Offset(7, 3), {"workspace.yaml": "workspace: a"}, build=Build("0.2.0", "2026.2"), now=5
+    )
     ledger.mark(mark)
     ledger.settled(5)
     recovered = store().own()
@@ -192,6 +194,7 @@ def test_i10_a_writer_that_was_replaced_changes_nothing(store: Open) -> None:
     )
     old.put(Outputs(activations=b"x", seen=[Seen(Offset(1, 0), b"k" * 16, b"d" * 8)]))
     old.mark(Mark(Offset(9, 9), {}))
+    old.vouch()
     with pytest.raises(FencedError):
         old.settled(5)
     with pytest.raises(FencedError):

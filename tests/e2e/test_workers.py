@@ -17,6 +17,7 @@ from kairos.demo.outside import Outside
 from kairos.demo.receipts import Receipts
 from kairos.parts.base import REPLACED
 from kairos.settings import Log, Settings
+from profile_state.stores.redis import RedisStore
 from tests.channels.doubles import activation
 from tests.e2e.stacks import eventually, part
 from triggers.activation import encode
@@ -85,6 +86,10 @@ def test_f1_of_two_workers_one_is_killed_and_each_send_happens_once_or_is_unknow
         Receipts(receipts, "f1") as seen,
         Outside(seen) as outside,
     ):
+        owner = RedisStore(f"unix://{valkey}")
+        owner.own()
+        owner.vouch()
+        owner.close()
         server.set("workspace:v1", msgspec.msgpack.encode({"templates/hi.email.liquid": "Hi"}))
         workers = Workers(tmp_path, valkey, outside)
         try:

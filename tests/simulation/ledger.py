@@ -45,6 +45,8 @@ class LedgerServer:
         self.withdrawn: dict[
             str, tuple[int, int]
         ] = {}  # key -> (instant, us since when it is here)
+        self.told: dict[str, tuple[int, int]] = {}  # the same, whatever a restart lost
+        self.vouched: int | None = None  # the run for which an engine has vouched
         self.changed_by_fenced: list[str] = []  # what a writer that was replaced changed
         self.readers: dict[str, Callable[[], None]] = {}
         self._kept: tuple[Shelf, list[Entry], dict[str, tuple[int, int]]] | None = None
@@ -59,6 +61,9 @@ class LedgerServer:
         """Carry out a call of a writer, whether or not it is still the owner."""
         shelf = self.shelf
         before = _print(shelf) if is_fenced(writer) else None
+        if call == "vouch":
+            self.vouched = self.vouched if before is not None else argument
+            return
         puts = len(shelf.activations)
         getattr(writer, call)(argument)
         if before is not None and _print(shelf) != before:
@@ -69,6 +74,8 @@ class LedgerServer:
             key = f"withdrawn:{who}:{purpose}:{channel}"
             if key not in self.withdrawn or at > self.withdrawn[key][0]:
                 self.withdrawn[key] = (at, self.world.us)
+            if key not in self.told or at > self.told[key][0]:
+                self.told[key] = (at, self.world.us)
         for payload in shelf.activations[puts:]:
             self._add(payload)
 
@@ -170,6 +177,9 @@ class EngineStore:
 
     def mark(self, mark: Mark) -> None:
         self._send("mark", mark)
+
+    def vouch(self) -> None:
+        self._send("vouch", self._run)
 
     def _send(self, call: str, argument: Any) -> None:
         """Send a call; `large …` are the points while a generation of several chunks drains."""
@@ -277,8 +287,13 @@ class Gate:
         if self._server.away:
             raise StoreUnavailableError("away")
 
+    def _vouched(self) -> None:
+        if self._server.vouched != self._server.run:
+            raise StoreUnavailableError("nobody has vouched for this run")
+
     async def check(self, activations: Sequence[Activation]) -> dict[str, str]:
         self._answers()
+        self._vouched()
         asked = InMemoryWithdrawals()
         asked.at = {key: at for key, (at, _) in self._server.withdrawn.items()}
         return await asked.check(activations)
@@ -309,7 +324,7 @@ def _copied(shelf: Shelf) -> Shelf:
     return twin
 
 
-def _said(argument: Outputs | Chunk | Mark) -> str:
+def _said(argument: Outputs | Chunk | Mark | int) -> str:
     """Say in the trace what a call is about, in an order that no hash of a string decides."""
     match argument:
         case Outputs():
@@ -322,3 +337,5 @@ def _said(argument: Outputs | Chunk | Mark) -> str:
             )
         case Mark():
             return str(argument.offset)
+        case run:
+            return f"for run {run}"

@@ -19,7 +19,7 @@ class Call:
 
     us: int
     id: str
-    withdrawn_us: int | None  # since when the workers' set holds a withdrawal of it
+    withdrawn_us: int | None  # since when the workers' set was told a withdrawal of it
     thawed_us: int  # when the worker was last frozen until
 
 
@@ -71,13 +71,13 @@ class Provider:
             self._world.say(self.name, f"accepts {message}")
 
     def _withdrawn(self, a: Activation) -> int | None:
-        """Say since when the set that workers ask holds a withdrawal of this message."""
+        """Say since when the set that workers ask was told a withdrawal of this message."""
         leaf = f"withdrawn:{named(a.leaf)}"
         keys = (
             *(f"{leaf}:{a.purpose}:{channel}" for channel in (a.channel, "*")),
             *(f"withdrawn:{one}:*:*" for one in (named(a.leaf), a.person)),
         )
-        found = [self._ledger.withdrawn.get(key) for key in keys]
+        found = [self._ledger.told.get(key) for key in keys]
         since = [
             us for known in found if known is not None for at, us in (known,) if a.decided <= at
         ]
