@@ -26,7 +26,7 @@ from profile_state.checkpoints.restore import restore
 from profile_state.copies.base import Seen
 from profile_state.stores.base import FencedError, everybody
 from profile_state.stores.redis import RedisStore
-from tests.archive.rig import FEW, NOW, Installation, Ledger, damage, hashes, ledger
+from tests.archive.rig import FEW, KEYS, NOW, Installation, Ledger, damage, hashes, ledger
 from tests.flows.test_crashes import FILES, activations_of, run_through
 from tests.shop import DAY, MINUTE, an_event, at
 from triggers.load import hash_of
