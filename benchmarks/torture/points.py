@@ -80,7 +80,7 @@ POINTS = (
     Point("call made, answer lost", "workers", _WORKER, "Worker._settle", "call"),
     # In the main thread it is called after the write; within it by threads that are not watched.
     Point("answer in the delivery ledger, stream not acknowledged", "workers", _SLOT, "final", "call"),
-    Point("segment written, without its name", "archive", "events.archive.folder", "_sync", "call"),
+    Point("segment written, without its name", "archive", "events.archive.placed", "sync", "call"),
     Point("segment packed, not written", "archive", "events.archive.folder", "Archive.write", "call"),
 )  # fmt: skip
 

@@ -44,6 +44,20 @@ def server(valkey: Path) -> Iterator[redis.Redis]:
     client.close()
 
 
+def read_on(engine: Engine) -> None:
+    """Read to the end, and begin anew where the ledger is lost, as kairos/parts/live.py does it."""
+    refused = ""
+    for _ in range(3):
+        try:
+            engine.process(engine.read())
+            engine.drain()
+            break
+        except LedgerLostError as error:
+            refused = str(error)
+            engine.recover()
+    assert engine.behind.idle, refused
+
+
 def test_people_are_not_written_behind_activations_that_the_ledger_refused(
     valkey: Path, server: redis.Redis
 ) -> None:
@@ -119,15 +133,8 @@ def test_many_letters_settled_in_one_entry_do_not_stop_the_engine(valkey: Path) 
     engine = Engine(log, store, ADDRESSES, clock=lambda: now, monotonic=time.monotonic)
     engine.recover()
     log.append(0, record.encode([Settled(1, nth, "eve") for nth in range(8_000)]))
-    for _ in range(3):  # as kairos/parts/live.py does it
-        try:
-            engine.process(engine.read())
-            engine.drain()
-            break
-        except LedgerLostError:
-            engine.recover()
+    read_on(engine)
     assert engine.position == log.last(0)
-    assert engine.behind.idle
     store.close()
 
 
@@ -151,15 +158,6 @@ def test_one_request_with_a_browser_key_does_not_stop_the_partition(valkey: Path
     claims, dead = taken(post("/v1/batch", json.dumps({"batch": calls}).encode(), BROWSER), now)
     assert (len(claims), dead) == (3_000, [])
     log.append(0, record.encode(claims))
-    refused = ""
-    for _ in range(3):  # as kairos/parts/live.py does it
-        try:
-            engine.process(engine.read())
-            engine.drain()
-            break
-        except LedgerLostError as error:
-            refused = str(error)
-            engine.recover()
-    assert engine.behind.idle, refused
-    assert engine.position == log.last(0), refused
+    read_on(engine)
+    assert engine.position == log.last(0)
     store.close()
