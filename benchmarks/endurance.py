@@ -16,7 +16,8 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import msgspec
 import redis
@@ -95,16 +96,14 @@ def measure(events: int, seed: int = 1) -> Endurance:
     with tempfile.TemporaryDirectory(prefix="kairos-bench-") as folder:
         data = Path(folder) / "data"
         workspace = write_workspace(Path(folder) / "workspace")
-        with Stack(data, workspace) as stack:
-            watch = Watch(stack, events)
+        with Stack(data, workspace) as stack, Course(stack, events) as course:
             with _fed(stack, events, seed, Path(folder)) as feeder:
                 while feeder.poll() is None:
-                    watch.look()
+                    course.look()
                     time.sleep(LOOK_S)
             fed = msgspec.json.decode((Path(folder) / "written.json").read_bytes(), type=Fed)
-            took_s = watch.until_stored(fed.last)
-            with closing(Gauge(stack.settings)) as gauge:
-                counts = gauge.read().counts
+            took_s = course.until_stored(fed.last)
+            counts = course.counts
         archive = sum(path.stat().st_size for path in (data / "archive").rglob("*.segment"))
         before = _read_on(data)
         known = _taken(data / "deliveries") | set(before.activations)
@@ -114,17 +113,17 @@ def measure(events: int, seed: int = 1) -> Endurance:
     sent_again = len(set(after.activations) - known)
     if sent_again:
         wrong.append(f"{sent_again} messages would be sent again")
-    if max(watch.log_mb) > LOG_MB:
-        wrong.append(f"the log took {max(watch.log_mb):,.0f} MB, {LOG_MB} were promised")
+    if max(course.log_mb) > LOG_MB:
+        wrong.append(f"the log took {max(course.log_mb):,.0f} MB, {LOG_MB} were promised")
     return Endurance(
         events=events,
         events_per_s=events / took_s,
         rebuilt_events_per_s=events / after.seconds,
-        log_max_mb=max(watch.log_mb),
-        ledger_max_mb=max(watch.ledger_mb),
+        log_max_mb=max(course.log_mb),
+        ledger_max_mb=max(course.ledger_mb),
         archive_mb=archive / 1e6,
-        live_mb_at_half=watch.live_mb_at_half,
-        live_max_mb=max(watch.live_mb),
+        live_mb_at_half=course.live_mb_at_half,
+        live_max_mb=max(course.live_mb),
         people=before.people.people,
         activations=len(after.activations),
         sent_again=sent_again,
@@ -167,8 +166,13 @@ def _fed(stack: Stack, events: int, seed: int, folder: Path) -> Iterator["subpro
         raise BenchError(f"the feeder ended with code {process.returncode}; it has said why")
 
 
-class Watch:
-    """Looks at a stack once a second: memory, and how far it is."""
+class Course:
+    """How a run goes: memory, and how far it is. Use it as a context manager.
+
+    Args:
+        stack: that runs.
+        events: how many there will be.
+    """
 
     def __init__(self, stack: Stack, events: int) -> None:
         self.log_mb, self.ledger_mb, self.live_mb = [0.0], [0.0], [0.0]
@@ -177,7 +181,24 @@ class Watch:
         self._events = events
         self._began = self._told = self._moved = time.monotonic()
         self._stored = -1
-        self._log_url, _ = address(stack.settings.log.url)
+
+    def __enter__(self) -> Self:
+        """Connect to both servers."""
+        self._opened, settings = ExitStack(), self._stack.settings
+        url, _ = address(settings.log.url)
+        self._log = self._opened.enter_context(closing(redis.Redis.from_url(url)))
+        self._ledger = self._opened.enter_context(closing(redis.Redis.from_url(settings.ledger)))
+        self._gauge = self._opened.enter_context(closing(Gauge(settings)))
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        """Give back the connections."""
+        self._opened.close()
 
     def look(self) -> None:
         """Look now, and once a minute say what is seen.
@@ -186,20 +207,17 @@ class Watch:
             BenchError: a process has ended, or the stored offset stands still.
         """
         alive(self._stack)
-        ledger = self._stack.settings.ledger
-        self.log_mb.append(_used(self._log_url) / 1e6)
-        self.ledger_mb.append(_used(ledger) / 1e6)
+        self.log_mb.append(_used(self._log) / 1e6)
+        self.ledger_mb.append(_used(self._ledger) / 1e6)
         self.live_mb.append(_memory(self._stack.children["live"].process.pid) / 1e6)
-        with closing(redis.Redis.from_url(ledger)) as client:
-            stored = marked(client)
-        now = time.monotonic()
+        stored, now = marked(self._ledger), time.monotonic()
         if stored != self._stored:
             self._stored, self._moved = stored, now
         elif now - self._moved > STUCK_S:
             raise BenchError(f"the stored offset stands at entry {stored} for {STUCK_S:.0f} s")
         if now - self._told < TELL_S and self.live_mb_at_half:
             return
-        settled = _settled(self._stack)
+        settled = self._gauge.read().settled
         if not self.live_mb_at_half and settled >= self._events / 2:
             self.live_mb_at_half = self.live_mb[-1]
         if now - self._told >= TELL_S:
@@ -210,8 +228,13 @@ class Watch:
                 file=sys.stderr,
             )
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """What the ledger has counted."""
+        return self._gauge.read().counts
+
     def until_stored(self, entry: int) -> float:
-        """Look until an entry of the log is stored; returns the seconds since the watch began."""
+        """Look until an entry of the log is stored; returns the seconds since it began."""
         while self._stored < entry:
             self.look()
             if self._stored < entry:
@@ -219,9 +242,8 @@ class Watch:
         return time.monotonic() - self._began
 
 
-def _used(url: str) -> int:
-    with closing(redis.Redis.from_url(url)) as server:
-        return int(server.info("memory")["used_memory"])
+def _used(server: redis.Redis) -> int:
+    return int(server.info("memory")["used_memory"])
 
 
 def _memory(pid: int) -> int:
@@ -229,11 +251,6 @@ def _memory(pid: int) -> int:
         return memory_bytes(pid)[0]
     except GONE as error:
         raise BenchError(f"the live flow has ended: {error}") from error
-
-
-def _settled(stack: Stack) -> int:
-    with closing(Gauge(stack.settings)) as gauge:
-        return gauge.read().settled
 
 
 def _taken(deliveries: Path) -> set[str]:

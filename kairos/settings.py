@@ -9,6 +9,7 @@ import msgspec
 
 from kairos.durations import duration, in_words
 
+READING = "reading"  # the status of a live flow while it reads what it missed
 DISK_FREE_MB = 256  # a second of what clients can send, and what the engine then makes of it
 
 

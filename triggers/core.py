@@ -99,9 +99,11 @@ def needs(state: State, batches: list[Batch]) -> Needs:
     for batch in batches:
         for record in batch.records:
             if isinstance(record, Event):
-                ids = erasure.named(record) if state.erasure_keys else people.joining(state, record)
-                if not _at_hand(state, ids):
-                    _need(state, ids, wanted)
+                ids = erasure.named(record) if state.erasure_keys else record.ids
+                if not _at_hand(state, ids):  # names that join nobody never are, and not needed
+                    _need(
+                        state, ids if state.erasure_keys else people.joining(state, record), wanted
+                    )
                 key = record.key
                 if state.older and key not in state.first_seen and key not in state.asked:
                     wanted.copies.add(key)

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from channels.base import Refused
 from channels.delivery.slot import HORIZON, Expired
 from profile_state.identity import person_id
+from profile_state.stores.keys import Keys
 from triggers.activation import Activation
 
 PATIENCE = 5.0  # seconds until a store that does not answer counts as away
@@ -70,7 +71,7 @@ class RedisWithdrawals:
 
     def __init__(self, redis: Redis, partitions: int = 1) -> None:
         self._ask = redis.register_script(_ASK)
-        self._vouched = [f"vouched:{{p{n}}}" for n in range(partitions)]
+        self._vouched = [Keys(n).vouched for n in range(partitions)]
 
     async def check(self, activations: Sequence[Activation]) -> dict[str, str]:
         """Ask the store."""

@@ -17,11 +17,11 @@ import redis
 
 from events.archive.folder import Archive
 from kairos import __version__
+from kairos.checkpoints.private import SNAPSHOT, private_server
 from kairos.checkpoints.room import wanting
-from kairos.checkpoints.standing import SNAPSHOT, standing
 from kairos.embedded.servers import ServerError
 from kairos.settings import Settings
-from profile_state.checkpoints import standing as ledger
+from profile_state.checkpoints import contents
 from profile_state.checkpoints.folder import Checkpoint, CheckpointDamagedError, Checkpoints
 from profile_state.checkpoints.form import Head, in_bytes
 from profile_state.checkpoints.snapshot import SnapshotError, receive
@@ -98,16 +98,16 @@ def _made(settings: Settings, kept: Checkpoints, work: Path, now: int, partition
     files = {path.stem for path in folder.glob(f"*{SUFFIX}")}
     with (work / SNAPSHOT).open("wb") as file:
         size = receive(settings.ledger, file)
-    with standing(work, settings.ledger) as client:
-        mark = ledger.mark(client, keys)
+    with private_server(work, settings.ledger) as client:
+        mark = contents.mark(client, keys)
         if mark is None:
             raise CheckpointError(
                 "the ledger was not begun yet, or is just being restored; try again when the live "
                 "flow is there, `kairos doctor` says so"
             )
         copies = _copies(kept, folder, files)
-        head = Head(partition, ledger.entry_of(mark), now, __version__, in_bytes(mark), copies)
-        checkpoint = kept.write(head, ledger.commands(client, keys))
+        head = Head(partition, contents.entry_of(mark), now, __version__, in_bytes(mark), copies)
+        checkpoint = kept.write(head, contents.commands(client, keys))
     kept.verify(checkpoint)
     return Made(checkpoint, head, checkpoint.path.stat().st_size, size)
 

@@ -30,6 +30,7 @@ from kairos.doctor import archive
 from kairos.doctor.base import Finding, ok, warning, wrong
 from kairos.settings import Settings
 from profile_state.stores.base import LedgerLostError
+from profile_state.stores.keys import Keys
 from profile_state.stores.redis import RedisStore
 
 FULL = 0.8  # of a server's memory
@@ -147,7 +148,7 @@ def _withdrawals(settings: Settings) -> Finding:
     """Say whether workers may believe the ledger; else every message waits."""
     with redis.Redis.from_url(settings.ledger) as client:
         run: Any = client.info("server")
-        vouched: Any = client.get("vouched:{p0}")
+        vouched: Any = client.get(Keys(0).vouched)
     if vouched is not None and vouched.decode() == run["run_id"]:
         return ok("withdrawals", "the ledger knows everybody who withdrew")
     said = "the ledger was restarted or is new, and may have lost who withdrew: messages wait"

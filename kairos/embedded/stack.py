@@ -24,11 +24,10 @@ import structlog
 
 from kairos.embedded import running, servers
 from kairos.embedded.children import end, spawn
-from kairos.settings import DISK_FREE_MB, Collector, Log, Settings, Upkeep
+from kairos.settings import DISK_FREE_MB, READING, Collector, Log, Settings, Upkeep
 
 log = structlog.get_logger()
 
-READING = "reading"  # the status of a live flow that reads what it missed
 READS_S = 5.0  # how long the door waits for that
 LEAVE_S = 30.0  # until the children of a stack that was killed have ended
 RESTART_S = (0.1, 0.5, 2.0, 5.0)  # pauses before a child that keeps ending is started again

@@ -20,7 +20,7 @@ from flows.room import Room
 from flows.workspace_folder import read_folder
 from kairos.discovery import found_in
 from kairos.parts.base import REPLACED, Reporter, log_lines, stop_on_signals
-from kairos.settings import Settings, SettingsError
+from kairos.settings import READING, Settings, SettingsError
 from profile_state.checkpoints.folder import Checkpoints
 from profile_state.copies.disk import Disk
 from profile_state.stores.base import FencedError, LedgerLostError
@@ -31,7 +31,6 @@ log = structlog.get_logger()
 
 PAUSE_S = 0.2  # before a broken log or ledger is asked again
 LOOK_S = 5.0  # between looks at how full the log is
-READING = "reading"  # the status while what was missed is read, which may take long
 NOT_APPLIED = 1  # exit code: a word of the engine's or an operator's raises
 UNREADABLE = 2  # exit code: something that must be there is not
 

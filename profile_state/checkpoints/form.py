@@ -6,7 +6,7 @@ alone, and comes back in one piece, however large. These are plain, bounded, and
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import msgspec
 import zstandard
@@ -24,6 +24,7 @@ FRAME = 1024 * 1024  # bytes of commands, from which on a frame is written
 KNOWN = frozenset((b"MSET", b"SET", b"RPUSH", b"HSET", b"SADD", b"ZADD", b"XADD", b"XTRIM"))
 
 Written = list[bytes | int]  # a command in a file
+C = TypeVar("C", Command, Written)
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -42,7 +43,7 @@ def write(file: BinaryIO, head: Head, commands: Iterable[Command]) -> int:
     written, count = Frames(file, MARK), 0
     written.add(msgspec.msgpack.encode(head))
     pack = zstandard.ZstdCompressor(level=LEVEL).compress
-    for some in _pieces(commands):
+    for some in pieces(commands, FRAME):
         count += len(some)
         written.add(pack(msgspec.msgpack.encode([in_bytes(one) for one in some])))
     written.end()
@@ -109,13 +110,18 @@ def _head(found: Iterator[bytes]) -> Head:
         raise DamagedError("it has no head") from None
 
 
-def _pieces(commands: Iterable[Command]) -> Iterator[list[Command]]:
-    piece: list[Command] = []
+def pieces(commands: Iterable[C], most: int) -> Iterator[list[C]]:
+    """Put commands together, until they have so many bytes.
+
+    >>> list(pieces([[b"SET", b"a", b"1"], [b"SET", b"b", b"2"]], 10))
+    [[[b'SET', b'a', b'1'], [b'SET', b'b', b'2']]]
+    """
+    piece: list[C] = []
     size = 0
     for command in commands:
         piece.append(command)
         size += size_of(command)
-        if size >= FRAME:
+        if size >= most:
             yield piece
             piece, size = [], 0
     if piece:

@@ -7,13 +7,11 @@ takes the partition over meanwhile ends this one's restoring.
 """
 
 import time
-from collections.abc import Iterable, Iterator
 
 from profile_state.checkpoints.folder import Checkpoint, Checkpoints
-from profile_state.checkpoints.form import Written, size_of
+from profile_state.checkpoints.form import pieces
 from profile_state.copies.disk import CopiesBusyError, Disk
 from profile_state.stores.base import LedgerLostError
-from profile_state.stores.keys import Command
 from profile_state.stores.redis import RedisStore
 
 CALL = 128 * 1024  # bytes in one call: a millisecond or two of the server's time
@@ -47,9 +45,9 @@ def restore(store: RedisStore, disk: Disk, kept: Checkpoints, checkpoint: Checkp
     _empty(store)
     _copies(disk, kept, checkpoint)
     count = 0
-    for call in _calls(kept.commands(checkpoint)):
+    for call in pieces(kept.commands(checkpoint), CALL):
         count += len(call)
-        store.send(call)
+        store.send([[*command] for command in call])
         _answered(store, AHEAD)
     store.send([[*head.mark], ["DEL", store.keys.restoring]])
     _answered(store, 0)
@@ -94,19 +92,6 @@ def _copies(disk: Disk, kept: Checkpoints, checkpoint: Checkpoint) -> None:
             if time.monotonic() > until:
                 raise LedgerLostError(f"first copies cannot be restored: {error}") from error
             time.sleep(0.05)
-
-
-def _calls(commands: Iterable[Written]) -> Iterator[list[Command]]:
-    call: list[Command] = []
-    size = 0
-    for command in commands:
-        call.append([*command])
-        size += size_of(command)
-        if size >= CALL:
-            yield call
-            call, size = [], 0
-    if call:
-        yield call
 
 
 def _answered(store: RedisStore, ahead: int) -> None:

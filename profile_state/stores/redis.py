@@ -78,14 +78,6 @@ class RedisStore:
     def __repr__(self) -> str:
         return f"RedisStore(partition={self._tag}, sent={self._sent}, settled={self._settled})"
 
-    def key(self, name: str) -> str:
-        """Return a key of this partition.
-
-        >>> RedisStore("redis://localhost", 3).key("due")
-        'due:{p3}'
-        """
-        return self.keys.named(name)
-
     # Owning and reading.
 
     def own(self) -> Recovered:
@@ -94,9 +86,9 @@ class RedisStore:
             self._reconnect()
             run = str(self._client.info("server")["run_id"])
             self._client.function_load(_library(), replace=True)
-            epoch = self._client.incr(self.key("epoch"))
+            epoch = self._client.incr(self.keys.named("epoch"))
             self._token = f"{run}:{epoch}"
-            self._client.mset({self.key("owner"): self._token, self.key("calls"): 0})
+            self._client.mset({self.keys.named("owner"): self._token, self.keys.named("calls"): 0})
             self._sent = self._settled = 0
             return self._recovered()
 
@@ -146,7 +138,7 @@ class RedisStore:
                     yield name.encode()
 
     def _mark(self) -> Mark:
-        found = cast("dict[bytes, bytes]", self._client.hgetall(self.key("mark")))
+        found = cast("dict[bytes, bytes]", self._client.hgetall(self.keys.mark))
         if not found:
             return Mark(START, {})
         offset = Offset(int(found[b"entry"]), int(found[b"nth"]))
@@ -163,7 +155,7 @@ class RedisStore:
 
     def _recovered(self) -> Recovered:
         mark = self._mark()
-        rows = cast("list[bytes]", self._client.lrange(self.key("seen"), 0, -1))
+        rows = cast("list[bytes]", self._client.lrange(self.keys.named("seen"), 0, -1))
         seen = [copy for row in rows for copy in _unpack_seen(row)]
         return Recovered(mark, seen, self.erasure_keys())
 
@@ -175,7 +167,7 @@ class RedisStore:
         if not keys:
             return Loaded({}, {})
         with _answering():
-            found = cast("list[bytes | None]", self._client.mget([self.key("owner"), *keys]))
+            found = cast("list[bytes | None]", self._client.mget([self.keys.named("owner"), *keys]))
         owner, leads, values = found[0], found[1 : len(names) + 1], found[len(names) + 1 :]
         # What another writer wrote since does not fit to what a replaced one has in memory.
         if self._token and owner != self._token.encode():
@@ -191,7 +183,7 @@ class RedisStore:
     def within(self, first: int, last: int) -> list[str]:
         """Read a part of the set of everybody, whose scores are places."""
         with _answering():
-            found = self._client.zrangebyscore(self.key("people"), first, last)
+            found = self._client.zrangebyscore(self.keys.named("people"), first, last)
         return [person.decode() for person in cast("list[bytes]", found)]
 
     def due(self, first: int, last: int) -> list[tuple[int, str]]:
@@ -200,7 +192,7 @@ class RedisStore:
         with _answering():
             while len(rows) % DUE == 0:
                 found: Any = self._client.zrangebyscore(
-                    self.key("due"), first, f"({last}", len(rows), DUE, withscores=True
+                    self.keys.named("due"), first, f"({last}", len(rows), DUE, withscores=True
                 )
                 rows += found
                 if not found:
@@ -210,7 +202,7 @@ class RedisStore:
     def oldest_copies(self, after: int, rows: int) -> list[list[Seen]]:
         """Read the head of the list of packed rows."""
         with _answering():
-            found = self._client.lrange(self.key("seen"), after, after + rows - 1)
+            found = self._client.lrange(self.keys.named("seen"), after, after + rows - 1)
         return [_unpack_seen(row) for row in cast("list[bytes]", found)]
 
     def erasure_keys(self) -> list[bytes]:
@@ -220,11 +212,13 @@ class RedisStore:
             LedgerLostError: the ledger does not answer.
         """
         with _answering():
-            return sorted(cast("set[bytes]", self._client.smembers(self.key("erasure_keys"))))
+            return sorted(
+                cast("set[bytes]", self._client.smembers(self.keys.named("erasure_keys")))
+            )
 
     def dead(self) -> Iterator[tuple[Offset, bytes]]:
         """Read the places first, then the letters one by one: there may be many, each of 32 KB."""
-        name = self.key("dead")
+        name = self.keys.named("dead")
         with _answering():
             fields = cast("list[bytes]", self._client.hkeys(name))
             for place in sorted(tuple(map(int, field.split(b"."))) for field in fields):
@@ -236,7 +230,7 @@ class RedisStore:
     def people(self) -> int:
         """Count the set of everybody."""
         with _answering():
-            return int(self._client.zcard(self.key("people")))
+            return int(self._client.zcard(self.keys.named("people")))
 
     # What readers ask of the engine.
 
@@ -247,8 +241,8 @@ class RedisStore:
             LedgerLostError: the ledger does not answer.
         """
         with _answering():
-            self._client.rpush(self.key("asked"), entry)
-            self._client.expire(self.key("asked"), ASKED_S)  # where no engine runs
+            self._client.rpush(self.keys.named("asked"), entry)
+            self._client.expire(self.keys.named("asked"), ASKED_S)  # where no engine runs
 
     def asked(self, wait_s: float) -> int | None:
         """Return the next entry that a reader wants to see, None where none asks in time.
@@ -257,7 +251,7 @@ class RedisStore:
             LedgerLostError: the ledger does not answer.
         """
         with _answering():
-            found = cast("Any", self._client.blpop([self.key("asked")], wait_s))
+            found = cast("Any", self._client.blpop([self.keys.named("asked")], wait_s))
         return None if found is None else int(found[1])
 
     # Writing.
@@ -272,7 +266,7 @@ class RedisStore:
         for command in commands:
             words += [len(command), *command]
         self._sent += 1
-        keys = self.key("owner"), self.key("calls")
+        keys = self.keys.named("owner"), self.keys.named("calls")
         try:
             packed = self._connection.pack_command(
                 "FCALL", "kairos_write", 2, *keys, self._token, self._sent, *words
@@ -291,25 +285,25 @@ class RedisStore:
             ["SET", f"workspace:{version}", files] for version, files in outputs.workspaces
         ]
         if outputs.erasure_keys:
-            commands += _cut(["SADD", self.key("erasure_keys")], outputs.erasure_keys)
+            commands += _cut(["SADD", self.keys.named("erasure_keys")], outputs.erasure_keys)
         if outputs.activations is not None:
             commands.append(["XADD", self._activations, "*", "r", outputs.activations])
         commands += [
-            ["HSET", self.key("dead"), f"{offset.entry}.{offset.nth}", body]
+            ["HSET", self.keys.named("dead"), f"{offset.entry}.{offset.nth}", body]
             for offset, body in outputs.dead
         ]
         if outputs.letters_done:
             fields = [f"{offset.entry}.{offset.nth}" for offset in outputs.letters_done]
-            commands += _cut(["HDEL", self.key("dead")], fields)
-        commands += [["RPUSH", self.key("seen"), row] for row in _pack_seen(outputs.seen)]
+            commands += _cut(["HDEL", self.keys.named("dead")], fields)
+        commands += [["RPUSH", self.keys.named("seen"), row] for row in _pack_seen(outputs.seen)]
         if outputs.moved:
-            commands.append(["LPOP", self.key("seen"), outputs.moved])
+            commands.append(["LPOP", self.keys.named("seen"), outputs.moved])
         if commands:
             self.send(commands)
 
     def write(self, chunk: Chunk) -> None:
         """Send a chunk in one call."""
-        people, due_at = self.key("people"), self.key("due")
+        people, due_at = self.keys.named("people"), self.keys.named("due")
         commands = _cut(["DEL"], [f"person:{self._tag}:{p}" for p in chunk.removed])
         commands += _cut(["ZREM", people], chunk.removed)
         values = [w for p, value in chunk.people for w in (f"person:{self._tag}:{p}", value)]
@@ -327,7 +321,9 @@ class RedisStore:
         moved = dict.fromkeys(person for _, person in chunk.index)
         commands += _cut(["ZADD", people], [w for p in moved for w in (place_of(p), p)])
         commands += _cut(["DEL"], [f"id:{self._tag}:{way}" for way in chunk.forgotten])
-        commands += [["HINCRBY", self.key("counts"), name, by] for name, by in chunk.counts.items()]
+        commands += [
+            ["HINCRBY", self.keys.named("counts"), name, by] for name, by in chunk.counts.items()
+        ]
         self.send(commands)
 
     def mark(self, mark: Mark) -> None:
@@ -339,7 +335,7 @@ class RedisStore:
         words += ["now", mark.now]
         if mark.build is not None:
             words += ["release", mark.build.release, "tzdata", mark.build.tzdata]
-        self.send([["HSET", self.key("mark"), *words]])
+        self.send([["HSET", self.keys.mark, *words]])
 
     def vouch(self) -> None:
         """Send the run id of this server: another run may have lost a second before it."""

@@ -20,8 +20,8 @@ from flows.engine import Engine
 from kairos.embedded import servers
 from kairos.embedded.children import end
 from kairos.settings import Settings
+from profile_state.checkpoints.contents import commands
 from profile_state.checkpoints.folder import Checkpoints
-from profile_state.checkpoints.standing import commands
 from profile_state.copies.disk import Disk
 from profile_state.hashes import Sums
 from profile_state.stored import unpack

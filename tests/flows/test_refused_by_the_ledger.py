@@ -44,6 +44,18 @@ def server(valkey: Path) -> Iterator[redis.Redis]:
     client.close()
 
 
+def begun(store: RedisStore, files: dict[str, str]) -> tuple[Engine, MemoryLog, int]:
+    """An engine with a workspace in force and nothing left to write, its log, and what time it is."""
+    now = at("10:00")
+    log = MemoryLog(clock=lambda: now)
+    engine = Engine(log, store, ADDRESSES, clock=lambda: now, monotonic=time.monotonic)
+    engine.recover()
+    engine.adopt({"workspace.yaml": WORKSPACE, **files})
+    engine.process(engine.read())
+    engine.drain()
+    return engine, log, now
+
+
 def read_on(engine: Engine) -> None:
     """Read to the end, and begin anew where the ledger is lost, as kairos/parts/live.py does it."""
     refused = ""
@@ -61,14 +73,8 @@ def read_on(engine: Engine) -> None:
 def test_people_are_not_written_behind_activations_that_the_ledger_refused(
     valkey: Path, server: redis.Redis
 ) -> None:
-    now, store = at("10:00"), FarAway(f"unix://{valkey}")
-    log = MemoryLog(clock=lambda: now)
-    engine = Engine(log, store, ADDRESSES, clock=lambda: now, monotonic=time.monotonic)
-    engine.recover()
-    engine.adopt({"workspace.yaml": WORKSPACE, "triggers/hello.yaml": HELLO})
-    engine.process(engine.read())
-    engine.drain()
-
+    store = FarAway(f"unix://{valkey}")
+    engine, log, now = begun(store, {"triggers/hello.yaml": HELLO})
     store.waiting = True
     log.append(0, record.encode([an_event("seen", user="ana", time=now, message_id="m1")]))
     server.config_set("maxmemory", 1)  # full: the activation is refused
@@ -127,11 +133,8 @@ def test_somebody_with_many_identifiers_can_be_written(valkey: Path, server: red
 
 def test_many_letters_settled_in_one_entry_do_not_stop_the_engine(valkey: Path) -> None:
     """`kairos dlq replay --all` puts as many into one entry as have 1 MiB of bodies together."""
-    now = at("10:00")
-    log = MemoryLog(clock=lambda: now)
     store = RedisStore(f"unix://{valkey}")
-    engine = Engine(log, store, ADDRESSES, clock=lambda: now, monotonic=time.monotonic)
-    engine.recover()
+    engine, log, _ = begun(store, {})
     log.append(0, record.encode([Settled(1, nth, "eve") for nth in range(8_000)]))
     read_on(engine)
     assert engine.position == log.last(0)
@@ -140,14 +143,8 @@ def test_many_letters_settled_in_one_entry_do_not_stop_the_engine(valkey: Path) 
 
 def test_one_request_with_a_browser_key_does_not_stop_the_partition(valkey: Path) -> None:
     """Devices that two users share each, in a row: every record touches the next one's people."""
-    now = at("10:00")
-    log = MemoryLog(clock=lambda: now)
     store = RedisStore(f"unix://{valkey}")
-    engine = Engine(log, store, ADDRESSES, clock=lambda: now, monotonic=time.monotonic)
-    engine.recover()
-    engine.adopt({"workspace.yaml": WORKSPACE})
-    engine.process(engine.read())
-    engine.drain()
+    engine, log, now = begun(store, {})
     calls = [
         event_of(
             type="identify", userId=f"u{n + second}", anonymousId=f"a{n}", messageId=f"{n}.{second}"

@@ -26,7 +26,7 @@ _OPTIONS = {
 
 
 @contextmanager
-def standing(data: Path, url: str) -> Iterator[redis.Redis]:
+def private_server(data: Path, url: str) -> Iterator[redis.Redis]:
     """Start a server on `data / SNAPSHOT`, and end it afterwards.
 
     Args:
