@@ -24,7 +24,7 @@ from profile_state.copies.disk import Disk
 from profile_state.copies.mover import Mover
 from profile_state.identity import PLACES
 from profile_state.stores.base import Mark, Outputs, Store
-from profile_state.write_behind import WriteBehind
+from profile_state.write_behind import PERIOD_S, WriteBehind
 from triggers import activation, core
 from triggers.load import hash_of, load
 from triggers.state import State
@@ -35,7 +35,8 @@ PUMP_EVERY_S = 0.005  # under load; measured at 10,000 events/s: p99 24 -> 18 ms
 SWEEP_EVERY_S = 0.05  # under load; without, one follows the other
 DAY = 86_400_000  # ms
 READ = 128  # entries in one read
-HURRIED = 8  # shares of a generation that are written at once while a reader waits
+EAGER_S = 0.5  # between generations, while the engine reads what it missed
+HURRIED_S = 0.05  # between generations, while a reader waits
 SETTLE_S = 1.0  # how long the ledger's answers are waited for, before memory is dropped
 SOON_S, LATER_S = 0.002, 0.1  # how long a read may wait, with and without work left to do
 
@@ -248,15 +249,13 @@ class Engine:
 
         Args:
             busy: events wait meanwhile.
-            eager: let one generation follow the other without a pause.
+            eager: let one generation follow the other sooner.
         """
-        now_s = self._monotonic()
-        # By the time that has passed: however long a batch took, a generation drains in a second.
-        shares = int((now_s - self._pumped_s) / PUMP_EVERY_S) if busy else 1
-        self._pumped_s = now_s
-        if self.behind.stored.entry < self._wanted:
-            eager, shares = True, max(HURRIED, shares)
-        self.behind.pump(now_s, eager=eager, shares=max(1, shares))
+        now_s = self._pumped_s = self._monotonic()
+        waited_for = self.behind.stored.entry < self._wanted
+        self.behind.pump(
+            now_s, period_s=HURRIED_S if waited_for else EAGER_S if eager else PERIOD_S
+        )
         self.vouch()
         self.residents.step()
         self._next_sweep(now_s, busy=busy)
@@ -335,9 +334,7 @@ class Engine:
     def drain(self, patience_s: float = 10.0) -> None:
         """Write everything behind, before the engine stops."""
         until = self._monotonic() + patience_s
-        while (
-            self.behind.pump(self._monotonic(), eager=True, shares=8) and self._monotonic() < until
-        ):
+        while self.behind.pump(self._monotonic(), period_s=0) and self._monotonic() < until:
             self._store.settled(0.05)
         self._store.settled(patience_s)
 

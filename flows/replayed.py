@@ -10,9 +10,10 @@ is a function of the log, so they are not stored, and a replay that is cut short
 from collections.abc import Iterator
 
 from events.record import EVERYBODY, Record, Sweep, Tick
-from flows.engine import DAY, LATER_S, Engine
+from flows.engine import DAY, EAGER_S, LATER_S, Engine
 from flows.loading import foresee
 from profile_state.identity import PLACES
+from profile_state.write_behind import PERIOD_S
 from triggers.core import Batch
 
 
@@ -47,6 +48,6 @@ class ReplayedEngine(Engine):
     def pump(self, *, busy: bool = False, eager: bool = False) -> None:  # noqa: ARG002 - there are no ticks to put off
         """Write behind; no tick comes from the clock of the present."""
         self._pumped_s = self._monotonic()
-        self.behind.pump(self._pumped_s, eager=eager)
+        self.behind.pump(self._pumped_s, period_s=EAGER_S if eager else PERIOD_S)
         self.vouch()
         self.residents.step()

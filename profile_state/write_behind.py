@@ -1,9 +1,9 @@
 """Write-behind: people reach the ledger in small chunks, after everything that they caused.
 
 Changed people gather in a generation. When the one before has drained, the next one drains in
-chunks; when its last chunk is acknowledged, the offset up to which it holds is sent, and counts as
-stored once that is acknowledged too. After a crash the log is read on from there, and people who
-were written later skip what they contain.
+chunks, evenly over a period; when its last chunk is acknowledged, the offset up to which it holds
+is sent, and counts as stored once that is acknowledged too. After a crash the log is read on from
+there, and people who were written later skip what they contain.
 """
 
 from collections import deque
@@ -16,8 +16,7 @@ from profile_state.stores.base import Chunk, Mark, Store
 
 CHUNK = 64  # people; measured: one call stays below a millisecond
 BYTES = 64 * 1024  # of people, where they are large: a busy one may have 200 KB
-LEAST = 16  # people in a chunk of a small generation: small pauses, while there is time
-PUMPS = 100  # after which a generation has drained, whatever its size
+PACE = 3200  # people a second at least: a small generation need not take its whole period
 PERIOD_S = 2.0  # between generations, so that a person who changes often is written less often
 
 
@@ -44,9 +43,10 @@ class WriteBehind:
         self._counts: dict[str, dict[str, int]] = {}
         self._reached = Mark(START, {})  # up to where changes were gathered
         self._target: Mark | None = None  # of the generation that drains
-        self._share = LEAST  # people of it in one pump
+        self._size = 0  # people in it when it began to drain
         self._drained_at = 0  # calls after which the target is reached
-        self._swapped = 0.0
+        self._swapped = 0.0  # when this generation began to drain, or the pump before that
+        self._pumped: float | None = None
         self._marked = Mark(START, {})  # the one sent last
         self._marked_at = 0  # calls after which it is stored
         self.stored: Offset = START
@@ -105,13 +105,12 @@ class WriteBehind:
         for person in joined:
             self._groups[person] = joined
 
-    def pump(self, now_s: float, *, eager: bool = False, shares: int = 1) -> bool:
-        """Write a share of a generation, and store its offset when all of it is acknowledged.
+    def pump(self, now_s: float, *, period_s: float = PERIOD_S) -> bool:
+        """Write what is due of a generation, and store its offset when all of it is acknowledged.
 
         Args:
             now_s: a monotonic clock.
-            eager: start the next generation without waiting for its period.
-            shares: how many shares to write.
+            period_s: from one generation to the next, over which one is written; 0 writes all.
 
         Returns:
             Whether there is more to do.
@@ -121,26 +120,37 @@ class WriteBehind:
             LedgerLostError: the ledger is away.
         """
         settled = self._settled()
+        before = now_s if self._pumped is None else self._pumped
+        self._pumped = now_s
         if self._target is None and self._reached.offset > self._marked.offset:
-            if not eager and now_s - self._swapped < PERIOD_S:
+            if now_s - self._swapped < period_s:
                 return True
             self._order, self._draining = deque(self._gathering), set(self._gathering)
             self._gathering = {}
-            self._share = max(LEAST, len(self._order) // PUMPS)
-            self._target, self._swapped = self._reached, now_s
+            self._size = len(self._draining)
+            self._target, self._swapped = self._reached, before
             self._drained_at = self._store.sent  # outputs that this offset stands for
-        left = self._share * shares
-        while self._draining and left > 0:
-            chunk = self._chunk(min(left, CHUNK))
-            self._store.write(chunk)
+        may_wait = self._may_wait(now_s - self._swapped, period_s)
+        while len(self._draining) > may_wait:
+            self._store.write(self._chunk(min(len(self._draining) - may_wait, CHUNK)))
             self._drained_at = self._store.sent
-            left -= chunk.persons
         if self._target is not None and not self._draining and settled >= self._drained_at:
             self._store.mark(self._target)
             self._marked, self._marked_at = self._target, self._store.sent
             self._target = None
             self._settled()
         return not self.idle
+
+    def _may_wait(self, passed_s: float, period_s: float) -> int:
+        """Return how many people of a generation need not be written yet.
+
+        By the time that has passed and not by the pump, so that a generation takes as long in
+        the middle of load, and the load is as even as can be.
+        """
+        takes_s = min(period_s, self._size / PACE)
+        if not period_s or passed_s >= takes_s:
+            return 0
+        return int(self._size * (1 - passed_s / takes_s))
 
     def _settled(self) -> int:
         """Return how many calls are acknowledged; the mark's may be among them."""

@@ -31,6 +31,7 @@ ADDRESSES: dict[str, str | None] = {
 }
 MONDAY = datetime(2026, 3, 2, tzinfo=ZoneInfo("Europe/Berlin"))
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
+WRITTEN = 6 * SECOND  # after which an engine has written everything behind
 
 
 def at(text: str, day: int = 0) -> int:
@@ -190,10 +191,15 @@ class Shop:
         self.run()
 
     def wait_until(self, instant: int) -> None:
-        """Let time pass, in steps no longer than to the next instant that somebody is due."""
+        """Let time pass, in steps no longer than to the next instant that somebody is due.
+
+        The last seconds pass one by one, in which everything is written behind.
+        """
         while self.now < instant:
             due = self.engine.state.dues.next()
-            self.now = min(instant, max(due, self.now + 100))
+            ahead = instant - WRITTEN
+            step = ahead if self.now < ahead else min(instant, self.now + SECOND)
+            self.now = min(step, max(due, self.now + 100))
             self.engine.pump()
             self.run()
 

@@ -146,13 +146,14 @@ class Installation(NamedTuple):
         pause_s: float = 0.0,
     ) -> None:
         """Read the log in batches by chance, and write behind by chance, as under load."""
-        draw = random.Random(seed)
+        draw, now_s = random.Random(seed), 0.0
         while engine.position < self.whole.last(0) and not until(engine):
             entries = engine._log.read(0, engine.position, draw.randrange(1, 12), 0)
             engine.process(entries)
             time.sleep(pause_s)
             for _ in range(draw.randrange(3)):
-                engine.behind.pump(0.0, eager=True, shares=draw.randrange(3))
+                now_s += draw.choice((0.0, 0.002, 1.0))
+                engine.behind.pump(now_s, period_s=1.0)
                 engine.residents.step()
                 if engine._mover is not None and engine._mover.step(
                     engine.state.first_seen, engine.state.now

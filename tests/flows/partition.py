@@ -99,7 +99,7 @@ class Partition:
             if self._appends:
                 self.engine.pump(eager=draw.random() < 0.5)
             else:
-                self.engine.behind.pump(0.0, eager=True)
+                self.engine.behind.pump(0.0, period_s=0)
 
     @property
     def read_to_the_end(self) -> bool:

@@ -145,14 +145,15 @@ def read_again(log: Log, seed: int, bounds: Bounds = DEFAULT) -> tuple[Shelf, in
     Returns:
         The ledger, how often the engine crashed, and how many people left memory meanwhile.
     """
-    draw = random.Random(seed)
+    draw, now_s = random.Random(seed), 0.0
     shelf, crashes, released = Shelf(), 0, 0
     engine = opened(log, shelf, bounds)
     while engine.position < log.last(0):
         entries = log.read(0, engine.position, draw.randrange(1, 12), 0)
         engine.process(entries)
         for _ in range(draw.randrange(3)):
-            engine.behind.pump(0.0, eager=True, shares=draw.randrange(3))
+            now_s += draw.choice((0.0, 0.002, 1.0))
+            engine.behind.pump(now_s, period_s=1.0)
             engine.residents.step()
         if draw.random() < 0.15:
             crashes += 1

@@ -216,7 +216,7 @@ def kinds_of(waits: Waits) -> set[str]:
     return {wait.trigger for wait, _ in waits.fired} | set(waits.edges)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2, 4])
+@pytest.mark.parametrize("seed", [0, 1, 2, 5])
 def test_i9_every_timer_fires_once_and_in_time_however_often_the_engine_dies(seed: int) -> None:
     life = lived(seed)
     waits = life.judged()

@@ -103,7 +103,7 @@ def call(shop: Shop, what: str) -> None:
         case "read":
             engine.process(shop.log.read(0, engine.position, 2, 0))
         case "write":
-            engine.behind.pump(0.0, eager=True)
+            engine.behind.pump(0.0, period_s=0)
         case "pump":
             engine.pump(eager=True)
         case "drain":

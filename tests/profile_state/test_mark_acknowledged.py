@@ -20,7 +20,7 @@ def test_a_mark_that_the_ledger_refused_is_not_stored(valkey: Path) -> None:
     client.config_set("maxmemory", 1)
     try:
         with suppress(LedgerLostError):  # its answer may be here already
-            behind.pump(10.0, eager=True)
+            behind.pump(10.0, period_s=0)
         assert store.peek().offset == START
         assert behind.stored == START  # the log is trimmed below it, see flows/room.py
     finally:

@@ -24,7 +24,7 @@ COLLECTOR_POINTS = ("parse:before", "append:before", "append:after", "answer:bef
 ENGINE_POINTS = (
     "read:before", "load:before", "put:before", "put:after", "write:before", "write:after",
     "settled:before", "mark:before", "mark:after", "append:before", "append:after",
-    "large write:after", "large settled:before", "large mark:before", "large mark:after",
+    "spread write:after", "spread settled:before", "spread mark:before", "spread mark:after",
     "own:before", "own:after", "within:before", "oldest_copies:before",
 )  # fmt: skip
 WORKER_POINTS = (

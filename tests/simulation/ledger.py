@@ -25,7 +25,6 @@ from profile_state.stores.base import (
     Recovered,
 )
 from profile_state.stores.memory import MemoryStore, Shelf
-from profile_state.write_behind import LEAST
 from tests.simulation.log import hash_of
 from tests.simulation.world import Process, World
 from triggers.activation import Activation
@@ -128,7 +127,7 @@ class EngineStore:
         self._run = server.run
         self._flight: deque[tuple[str, Any]] = deque()
         self._sent = self._applied = 0
-        self._large = False  # whether the last chunk was a full one
+        self._chunks = 0  # of the generation that drains
 
     def own(self) -> Recovered:
         self._process.reach("own:before")
@@ -182,20 +181,22 @@ class EngineStore:
         self._send("vouch", self._run)
 
     def _send(self, call: str, argument: Any) -> None:
-        """Send a call; `large …` are the points while a generation of several chunks drains."""
+        """Send a call; `spread …` are the points of a generation of several chunks."""
         if call == "write":
-            self._large = len(argument.people) >= LEAST
+            self._chunks += 1
         self._reach(f"{call}:before")
         self._answers()
         self._sent += 1
         self._flight.append((call, argument))
         self._process.say(f"{call} {_said(argument)}")
         self._reach(f"{call}:after")
+        if call == "mark":
+            self._chunks = 0
 
     def _reach(self, point: str) -> None:
         self._process.reach(point)
-        if self._large:
-            self._process.reach(f"large {point}")
+        if self._chunks > 1:
+            self._process.reach(f"spread {point}")
 
     @property
     def sent(self) -> int:
