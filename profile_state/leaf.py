@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+NEVER = 1 << 62  # ms; an instant that does not come
+
 
 class Run(msgspec.Struct, array_like=True):
     """One entry of one person into one trigger, waiting for its time."""
@@ -18,11 +20,15 @@ class Run(msgspec.Struct, array_like=True):
     started: int  # ms; event time of the first entering event
     time: int  # ms; event time of the latest entering event
     message_id: str  # of that event
-    due: int  # ms
-    step: int  # -1 waits for an absence; n waits to take step n of `do`
+    due: int  # ms; when its step is taken
+    step: str  # place of the step that it stands at, such as "2.then.0"; "" waits for an absence
     event: dict[str, Any]  # properties of the latest entering event
     accepted_us: int | None = None
     until: int | None = None  # ms; a held send is not worth sending later
+    since: int | None = None  # ms; when it came to its step, None until that is taken
+    look: int = NEVER  # ms; when time alone may make a condition of `exit_when` true
+    messages: list[str] = []  # its activations
+    done: list[str] = []  # channels that are decided, where a step sends on each
 
 
 class Sent(msgspec.Struct, frozen=True, array_like=True):

@@ -12,11 +12,10 @@ import msgspec
 from events.record import START, Event, Offset
 from profile_state.cells import Slot, copied, later, merge_cells
 from profile_state.identity import ANONYMOUS, USER, Edge, kind_of, may_join, person_id
-from profile_state.leaf import Leaf, Run, Sent
+from profile_state.leaf import NEVER, Leaf, Run, Sent
 
 Differ = Callable[[dict[str, Any], int, Any], None]  # cells, since (ms), a LeafDifference
 NOBODY: frozenset[str] = frozenset()  # of most people; an empty set takes 216 bytes
-NEVER = 1 << 62  # ms; an instant that does not come
 
 
 class View(msgspec.Struct):
@@ -225,9 +224,10 @@ class Person:
         due = min(self.recheck.values()) if self.recheck else NEVER
         if len(self.leaves) == 1:  # as most have
             for run in next(iter(self.leaves.values())).runs:
-                due = min(due, run.due)
+                due = min(due, run.due, run.look)
         elif self.waits:
-            due = min(due, *(run.due for _, run in self.runs()))
+            for _, run in self.runs():
+                due = min(due, run.due, run.look)
         return due
 
 

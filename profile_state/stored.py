@@ -6,6 +6,7 @@ MessagePack.
 
 import struct
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 
@@ -14,10 +15,10 @@ from profile_state import difference
 from profile_state.cells import Slot, plain, restored
 from profile_state.difference import Difference
 from profile_state.identity import Edge
-from profile_state.leaf import Leaf
+from profile_state.leaf import Leaf, Run
 from profile_state.person import Person
 
-VERSION = 2  # of the value, its first byte; in the one before, all behind it is the whole person
+VERSION = 3  # of the value, its first byte; in the one before, a run's step was its number
 _LENGTH = struct.Struct(">I")
 
 
@@ -76,14 +77,15 @@ def unpack(value: bytes, slots: Mapping[str, Slot]) -> Person:
     Raises:
         ValueError: the value was written by a version that this code does not know.
     """
+    before = value[0] == VERSION - 1
     parts = _parts(value)
     whole = next(parts)
-    stored = _decoder.decode(whole)
+    stored = _of_before(whole) if before else _decoder.decode(whole)
     leaves = {leaf.key: leaf for leaf in stored.leaves}
     added = 0
     for part in parts:
         added += _LENGTH.size + len(part)
-        different = _differences.decode(part)
+        different = _difference_of_before(part) if before else _differences.decode(part)
         stored.offset, stored.seen = different.offset, different.seen
         stored.member, stored.recheck = different.member, different.recheck
         for one in different.leaves:
@@ -96,17 +98,14 @@ def unpack(value: bytes, slots: Mapping[str, Slot]) -> Person:
     person.offset, person.seen = Offset(*stored.offset), stored.seen
     person.member, person.recheck, person.version = stored.member, stored.recheck, stored.version
     person.packed, person.added = len(whole) + _LENGTH.size + 1, added
-    person.whole = value[0] != VERSION  # a difference cannot stand behind what is older
+    person.whole = before  # a difference cannot stand behind what is older
     person.refresh(slots)
     return person
 
 
 def _parts(value: bytes) -> Iterator[memoryview]:
     rest = memoryview(value)
-    if value[0] == VERSION - 1:
-        yield rest[1:]
-        return
-    if value[0] != VERSION:
+    if value[0] not in (VERSION, VERSION - 1):
         raise ValueError(
             f"a stored person of version {VERSION} was expected, found {value[0]}: this ledger was "
             "written by another release; start the release that wrote it, or rebuild from the log"
@@ -116,3 +115,30 @@ def _parts(value: bytes) -> Iterator[memoryview]:
         start = at + _LENGTH.size
         at = start + _LENGTH.unpack_from(rest, at)[0]
         yield rest[start:at]
+
+
+def _of_before(whole: memoryview) -> _Stored:
+    """Decode a whole person of the version before."""
+    said = msgspec.msgpack.decode(whole)
+    for leaf in said[_Stored.__struct_fields__.index("leaves")]:
+        _rename_steps(leaf[_RUNS:])
+    return msgspec.convert(said, _Stored)
+
+
+def _difference_of_before(part: memoryview) -> Difference:
+    """Decode a difference of the version before."""
+    said = msgspec.msgpack.decode(part)
+    for leaf in said[Difference.__struct_fields__.index("leaves")]:
+        _rename_steps(leaf[_RUNS_OF_DIFFERENCE:])
+    return msgspec.convert(said, Difference)
+
+
+_RUNS = Leaf.__struct_fields__.index("runs")
+_RUNS_OF_DIFFERENCE = difference.LeafDifference.__struct_fields__.index("runs")
+_STEP = Run.__struct_fields__.index("step")
+
+
+def _rename_steps(leaf: list[Any]) -> None:
+    """Give the steps of runs, with which the rest of a leaf begins, their places; -1 was an absence."""
+    for run in leaf[0] if leaf else ():
+        run[_STEP] = str(run[_STEP]) if run[_STEP] >= 0 else ""

@@ -5,13 +5,12 @@ Priority is the order in which candidates of one record come in.
 """
 
 from collections.abc import Callable, Mapping
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from profile_state.leaf import Sent
 from triggers.definitions import TRANSACTIONAL, Cap, PurposeRule, SendStep, Trigger, Workspace
-from triggers.local_time import MINUTE, end_of_day, quiet_until, zone
+from triggers.local_time import MINUTE, end_of_day, quiet_until, zone_of
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -54,7 +53,7 @@ def valid_until(
     """Return the last instant (ms) at which a send decided at `decided` is worth sending."""
     until = None if trigger.valid_for is None else decided + trigger.valid_for
     if trigger.until_end_of_day:
-        end = end_of_day(decided, _zone(timezone, workspace))
+        end = end_of_day(decided, zone_of(timezone, workspace.timezone))
         until = end if until is None else min(until, end)
     return until
 
@@ -66,7 +65,7 @@ def arbitrate(
     workspace: Workspace,
     now: int,
     until: int | None,
-) -> list[Verdict]:
+) -> list[tuple[str, Verdict]]:
     """Decide one send of one person.
 
     Args:
@@ -78,26 +77,29 @@ def arbitrate(
         until: ms, the send's validity, None for no end.
 
     Returns:
-        One verdict; with `all: true` one a channel.
+        One verdict; with `all: true` one a channel, which it stands beside.
     """
     rule = workspace.purposes.get(step.purpose, TRANSACTIONAL)
     if trigger.status == "paused":
-        return [_held(now + MINUTE, until, "paused")]
+        return [("", _held(now + MINUTE, until, "paused"))]
     if trigger.status == "draft":
-        return [Refuse("status", trigger.status)]
+        return [("", Refuse("status", trigger.status))]
     verdicts = [_on(c, trigger, step, rule, subject, workspace, now, until) for c in step.channels]
     if step.every:
-        return verdicts
+        return list(zip(step.channels, verdicts, strict=True))
+    return [("", _first(verdicts, trigger))]
+
+
+def _first(verdicts: list[Verdict], trigger: Trigger) -> Verdict:
+    """Return what becomes of a send whose channels are an order."""
     for verdict, action in ((v, _action(v, trigger)) for v in verdicts):
         if isinstance(verdict, Send):
-            return [verdict]
+            return verdict
         if action == "delay":
-            return [
-                verdict if isinstance(verdict, Hold) else Refuse(verdict.reason, verdict.detail)
-            ]
+            return verdict if isinstance(verdict, Hold) else Refuse(verdict.reason, verdict.detail)
         if action == "skip":
-            return [_refusal(verdict)]
-    return [_refusal(verdicts[0])]
+            return _refusal(verdict)
+    return _refusal(verdicts[0])
 
 
 def _on(
@@ -121,7 +123,7 @@ def _on(
         return Refuse("no_address", f"no verified {kind}")
     quiet = trigger.quiet if trigger.quiet_set else workspace.quiet
     if rule.quiet and quiet is not None:
-        end = quiet_until(now, quiet, _zone(subject.timezone, workspace))
+        end = quiet_until(now, quiet, zone_of(subject.timezone, workspace.timezone))
         if end is not None:
             return _held(end, until, "quiet_hours")
     if rule.capped:
@@ -191,11 +193,3 @@ def _free_at(
         and (purpose is None or s.purpose == purpose)
     ]
     return now if len(counted) < cap.most else counted[-cap.most] + cap.per
-
-
-def _zone(name: str | None, workspace: Workspace) -> ZoneInfo:
-    found = zone(name) if name else None
-    if found is None:
-        found = zone(workspace.timezone)
-    assert found is not None, "the loader checked the workspace's time zone"
-    return found

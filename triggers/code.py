@@ -221,7 +221,7 @@ def compiled(node: ast.Node, scope: Scope) -> Code:
         case ast.All(parts):
             return every([compiled(p, scope) for p in parts])
         case ast.Some(parts, 1):
-            return _joined(" or ", [compiled(p, scope) for p in parts], "False")
+            return any_of([compiled(p, scope) for p in parts])
         case ast.Some(parts, least):
             inner = _joined(" + ", [compiled(p, scope) for p in parts], "0")
             return Code(f"({inner.value} >= {least})", inner.horizons)
@@ -233,6 +233,11 @@ def every(parts: list[Code]) -> Code:
     joined = _joined(" and ", sorted(parts, key=lambda part: part.cost), "True")
     sieve = " and ".join(part.value for part in parts if part.own)
     return msgspec.structs.replace(joined, sieve=sieve or "True")
+
+
+def any_of(parts: list[Code]) -> Code:
+    """Join conditions of which one must hold."""
+    return _joined(" or ", parts, "False")
 
 
 def _joined(word: str, parts: list[Code], empty: str) -> Code:

@@ -1,12 +1,12 @@
 """A document into its schema, with errors at the place that the marketer must look at."""
 
 import re
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from triggers.problems import Problem
-from triggers.schema import LATER
+from triggers.schema import LATER, NOT_YET
 from triggers.words import nearest
 from triggers.yaml import Document, Path
 
@@ -23,15 +23,15 @@ _TYPES = {
 }
 
 
-def convert(document: Document, shape: type[T]) -> T | Problem:
-    """Convert a document, or say what does not fit and where."""
+def convert(document: Document, shape: type[T], part: Any = None, at: Path = ()) -> T | Problem:
+    """Convert a document, or a part of it that stands at a path; or say what does not fit and where."""
     try:
-        return msgspec.convert(document.content, shape, strict=False)
+        return msgspec.convert(document.content if part is None else part, shape, strict=False)
     except msgspec.ValidationError as error:
-        return _problem(document, shape, str(error))
+        return _problem(document, shape, str(error), at)
 
 
-def _problem(document: Document, shape: type[msgspec.Struct], text: str) -> Problem:
+def _problem(document: Document, shape: type[msgspec.Struct], text: str, at: Path) -> Problem:
     found_path = _PATH.search(text)
     path: Path = ()
     if found_path:
@@ -42,25 +42,27 @@ def _problem(document: Document, shape: type[msgspec.Struct], text: str) -> Prob
         word = unknown[1]
         known = _fields(shape, path)
         message = (
-            f"{word!r} belongs to the language, but this release does not carry it out yet"
+            f"{word!r} {NOT_YET}"
             if word in LATER
             else f"unknown key {word!r}.{nearest(word, known)} Known: {', '.join(sorted(known))}"
         )
-        return document.problem((*path, word, ""), message)
+        return document.problem((*at, *path, word, ""), message)
     missing = re.fullmatch(r"Object missing required field `(.*)`", text)
     if missing:
-        return document.problem(path, f"the key {missing[1]!r} is missing")
+        return document.problem((*at, *path), f"the key {missing[1]!r} is missing")
     choice = re.fullmatch(r"Invalid enum value '(.*)'", text)
     if choice:
-        known = _choices(shape, path)
-        return document.problem(
-            path,
-            f"unknown word {choice[1]!r}.{nearest(choice[1], known)} Known: {', '.join(known)}",
+        word, known = choice[1], _choices(shape, path)
+        message = (
+            f"{word!r} {NOT_YET}"
+            if word in LATER
+            else f"unknown word {word!r}.{nearest(word, known)} Known: {', '.join(known)}"
         )
+        return document.problem((*at, *path), message)
     kinds = re.fullmatch(r"Expected `(.*)`, got `(.*)`", text)
     if kinds:
         text = f"{_in_words(kinds[1])} was expected, found {_in_words(kinds[2])}"
-    return document.problem(path, text)
+    return document.problem((*at, *path), text)
 
 
 def _in_words(kinds: str) -> str:

@@ -255,17 +255,20 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
         work.count(person.id, "too_old")
     else:
         work.applied[person.id] = work.applied.get(person.id, 0) + 1
-    edges = memberships.after_event(
-        work, person, event, everything=bool(others) or person.offset == offset
-    )
-    if counts:
-        runs.end_by_event(work, person, event)
+    regrouped = bool(others) or person.offset == offset
+    edges = memberships.after_event(work, person, event, everything=regrouped)
+    candidates: list[runs.Candidate] = []
+    if person.waits and regrouped:
+        candidates = runs.joined(work, person)
+    elif person.waits and counts:
+        runs.ended(work, person, event)
+        candidates = runs.woken(work, person, event)
     if occurs:
-        candidates = runs.entering(work, person, event)
+        candidates += runs.entering(work, person, event)
         if edges:
             candidates += runs.by_segments(work, person, edges, _cause(event), event.accepted_us)
-        if candidates:
-            runs.take_steps(work, person, candidates)
+    if candidates:
+        runs.take_steps(work, person, candidates)
     for other in others:
         _moved(work, other, _cause(event) if occurs else None, event.accepted_us, offset)
     _touched(work, person, offset)
@@ -309,9 +312,10 @@ def _moved(
     """Bring somebody up to date from whom an edge took something, or whom it gave something."""
     person.whole = True
     edges = memberships.after_all(work, person)
+    candidates = runs.joined(work, person)
     if person.leaves and cause is not None:
-        candidates = runs.by_segments(work, person, edges, cause, accepted_us)
-        runs.take_steps(work, person, candidates)
+        candidates += runs.by_segments(work, person, edges, cause, accepted_us)
+    runs.take_steps(work, person, candidates)
     _touched(work, person, offset)
 
 

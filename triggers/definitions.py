@@ -1,20 +1,25 @@
 """A workspace as the core uses it: checked, resolved and compiled."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from events.record import Event
 from profile_state.cells import Happened, Slot
 from profile_state.fold import Folding
+from triggers.awaited import Awaited
 from triggers.sequences import Sequence
+
+if TYPE_CHECKING:
+    from triggers.steps.base import Step
 
 # What generated functions look like; `triggers/generate.py` writes them.
 Entering = Callable[
     [Any, Event, int], list[tuple[int, Happened | None]]
 ]  # person, event, now -> (trigger, the event that enters it, None for this very one)
 Guard = Callable[[Any, dict[str, Any], int], bool]  # person, event, now
+Leaving = Callable[[Any, dict[str, Any], int], tuple[bool, int]]  # as Guard, and may change at
 Member = Callable[[Any, int], tuple[bool, int]]  # person, now -> (inside, may change at)
 
 
@@ -62,12 +67,13 @@ class Trigger(msgspec.Struct, frozen=True):
     segment: tuple[str, str] | None  # ("entered" | "exited", name)
     absence: int | None  # ms to wait for one of `then_no`
     then_no: tuple[str, ...]
-    exits: tuple[str, ...]
-    ends: tuple[str, ...]  # cells of `then_no` and `exits`: newest instants, split by `key`
+    ends: Awaited  # `then_no`, and the events of `exit_when`
+    leaves: bool  # `exit_when` has conditions too
     key: str | None  # property that runs are keyed by
-    restart: bool
+    while_active: str
     reentry: Reentry
-    steps: tuple[SendStep, ...]
+    program: dict[str, "Step"]  # by their places
+    first: str  # place of the first
     priority: int
     caps: dict[str, Cap]
     quiet: Quiet | None
@@ -119,6 +125,10 @@ class Workspace(msgspec.Struct, frozen=True):
     entering: dict[str, Entering]
     guards: tuple[Guard, ...]
     members: dict[str, Member]
-    ending: dict[str, tuple[int, ...]]  # event -> triggers whose runs it may end
+    named: dict[str, Trigger]
+    ending: dict[str, frozenset[str]]  # event -> triggers whose runs it may end
+    waking: frozenset[str]  # what may end a wait: see `Step.wakes`
+    leaving: dict[str, Leaving]  # trigger -> the conditions of its `exit_when`
+    tests: dict[str, Guard]  # conditions of steps
     longest_cap: int  # ms; older sends are let go
     source: str  # the generated Python, for whoever wants to read it

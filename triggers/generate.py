@@ -11,6 +11,7 @@ from typing import Any
 
 from profile_state import cells, difference
 from profile_state.cells import KINDS, Slot
+from profile_state.leaf import NEVER
 from profile_state.naming import name_of
 from triggers import runtime, sequences
 
@@ -23,7 +24,7 @@ _NAMES: dict[str, Any] = (
         "name_of": name_of,
         "NO_PROPERTIES": cells.NO_PROPERTIES,
         "Happened": cells.Happened,
-        "NEVER": runtime.NEVER,
+        "NEVER": NEVER,
         "bisect_left": bisect_left,
         "micros": cells.micros,
         "newest_part": difference.newest_part,

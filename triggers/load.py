@@ -80,7 +80,13 @@ def _load(
     folded = _fold_functions(context, source)
     entering = _entering_functions(made, source)
     for one in made:
-        source.function(f"if_{one.trigger.nth}", "p, e, now", generate.guard_body(one.guard))
+        nth = one.trigger.nth
+        source.function(f"if_{nth}", "p, e, now", generate.guard_body(one.guard))
+        if one.leaves is not None:
+            body = generate.member_body(one.leaves.value, one.leaves.horizons)
+            source.function(f"leaves_{nth}", "p, e, now", body)
+        for name, condition in one.tests.items():
+            source.function(name, "p, e, now", generate.guard_body(condition))
     functions = source.compiled(version)
     return Workspace(
         hash=version,
@@ -106,7 +112,11 @@ def _load(
         entering={event: functions[name] for event, name in entering.items()},
         guards=tuple(functions[f"if_{t.nth}"] for t in all_triggers),
         members={m.segment.name: functions[f"segment_{nth}"] for nth, m in enumerate(members)},
+        named={t.name: t for t in all_triggers},
         ending=_ending(all_triggers),
+        waking=frozenset(w for t in all_triggers for s in t.program.values() for w in s.wakes),
+        leaving={t.name: functions[f"leaves_{t.nth}"] for t in all_triggers if t.leaves},
+        tests={name: functions[name] for one in made for name in one.tests},
         longest_cap=_longest_cap(all_triggers, caps),
         source=source.text(),
     )
@@ -151,13 +161,13 @@ def _entering_functions(made: list[Made], source: generate.Source) -> dict[str, 
     return named
 
 
-def _ending(all_triggers: tuple[Trigger, ...]) -> dict[str, tuple[int, ...]]:
+def _ending(all_triggers: tuple[Trigger, ...]) -> dict[str, frozenset[str]]:
     """Return for each event the triggers whose runs it may end."""
-    ending: dict[str, list[int]] = {}
+    ending: dict[str, set[str]] = {}
     for trigger in all_triggers:
-        for event in {*trigger.then_no, *trigger.exits}:
-            ending.setdefault(event, []).append(trigger.nth)
-    return {event: tuple(nths) for event, nths in ending.items()}
+        for event in trigger.ends.events:
+            ending.setdefault(event, set()).add(trigger.name)
+    return {event: frozenset(names) for event, names in ending.items()}
 
 
 def _longest_cap(all_triggers: tuple[Trigger, ...], caps: dict[str, dict[str, Cap]]) -> int:

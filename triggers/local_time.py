@@ -5,11 +5,13 @@ from datetime import UTC, datetime, time, timedelta
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from triggers.definitions import Quiet
 
 MINUTE = 60_000  # ms
+_MS = 10**11  # numbers from here on are ms: in s it is the year 5138
 
 
 @cache
@@ -32,6 +34,19 @@ def zone(name: str) -> ZoneInfo | None:
     ('Europe/Berlin', None, None)
     """
     return zones().get(name)
+
+
+def zone_of(stated: str | None, otherwise: str) -> ZoneInfo:
+    """Return a person's time zone: the one that they state, or the workspace's.
+
+    >>> zone_of("Mars/Olympus", "Europe/Berlin").key
+    'Europe/Berlin'
+    """
+    found = zone(stated) if stated else None
+    if found is None:
+        found = zone(otherwise)
+    assert found is not None, "the loader checked the workspace's time zone"
+    return found
 
 
 def quiet_until(now: int, quiet: Quiet, where: ZoneInfo) -> int | None:
@@ -71,6 +86,67 @@ def end_of_day(now: int, where: ZoneInfo) -> int:
     local = datetime.fromtimestamp(now / 1000, where)
     after = local.date() + timedelta(days=1)
     return _instant(datetime.combine(after, time()), where) - 1
+
+
+def next_time(after: int, minute: int, weekdays: frozenset[int], where: ZoneInfo) -> int:
+    """Return the first instant (ms) at or after another at which a clock on the wall says so.
+
+    Args:
+        after: ms.
+        minute: after midnight, local.
+        weekdays: 0 for Monday to 6 for Sunday; one at least.
+        where: the time zone.
+
+    >>> monday = 1_772_409_600_000  # 2 March 2026 in UTC
+    >>> (next_time(monday, 9 * 60, frozenset({0, 4}), zone("UTC")) - monday) / 3_600_000
+    9.0
+    >>> (next_time(monday + 9 * 3_600_000 + 1, 9 * 60, frozenset({0, 4}), zone("UTC")) - monday) / 86_400_000
+    4.375
+    """
+    day = datetime.fromtimestamp(after / 1000, where).date()
+    for ahead in range(8):
+        on = day + timedelta(days=ahead)
+        if on.weekday() in weekdays:
+            instant = _instant(datetime.combine(on, time(minute // 60, minute % 60)), where)
+            if instant >= after:
+                return instant
+    raise AssertionError("a week has every weekday")
+
+
+def instant_of(value: Any, where: ZoneInfo, minute: int | None = None, days: int = 0) -> int | None:
+    """Return the instant (ms) that a property names; None where it is no date.
+
+    Args:
+        value: `2026-03-05`, which is local; `2026-03-05T10:00:00Z`; or a number, s since 1970, ms
+            from 10^11 on.
+        where: the time zone.
+        minute: after midnight of that local day; None takes the instant as it is.
+        days: local ones that are added.
+
+    >>> instant_of("1970-01-02", zone("UTC")), instant_of("1970-01-01T01:00:00Z", zone("UTC"))
+    (86400000, 3600000)
+    >>> instant_of("1970-01-01T01:00:00Z", zone("UTC"), minute=1), instant_of("soon", zone("UTC"))
+    (60000, None)
+    >>> instant_of("1970-01-03", zone("UTC"), days=-1)
+    86400000
+    """
+    try:
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value)
+            if moment.tzinfo is not None:
+                moment = moment.astimezone(where)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            moment = datetime.fromtimestamp(value / 1000 if value >= _MS else value, where)
+        else:
+            return None
+        if minute is None and not days and moment.tzinfo is not None:
+            return int(moment.timestamp() * 1000)
+        wall = moment.replace(tzinfo=None) + timedelta(days=days)
+    except (ValueError, OverflowError, OSError):
+        return None
+    if minute is not None:
+        wall = datetime.combine(wall.date(), time(minute // 60, minute % 60))
+    return _instant(wall, where)
 
 
 def _instant(wall: datetime, where: ZoneInfo) -> int:

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from events.record import Event
-from profile_state.person import NEVER, Person
+from profile_state.leaf import NEVER
+from profile_state.person import Person
 from triggers.definitions import Segment
 from triggers.work import Work
 

@@ -5,6 +5,8 @@ import re
 from kairos.durations import duration
 from triggers.definitions import Cap, Quiet, Reentry
 
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
 _CAP = re.compile(r"(\d+) per (\S+)")
 _QUIET = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
 
@@ -42,6 +44,40 @@ def quiet(text: str) -> Quiet:
         if hours[0] < 24 and hours[2] < 24 and hours[1] < 60 and hours[3] < 60 and start != end:
             return Quiet(start, end)
     raise ValueError(f"quiet hours such as 21:00-08:00 were expected, found {text!r}")
+
+
+def clock(text: str) -> int:
+    """Read a time of day as minutes after midnight.
+
+    Raises:
+        ValueError: it is none.
+
+    >>> clock("09:30")
+    570
+    """
+    found = _CLOCK.fullmatch(text.strip())
+    if found is None or int(found[1]) > 23 or int(found[2]) > 59:
+        raise ValueError(f"a time of day such as 09:00 was expected, found {text!r}")
+    return int(found[1]) * 60 + int(found[2])
+
+
+def weekdays(text: str) -> frozenset[int]:
+    """Read days of the week, 0 for Monday.
+
+    Raises:
+        ValueError: they are none.
+
+    >>> sorted(weekdays("mon-fri")), sorted(weekdays("sat, mon"))
+    ([0, 1, 2, 3, 4], [0, 5])
+    """
+    days: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().lower().partition("-")
+        if first not in DAYS or (dash and last not in DAYS):
+            raise ValueError(f"days such as mon-fri or mon,wed were expected, found {text!r}")
+        start, end = DAYS.index(first), DAYS.index(last or first)
+        days.update(range(start, end + 1) if start <= end else (*range(start, 7), *range(end + 1)))
+    return frozenset(days)
 
 
 def reentry(text: str) -> Reentry:

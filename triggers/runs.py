@@ -1,4 +1,4 @@
-"""Runs: who enters a trigger, what ends a wait, and what becomes of each step."""
+"""Runs: who enters a trigger, whose turn it is, and what ends a run from outside."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -7,19 +7,21 @@ from events.record import Event
 from profile_state.bounds import let_go
 from profile_state.cells import Happened, happened
 from profile_state.consent import consent
-from profile_state.leaf import Leaf, Run, Sent
+from profile_state.leaf import Leaf, Run
 from profile_state.naming import name_of
 from profile_state.person import Person
-from triggers.activation import Activation, activation_id
-from triggers.arbitrate import Hold, Refuse, Send, Subject, arbitrate, valid_until
-from triggers.definitions import SendStep, Trigger, Workspace
+from triggers.arbitrate import Subject
+from triggers.awaited import when
+from triggers.definitions import Trigger, Workspace
 from triggers.memberships import Edges
 from triggers.sequences import AHEAD
+from triggers.steps.base import Go, Leave, Rest, Turn
 from triggers.work import Work
 
 ENTRIES = 2_000  # of a leaf, by trigger and key, that re-entry remembers
 RUNS = 1_000  # of a leaf that wait at once
-KEPT = 10  # messages of a leaf that are remembered also where no cap counts them
+ABSENCE = ""  # where a run stands that waits for an absence
+NOBODY: frozenset[str] = frozenset()
 
 
 class Occurrence(NamedTuple):
@@ -31,26 +33,74 @@ class Occurrence(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A run that has a step to take now."""
+    """A run whose turn it is."""
 
     trigger: Trigger
     leaf: Leaf
     run: Run
     accepted_us: int | None  # of the event that caused it, None where time did
+    again: bool = False  # it stood at its step before
 
 
-def end_by_event(work: Work, person: Person, event: Event) -> None:
-    """End the waits that this event ends."""
+def ended(work: Work, person: Person, event: Event) -> None:
+    """End the runs that this event ends."""
     workspace = work.state.workspace
-    ending = workspace.ending.get(event.name) if workspace is not None else None
-    if not ending or not person.waits or workspace is None:
+    if workspace is None or not person.waits:
         return
-    names = {workspace.triggers[nth].name: workspace.triggers[nth] for nth in ending}
+    ending = workspace.ending.get(event.name, NOBODY)
+    if not ending and not workspace.leaving:
+        return
     for _, run in list(person.runs()):
-        trigger = names.get(run.trigger)
-        if trigger is not None and _ended(trigger, run, person):
-            person.end_runs(run.trigger, run.key)
-            work.explain(person.id, trigger.name, "ended", event.name)
+        if run.trigger in ending or run.trigger in workspace.leaving:
+            _end(work, person, run, workspace, event.name)
+
+
+def joined(work: Work, person: Person) -> list[Candidate]:
+    """End the runs that people who were joined have ended; return those that they moved on."""
+    workspace = work.state.workspace
+    if workspace is None or not person.waits:
+        return []
+    candidates = []
+    for leaf, run in list(person.runs()):
+        trigger = workspace.named.get(run.trigger)
+        if trigger is not None and not _end(work, person, run, workspace, "exit"):
+            step = trigger.program.get(run.step)
+            if step is not None and step.wakes:
+                candidates.append(Candidate(trigger, leaf, run, None, again=True))
+    return candidates
+
+
+def _end(work: Work, person: Person, run: Run, workspace: Workspace, reason: str) -> bool:
+    """End a run whose `then_no` or `exit_when` has come true; say whether it was."""
+    trigger = workspace.named.get(run.trigger)
+    if trigger is None:
+        return False
+    if not _ended(trigger, run, person):
+        leaving = workspace.leaving.get(trigger.name)
+        if leaving is None:
+            return False
+        leaves, run.look = leaving(person, run.event, work.state.now)
+        if not leaves:
+            return False
+        reason = "condition"
+    person.end_runs(run.trigger, run.key)
+    work.explain(person.id, trigger.name, "ended", reason)
+    return True
+
+
+def woken(work: Work, person: Person, event: Event) -> list[Candidate]:
+    """Return the runs that wait for this event, or for a trait that it states."""
+    workspace = work.state.workspace
+    if workspace is None or not workspace.waking or not person.waits:
+        return []
+    names = {event.name, *(f"trait:{name}" for name in event.traits)} & workspace.waking
+    candidates = []
+    for leaf, run in list(person.runs()) if names else ():
+        trigger = workspace.named.get(run.trigger)
+        step = trigger.program.get(run.step) if trigger is not None else None
+        if trigger is not None and step is not None and not names.isdisjoint(step.wakes):
+            candidates.append(Candidate(trigger, leaf, run, event.accepted_us, again=True))
+    return candidates
 
 
 def entering(work: Work, person: Person, event: Event) -> list[Candidate]:
@@ -133,30 +183,43 @@ def _enter(
         event.time,
         event.message_id,
         due,
-        0,
+        trigger.first,
         event.properties,
         accepted_us,
+        since=event.time,
     )
-    if active is not None:
-        _again(work, person, trigger, active, run)
+    if active is not None and not _anew(work, person, trigger, active, run):
         return None
     if trigger.absence is not None:
         if len(leaf.runs) >= RUNS:
             work.explain(person.id, trigger.name, "ignored", "too_many")
         elif not _ended(trigger, run, person):
-            run.step = -1
+            run.step = ABSENCE
             leaf.runs.append(run)
         return None
     return _entered(work, person, leaf, trigger, run, accepted_us)
 
 
-def _again(work: Work, person: Person, trigger: Trigger, active: Run, newer: Run) -> None:
-    """A newer entering event of an active run: it starts the waiting again, or is ignored."""
-    if not trigger.restart or active.step >= 0:
+def _anew(work: Work, person: Person, trigger: Trigger, active: Run, newer: Run) -> bool:
+    """A newer entering event of an active run: say whether it starts another in its place."""
+    later = (newer.time, newer.message_id) > (active.time, active.message_id)
+    if trigger.while_active == "update" and later:
+        active.event = newer.event
+    elif trigger.while_active == "restart" and active.step == ABSENCE:
+        if later:
+            active.time, active.message_id, active.event = newer.time, newer.message_id, newer.event
+            active.due, active.entry, active.accepted_us = newer.due, newer.entry, newer.accepted_us
+    elif (
+        trigger.while_active == "restart"
+        and later
+        and _has_room(person, trigger, newer.key, work.state.now)
+    ):
+        person.end_runs(active.trigger, active.key)
+        work.explain(person.id, trigger.name, "ended", "restarted")
+        return True
+    else:
         work.explain(person.id, trigger.name, "ignored", "active")
-    elif (newer.time, newer.message_id) > (active.time, active.message_id):
-        active.time, active.message_id, active.event = newer.time, newer.message_id, newer.event
-        active.due, active.entry, active.accepted_us = newer.due, newer.entry, newer.accepted_us
+    return False
 
 
 def _key(trigger: Trigger, properties: dict[str, Any]) -> str | None:
@@ -178,14 +241,7 @@ def _ended(trigger: Trigger, run: Run, person: Person) -> bool:
     Read from state, not from the order of arrival: so an order that arrived before its cart,
     or on another device that an edge joined later, ends the wait too.
     """
-    for key in trigger.ends:
-        cell = person.view.cells.get(key)
-        if cell is None:
-            continue
-        instants = (cell.get(run.key), cell.get("")) if trigger.key is not None else (cell,)
-        if any(instant is not None and instant >= run.time for instant in instants):
-            return True
-    return False
+    return when(trigger.ends, person.view.cells, run) >= run.time
 
 
 def _has_room(person: Person, trigger: Trigger, key: str, now: int) -> bool:
@@ -248,7 +304,9 @@ def by_segments(
         if not workspace.guards[trigger.nth](person, {}, now):
             work.explain(person.id, trigger.name, "ignored", "condition")
             continue
-        run = Run(trigger.name, "", f"{leaf.key}/{cause}", now, now, "", now, 0, {})
+        run = Run(
+            trigger.name, "", f"{leaf.key}/{cause}", now, now, "", now, trigger.first, {}, since=now
+        )
         if _active(person, trigger.name, "") is not None:
             work.explain(person.id, trigger.name, "ignored", "active")
             continue
@@ -259,19 +317,23 @@ def by_segments(
 
 
 def due(work: Work, person: Person) -> list[Candidate]:
-    """Return the runs whose time has come: an absence that held, a send that was held."""
+    """Return the runs whose time has come: an absence that held, a wait that is over, a held send."""
     workspace, now = work.state.workspace, work.state.now
-    triggers = {t.name: t for t in workspace.triggers} if workspace is not None else {}
     candidates = []
     for leaf, run in sorted(person.runs(), key=lambda lr: (lr[1].due, lr[1].entry)):
-        if run.due > now:
+        if run.due > now and run.look > now:
             continue
-        trigger = triggers.get(run.trigger)
+        trigger = workspace.named.get(run.trigger) if workspace is not None else None
         if trigger is None or workspace is None:
             person.end_runs(run.trigger, run.key)
             work.explain(person.id, run.trigger, "ended", "trigger_removed")
             continue
-        found = _when_due(work, person, leaf, trigger, run, workspace)
+        if _end(work, person, run, workspace, "exit") or run.due > now:
+            continue
+        if run.step != ABSENCE:
+            candidates.append(Candidate(trigger, leaf, run, None, again=True))
+            continue
+        found = _absent(work, person, leaf, trigger, run, workspace)
         if found is None:
             person.end_runs(run.trigger, run.key)
         else:
@@ -279,21 +341,14 @@ def due(work: Work, person: Person) -> list[Candidate]:
     return candidates
 
 
-def _when_due(
+def _absent(
     work: Work, person: Person, leaf: Leaf, trigger: Trigger, run: Run, workspace: Workspace
 ) -> Candidate | None:
-    if _ended(trigger, run, person):
-        work.explain(person.id, trigger.name, "ended", "exit")
+    """Let a run enter whose absence held, if its guard holds and there is room."""
+    if not workspace.guards[trigger.nth](person, run.event, work.state.now):
+        work.explain(person.id, trigger.name, "ignored", "condition")
         return None
-    waited = run.step == -1
-    if (waited or trigger.recheck) and not workspace.guards[trigger.nth](
-        person, run.event, work.state.now
-    ):
-        work.explain(person.id, trigger.name, "ignored" if waited else "refused", "condition")
-        return None
-    if not waited:
-        return Candidate(trigger, leaf, run, None)
-    run.step = 0
+    run.step, run.since = trigger.first, work.state.now
     return _admitted(work, person, leaf, trigger, run, None)
 
 
@@ -324,70 +379,48 @@ def _subject(person: Person, limits: Mapping[str, int]) -> Subject:
 def _take(
     work: Work, person: Person, candidate: Candidate, subject: Subject, workspace: Workspace
 ) -> None:
-    trigger, leaf, run, _ = candidate
-    now = work.state.now
-    for nth in range(run.step, len(trigger.steps)):
-        step = trigger.steps[nth]
-        if run.until is None:
-            run.until = valid_until(trigger, now, workspace, subject.timezone)
-        for verdict in arbitrate(trigger, step, subject, workspace, now, run.until):
-            match verdict:
-                case Hold(until=until, reason=reason):
-                    run.step, run.due = nth, until
-                    if all(known is not run for known in leaf.runs):
-                        leaf.runs.append(run)
+    """Take a run's step, and those behind it up to where it rests or ends."""
+    trigger, leaf, run, accepted_us, again = candidate
+    if again and all(known is not run for known in leaf.runs):
+        return  # the same event has ended it
+    while run.step:
+        step = trigger.program.get(run.step)
+        if step is None:
+            work.explain(person.id, trigger.name, "ended", "step_removed", run.step)
+            break
+        turn = Turn(work, person, trigger, leaf, run, workspace, subject, accepted_us, again)
+        match step.take(turn):
+            case Go(to=to, moved=moved, way=way):
+                if way:
+                    work.explain(person.id, trigger.name, "went", f"{run.step}.{way}")
+                run.step, again = to, False
+                if moved is not None:
+                    run.since = moved
+            case Rest(until=until, reason=reason):
+                run.due = until
+                if reason:
                     work.explain(person.id, trigger.name, "held", reason)
-                    return
-                case Refuse(reason=reason, detail=detail):
-                    work.explain(person.id, trigger.name, "refused", reason, detail)
-                case Send():
-                    _send(work, person, candidate, nth, verdict, subject)
-        run.until = None
+                elif not again:
+                    work.explain(person.id, trigger.name, "waits", run.step)
+                _rest(work, person, leaf, trigger, run)
+                return
+            case Leave(outcome=outcome, reason=reason):
+                work.explain(person.id, trigger.name, outcome, reason)
+                break
     person.end_runs(trigger.name, run.key)
 
 
-def _send(
-    work: Work, person: Person, candidate: Candidate, nth: int, verdict: Send, subject: Subject
-) -> None:
-    trigger, leaf, run, accepted_us = candidate
-    state = work.state
-    step = trigger.steps[nth]
-    assert state.workspace is not None
-    activation = Activation(
-        id=activation_id(trigger.name, str(nth), run.entry, 0, verdict.channel),
-        trigger=trigger.name,
-        version=state.workspace.hash,
-        step=str(nth),
-        channel=verdict.channel,
-        purpose=step.purpose,
-        template=step.template,
-        person=person.id,
-        leaf=leaf.key,
-        address=verdict.address,
-        facts=_facts(person, step),
-        event=_event_facts(run.event, step),
-        decided=state.now,
-        valid_until=run.until,
-        accepted_us=accepted_us,
-    )
-    if trigger.status == "shadow":
-        work.explain(person.id, trigger.name, "shadow")
+def _rest(work: Work, person: Person, leaf: Leaf, trigger: Trigger, run: Run) -> None:
+    """Remember a run that stays at its step."""
+    if any(known is run for known in leaf.runs):
         return
-    sent = Sent(state.now, verdict.channel, step.purpose, trigger.name, activation.id)
-    floor = state.now - state.workspace.longest_cap
-    old = len(leaf.sent) - KEPT
-    leaf.sent = [s for nth, s in enumerate(leaf.sent) if s.time > floor or nth > old] + [sent]
-    subject.sent.append(sent)
-    work.activations.append(activation)
-    work.explain(person.id, trigger.name, "sent", verdict.channel)
-
-
-def _facts(person: Person, step: SendStep) -> dict[str, Any]:
-    traits = person.view.traits
-    return {name: traits[name][2] for name in step.facts if name in traits}
-
-
-def _event_facts(properties: dict[str, Any], step: SendStep) -> dict[str, Any]:
-    if step.event_facts is None:
-        return properties
-    return {name: properties[name] for name in step.event_facts if name in properties}
+    if len(leaf.runs) >= RUNS:
+        work.explain(person.id, trigger.name, "ended", "too_many")
+        return
+    leaf.runs.append(run)
+    leaving = work.state.workspace.leaving.get(trigger.name) if work.state.workspace else None
+    if leaving is not None:
+        leaves, run.look = leaving(person, run.event, work.state.now)
+        if leaves:
+            person.end_runs(run.trigger, run.key)
+            work.explain(person.id, trigger.name, "ended", "condition")

@@ -9,10 +9,8 @@ from heapq import nlargest
 from typing import Any
 
 from profile_state.cells import MICRO, Amounts
+from profile_state.leaf import NEVER
 from profile_state.naming import name_of
-
-NEVER = 1 << 62  # ms; an instant that does not come
-
 
 _NAN = float("nan")
 

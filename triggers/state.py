@@ -10,7 +10,8 @@ from heapq import heapify, heappop, heappush
 
 from events.record import START, Build, Offset, Sweep
 from profile_state.identity import PLACES, place_of
-from profile_state.person import NEVER, Person
+from profile_state.leaf import NEVER
+from profile_state.person import Person
 from triggers.definitions import Workspace
 
 Due = tuple[int, str]  # ms, and a person

@@ -184,7 +184,7 @@ def run_of(run: Run) -> dict[str, Any]:
         "key": run.key,
         "since": run.started,
         "due": run.due,
-        "waits": "absence" if run.step < 0 else f"step {run.step}",
+        "waits": f"step {run.step}" if run.step else "absence",
         "event": run.event,
     }
 

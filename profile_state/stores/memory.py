@@ -7,7 +7,7 @@ from itertools import groupby
 from events.record import START, Offset
 from profile_state.copies.base import Seen
 from profile_state.identity import place_of
-from profile_state.person import NEVER
+from profile_state.leaf import NEVER
 from profile_state.stores.base import (
     Chunk,
     FencedError,

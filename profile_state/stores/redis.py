@@ -22,7 +22,7 @@ from events.record import START, Build, Offset
 from events.sources.valkey import stream_key
 from profile_state.copies.base import Seen
 from profile_state.identity import place_of
-from profile_state.person import NEVER
+from profile_state.leaf import NEVER
 from profile_state.stores.base import (
     Chunk,
     FencedError,

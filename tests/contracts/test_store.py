@@ -7,7 +7,7 @@ import pytest
 
 from events.record import START, Build, Offset
 from profile_state.copies.base import Seen
-from profile_state.person import NEVER
+from profile_state.leaf import NEVER
 from profile_state.stores.base import (
     READ,
     Chunk,

@@ -14,7 +14,9 @@ from profile_state.identity import SPARE
 from tests.docs.pages import PAGES, ROOT, blocks, cells, first_cells, page, section
 from triggers import schema
 from triggers.load import load
+from triggers.loading.building import steps
 from triggers.runs import ENTRIES, RUNS
+from triggers.steps.wait_for import Options as WaitOptions
 from triggers.templates import FRONT_KEYS, parse
 
 PAGE = "docs/language.md"
@@ -22,6 +24,7 @@ ADDRESSES: dict[str, str | None] = {
     name: channel.ADDRESS for name, channel in found_in("channels").items()
 }
 FUNCTIONS = found_in("triggers.conditions")
+STEPS = steps()
 WORKSPACE = """
 workspace: shop
 purposes: {marketing: {default: denied}, product: {default: allowed}}
@@ -77,6 +80,22 @@ def test_every_choice_of_a_word_is_named() -> None:
                     assert f"`{word}`" in text, f"{field.encode_name}: {word}"
 
 
+@pytest.mark.parametrize("name", STEPS)
+def test_every_step_has_its_signature_and_its_example(name: str) -> None:
+    entry = section(PAGE, f"### {name}")
+    assert f"`{STEPS[name].SIGNATURE}`" in entry
+    assert f"```yaml\n{STEPS[name].EXAMPLE}\n```" in entry
+
+
+def test_no_step_is_described_that_is_not_there() -> None:
+    described = re.findall(r"^### (\w+)$", section(PAGE, "## Steps"), re.MULTILINE)
+    assert described == sorted(STEPS)
+
+
+def test_every_key_of_wait_for_has_a_row() -> None:
+    assert set(first_cells(section(PAGE, "### wait_for"))) == keys(WaitOptions)
+
+
 def test_every_word_for_later_is_named() -> None:
     later = section(PAGE, "## Words for later")
     assert set(re.findall(r"`(\w+)`", later)) == set(schema.LATER)
@@ -87,7 +106,9 @@ def test_every_reason_has_a_row() -> None:
         (ROOT / path).read_text(encoding="utf-8")
         for path in ("triggers/core.py", "triggers/runs.py", "triggers/arbitrate.py")
     )
+    core += "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "triggers/steps").glob("*.py"))
     said = re.findall(r'\bexplain\([^()]*?"(held|refused|ignored|ended)", "(\w+)"[,)]', core)
+    said += re.findall(r'\bLeave\("(\w+)", "(\w+)"\)', core)
     said += [("refused", reason) for reason in re.findall(r'\bRefuse\("(\w+)"', core)]
     held = re.findall(r'\b_held\([^()"]*"(\w+)"', core) + re.findall(r', "(\w+)"\)\]', core)
     said += [("held", reason) for reason in held]
@@ -134,7 +155,7 @@ def test_every_example_loads(path: str, nth: int) -> None:
         kind = text.partition(":")[0]
         if kind == "workspace":
             files["workspace.yaml"] = text if place == nth else WORKSPACE
-        else:
+        elif not text.startswith("- "):  # a step alone; `tests/contracts/test_step.py` takes it
             assert kind in ("trigger", "segment"), f"{path}: what is {text!r}?"
             files[f"{kind}s/{place}.yaml"] = text
     for name in set(chain(*(re.findall(r"template: (\w+)", text) for text in files.values()))):

@@ -6,7 +6,7 @@ from random import Random
 from events.sources.base import Log
 from flows.bounds import DEFAULT, Bounds
 from flows.engine import Engine
-from profile_state.person import NEVER
+from profile_state.leaf import NEVER
 from profile_state.stores.base import Store
 from tests.shop import ADDRESSES
 

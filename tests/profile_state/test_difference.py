@@ -7,6 +7,7 @@ cell, late events and copies among them, and written at any moment.
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from events.record import VERIFIED
 from profile_state.cells import KINDS
 from profile_state.person import Person
 from profile_state.stored import VERSION, pack, unpack
-from tests.shop import DAY, HOUR, MINUTE, SECOND, Shop, an_event
+from tests.shop import DAY, HOUR, MINUTE, SECOND, Shop, an_event, at
 
 FILES = {
     "segments/all.yaml": """
@@ -123,16 +124,39 @@ def test_every_kind_of_cell_is_drawn() -> None:
 
 
 def test_a_value_of_the_version_before_is_read_and_then_written_whole() -> None:
-    shop = Shop(FILES)
+    held = {
+        "triggers/held.yaml": """
+trigger: held
+when: {event: asked}
+do: [{send: {channels: [webhook]}}]
+deliver: {purpose: product, quiet_hours: "21:00-08:00"}
+"""
+    }
+    shop = Shop(FILES | held, start=at("23:00"))
     shop.know("ana")
     shop.do("seen", user="ana", colour="red")
-    shop.wait(4 * SECOND)
+    shop.do("asked", user="ana")
+    shop.wait(8 * SECOND)
     person = shop.person("user_id:ana")
-    shop.shelf.people[person.id] = bytes((VERSION - 1,)) + pack(person)[5:]
+    steps = [run.step for _, run in person.runs()]
+    assert sorted(steps) == ["", "0"], "one run waits for an absence, and one send is held"
+    shop.shelf.people[person.id] = _as_before(person)
     read: Person = unpack(shop.shelf.people[person.id], {})
-    assert pack(read) == pack(person)
+    assert [run.step for _, run in read.runs()] == steps
     shop.open()
     shop.do("seen", user="ana", colour="blue")
-    shop.wait(4 * SECOND)
+    shop.wait(8 * SECOND)
     assert shop.shelf.people[person.id][0] == VERSION
+    shop.wait_until(at("9:00", day=1))
+    assert len(shop.sent_by("held")) == 1
+    assert {a.event["colour"] for a in shop.sent_by("left")} == {"red", "blue"}
     shop.compare()
+
+
+def _as_before(person: Person) -> bytes:
+    """Write a person as the release before did: a run's step was its number, and it ended there."""
+    said = msgspec.msgpack.decode(pack(person)[5:])
+    for leaf in said[2]:
+        leaf[8] = [[*run[:7], int(run[7] or -1), *run[8:11]] for run in leaf[8]]
+    whole = msgspec.msgpack.encode(said)
+    return bytes((VERSION - 1,)) + len(whole).to_bytes(4, "big") + whole

@@ -18,26 +18,27 @@ def all_of(
 ) -> Code:
     """Compile a list of conditions, of which all must hold; an empty one always does."""
     if isinstance(conditions, str):
-        return _one(context, document, conditions, path, scope)
-    parts = [_one(context, document, c, (*path, n), scope) for n, c in enumerate(conditions)]
+        return condition(context, document, conditions, path, scope)
+    parts = [condition(context, document, c, (*path, n), scope) for n, c in enumerate(conditions)]
     return every(parts)
 
 
-def _one(context: Context, document: Document, condition: Any, path: Path, scope: Scope) -> Code:
-    if isinstance(condition, dict):
-        return _nested(context, document, condition, path, scope)
+def condition(context: Context, document: Document, written: Any, path: Path, scope: Scope) -> Code:
+    """Compile one condition, which may be nested lists."""
+    if isinstance(written, dict):
+        return _nested(context, document, written, path, scope)
     try:
-        return compiled(parse(condition), scope)
+        return compiled(parse(written), scope)
     except ExpressionError as error:
         context.say(document, path, error.message, error.column)
         return FALSE
 
 
 def _nested(
-    context: Context, document: Document, condition: dict[str, Any], path: Path, scope: Scope
+    context: Context, document: Document, written: dict[str, Any], path: Path, scope: Scope
 ) -> Code:
-    if set(condition) not in ({"any_of"}, {"none_of"}, {"at_least", "of"}):
-        word = next(iter(condition), "")
+    if set(written) not in ({"any_of"}, {"none_of"}, {"at_least", "of"}):
+        word = next(iter(written), "")
         context.say(
             document,
             path,
@@ -45,17 +46,18 @@ def _nested(
             f"{word!r}.{nearest(word, NESTED)} A colon inside a condition needs quotes around it",
         )
         return FALSE
-    name = "of" if "of" in condition else next(iter(condition))
-    if not isinstance(condition[name], list):
+    name = "of" if "of" in written else next(iter(written))
+    if not isinstance(written[name], list):
         context.say(document, (*path, name), "a list was expected")
         return FALSE
     parts = [
-        _one(context, document, c, (*path, name, n), scope) for n, c in enumerate(condition[name])
+        condition(context, document, c, (*path, name, n), scope)
+        for n, c in enumerate(written[name])
     ]
     holding = " + ".join(f"bool({p.value})" for p in parts) or "0"
     if name == "none_of":
         return Code(f"(({holding}) == 0)", _horizons(parts))
-    least = condition.get("at_least", "1")
+    least = written.get("at_least", "1")
     if not str(least).isdigit():
         context.say(document, (*path, "at_least"), f"a whole number was expected, found {least!r}")
         return FALSE

@@ -1,19 +1,23 @@
 """Triggers: what starts a run, what ends it, and how it may send."""
 
+import re
 from typing import NamedTuple
 
 from events.names import slug
 from kairos.durations import duration
-from profile_state.cells import Slot, share
 from triggers import rules
+from triggers.awaited import NOTHING, Awaited
+from triggers.code import Code, any_of
 from triggers.definitions import Cap, Quiet, Reentry, SendStep, Trigger
-from triggers.loading.conditions import all_of
+from triggers.loading.awaiting import awaiting, both, of_events
+from triggers.loading.building import Building, Place
+from triggers.loading.conditions import all_of, condition
 from triggers.loading.context import Context
-from triggers.loading.sends import send_step
 from triggers.loading.sequences import Written, sequence_of, slugs, written_steps
-from triggers.schema import LATER, Deliver, Names, TriggerFile, When
+from triggers.schema import LATER, NOT_YET, Deliver, TriggerFile, When
 from triggers.yaml import Document
 
+_EVENT = re.compile(r"(any )?[\w-]+")
 ONCE, ALWAYS = Reentry(1, None), Reentry(None, None)
 GOES_WITH = {  # what may stand beside which occurrence
     "where": ("event", "sequence", "absence"),
@@ -30,6 +34,8 @@ class Made(NamedTuple):
     where: str
     guard: str
     sieve: str  # what both of them ask of the entering event alone
+    leaves: Code | None  # the conditions of `exit_when`
+    tests: dict[str, str]  # those of steps, by name
 
 
 def triggers(context: Context, found: list[tuple[Document, TriggerFile]]) -> list[Made]:
@@ -41,40 +47,31 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
     scope = context.scope(has_event=True)
     where = all_of(context, document, file.when.where, ("when", "where"), scope)
     guard = all_of(context, document, file.if_, ("if",), scope)
-    trigger = _trigger(context, nth, document, file, scope.uses.properties)
-    return Made(trigger, where.value, guard.value, f"{where.sieve} and {guard.sieve}")
-
-
-def _trigger(
-    context: Context, nth: int, document: Document, file: TriggerFile, asked: set[str]
-) -> Trigger:
-    """Build a trigger whose conditions ask for these properties of the entering event."""
     in_order = written_steps(context, document, file.when)
     events, then_no, absence = _occurrence(context, document, file, in_order)
     key = slug(file.key) if file.key else None
-    exits = _exits(context, document, file.exit_when)
     deliver = file.deliver
-    steps = tuple(
-        send_step(context, document, ("do", n, "send"), step.send, deliver)
-        for n, step in enumerate(file.do)
-    )
-    if not steps:
+    building = Building(context, document, nth, deliver, scope, key, events)
+    first = building.block(file.do, Place("", "", ("do",)))
+    if not first:
         context.say(document, ("do",), "a trigger without a step does nothing; add a `send`")
-    return Trigger(
+    ends, leaves = _exits(context, document, file, then_no, building)
+    trigger = Trigger(
         nth=nth,
         name=file.trigger,
         status=file.status,
         events=events,
-        sequence=sequence_of(context, document, file.when, in_order, _read(steps, key, asked)),
+        sequence=sequence_of(context, document, file.when, in_order, _read(building)),
         segment=_edge(context, document, file.when.segment),
         absence=absence,
         then_no=then_no,
-        exits=exits,
-        ends=tuple(_ending_slot(context, event, key) for event in (*then_no, *exits)),
+        ends=ends,
+        leaves=leaves is not None,
         key=key,
-        restart=file.while_active == "restart",
-        reentry=_reentry(context, document, file, steps),
-        steps=steps,
+        while_active=file.while_active,
+        reentry=_reentry(context, document, file, building.sends),
+        program=building.program,
+        first=first,
         priority=deliver.priority,
         caps=_caps(context, document, deliver),
         quiet=_quiet(context, document, deliver),
@@ -85,6 +82,8 @@ def _trigger(
         on_quiet=deliver.on_quiet,
         on_cap=deliver.on_cap,
     )
+    sieve = f"{where.sieve} and {guard.sieve}"
+    return Made(trigger, where.value, guard.value, sieve, leaves, building.tests)
 
 
 def _occurrence(
@@ -120,22 +119,41 @@ def _companions(context: Context, document: Document, when: When, form: str) -> 
             context.say(document, ("when", word, ""), message)
 
 
-def _read(steps: tuple[SendStep, ...], key: str | None, asked: set[str]) -> frozenset[str] | None:
+def _read(building: Building) -> frozenset[str] | None:
     """Return the properties of the entering event that a trigger reads, None for all."""
     facts: set[str] = set()
-    for step in steps:
-        if step.event_facts is None:
+    for send in building.sends:
+        if send.event_facts is None:
             return None
-        facts.update(step.event_facts)
-    return frozenset(facts | asked | ({key} if key is not None else set()))
+        facts.update(send.event_facts)
+    key = {building.key} if building.key is not None else set()
+    return frozenset(facts | building.scope.uses.properties | key)
 
 
-def _exits(context: Context, document: Document, written: Names) -> tuple[str, ...]:
-    for nth, word in enumerate([written] if isinstance(written, str) else written):
-        if word in LATER or any(sign in word for sign in "<>=("):
-            message = f"{word!r}: this release takes events here, such as order_completed"
-            context.say(document, ("exit_when", nth), message)
-    return slugs(written)
+def _exits(
+    context: Context,
+    document: Document,
+    file: TriggerFile,
+    then_no: tuple[str, ...],
+    building: Building,
+) -> tuple[Awaited, Code | None]:
+    """Return the events and the conditions that end a run; a lone word is an event."""
+    written = [file.exit_when] if isinstance(file.exit_when, str) else file.exit_when
+    key, channels = building.key, {c for send in building.sends for c in send.channels}
+    ends = of_events(context, then_no, key) if then_no else NOTHING
+    conditions: list[Code] = []
+    for nth, one in enumerate(written):
+        path = ("exit_when", nth)
+        if isinstance(one, str) and one in LATER:
+            context.say(document, path, f"{one!r} {NOT_YET}")
+        elif isinstance(one, str) and _EVENT.fullmatch(one.strip()):
+            try:
+                ends = both(ends, awaiting(context, [one], key, channels))
+            except ValueError as error:
+                context.say(document, path, str(error))
+        else:
+            conditions.append(condition(context, document, one, path, building.scope))
+    return ends, any_of(conditions) if conditions else None
 
 
 def _edge(context: Context, document: Document, text: str | None) -> tuple[str, str] | None:
@@ -150,18 +168,12 @@ def _edge(context: Context, document: Document, text: str | None) -> tuple[str, 
     return edge, name
 
 
-def _ending_slot(context: Context, event: str, key: str | None) -> str:
-    """Ask for the cell that says when an ending event last happened, for each key."""
-    words = f"newest {event}" + (f" by {key}" if key else "")
-    return share(context.slots, Slot(words, "newest", event, (), "", key, None, 1))
-
-
 def _reentry(
-    context: Context, document: Document, file: TriggerFile, steps: tuple[SendStep, ...]
+    context: Context, document: Document, file: TriggerFile, sends: list[SendStep]
 ) -> Reentry:
     if file.reentry is not None:
         return context.rule(rules.reentry, file.reentry, document, ("reentry",)) or ONCE
-    transactional = bool(steps) and all(step.purpose == "transactional" for step in steps)
+    transactional = bool(sends) and all(send.purpose == "transactional" for send in sends)
     return ALWAYS if transactional else ONCE
 
 

@@ -1,0 +1,88 @@
+"""Events that end a run or a wait: `order_completed`, `clicked`, `any email_clicked`."""
+
+from collections.abc import Iterable
+
+from events.names import slug
+from profile_state.cells import Slot, share
+from triggers.awaited import NOTHING, OPENED, RECEIPTS, Awaited
+from triggers.loading.context import Context
+
+
+def of_events(context: Context, names: Iterable[str], key: str | None) -> Awaited:
+    """Await events of these names, whoever sent them.
+
+    Args:
+        context: of the workspace.
+        names: slugs.
+        key: the property by which a trigger's runs are told apart.
+    """
+    events = tuple(dict.fromkeys(names))
+    by = f" by {key}" if key else ""
+    newest = tuple(
+        share(context.slots, Slot(f"newest {e}{by}", "newest", e, (), "", key, None, 1))
+        for e in events
+    )
+    return Awaited(events, newest, key is not None, ())
+
+
+def awaiting(
+    context: Context, texts: Iterable[str], key: str | None, channels: Iterable[str]
+) -> Awaited:
+    """Await events as a marketer writes them.
+
+    A receipt is that of the run's own messages, unless the text says `any`.
+
+    Args:
+        context: of the workspace.
+        texts: events.
+        key: as for `of_events`.
+        channels: on which the trigger sends.
+
+    Raises:
+        ValueError: a receipt is awaited where nothing is sent.
+    """
+    plain: list[str] = []
+    receipts: list[str] = []
+    sending = sorted(set(channels))
+    for text in texts:
+        word, _, rest = text.strip().partition(" ")
+        if word == "any" and rest:
+            name = slug(rest)
+            plain += [f"{c}_{name}" for c in context.addresses] if name in RECEIPTS else [name]
+            continue
+        if len(text.split()) != 1:
+            raise ValueError(
+                f"an event was expected, found {text!r}; write it with _: {slug(text)}"
+            )
+        name = slug(text)
+        channel, _, last = name.rpartition("_")
+        if name in RECEIPTS:
+            if not sending:
+                raise ValueError(
+                    f"no message is sent before this that could be {name}; "
+                    f"`any {name}` means any of the person's messages"
+                )
+            receipts += [f"{one}_{name}" for one in sending]
+        elif last in RECEIPTS and channel in sending:
+            receipts.append(name)
+        else:
+            plain.append(name)
+    found = of_events(context, plain, key) if plain else NOTHING
+    cells = tuple(
+        share(
+            context.slots,
+            Slot(f"distinct {r}.message", "distinct", r, ("message",), "", None, None, OPENED),
+        )
+        for r in dict.fromkeys(receipts)
+    )
+    return found._replace(events=(*found.events, *dict.fromkeys(receipts)), receipts=cells)
+
+
+def both(one: Awaited, other: Awaited) -> Awaited:
+    """Await what either of two awaits."""
+    return Awaited(
+        tuple(dict.fromkeys((*one.events, *other.events))),
+        tuple(dict.fromkeys((*one.newest, *other.newest))),
+        one.keyed or other.keyed,
+        tuple(dict.fromkeys((*one.receipts, *other.receipts))),
+    )

@@ -1,0 +1,56 @@
+"""From a decided send to an activation, and to what caps and re-entry remember of it."""
+
+from typing import Any
+
+from profile_state.leaf import Sent
+from profile_state.person import Person
+from triggers.activation import Activation, activation_id
+from triggers.arbitrate import Send
+from triggers.definitions import SendStep
+from triggers.steps.base import Turn
+
+KEPT = 10  # messages of a leaf that are remembered also where no cap counts them
+
+
+def send(turn: Turn, at: str, step: SendStep, verdict: Send) -> None:
+    """Put out an activation; a trigger in shadow only says that it would."""
+    trigger, leaf, run, now = turn.trigger, turn.leaf, turn.run, turn.now
+    if trigger.status == "shadow":
+        turn.work.explain(turn.person.id, trigger.name, "shadow")
+        return
+    activation = Activation(
+        id=activation_id(trigger.name, at, run.entry, 0, verdict.channel),
+        trigger=trigger.name,
+        version=turn.workspace.hash,
+        step=at,
+        channel=verdict.channel,
+        purpose=step.purpose,
+        template=step.template,
+        person=turn.person.id,
+        leaf=leaf.key,
+        address=verdict.address,
+        facts=_facts(turn.person, step),
+        event=_event_facts(run.event, step),
+        decided=now,
+        valid_until=run.until,
+        accepted_us=turn.accepted_us,
+    )
+    sent = Sent(now, verdict.channel, step.purpose, trigger.name, activation.id)
+    floor = now - turn.workspace.longest_cap
+    old = len(leaf.sent) - KEPT
+    leaf.sent = [s for nth, s in enumerate(leaf.sent) if s.time > floor or nth > old] + [sent]
+    turn.subject.sent.append(sent)
+    run.messages = [*run.messages, activation.id]
+    turn.work.activations.append(activation)
+    turn.work.explain(turn.person.id, trigger.name, "sent", verdict.channel)
+
+
+def _facts(person: Person, step: SendStep) -> dict[str, Any]:
+    traits = person.view.traits
+    return {name: traits[name][2] for name in step.facts if name in traits}
+
+
+def _event_facts(properties: dict[str, Any], step: SendStep) -> dict[str, Any]:
+    if step.event_facts is None:
+        return properties
+    return {name: properties[name] for name in step.event_facts if name in properties}

@@ -1,0 +1,103 @@
+"""What a step of `do` is.
+
+A module named after its step (with `_` behind a word of Python's own), whose docstring is its entry
+in docs/language.md, with `SIGNATURE`, an `EXAMPLE` in YAML, and
+
+    Shape
+        the step as it is written: a `schema.Strict` of which one key is the step's word
+    build(building, place, written) -> Step
+        checks what is written; `building` compiles its conditions and the steps within it
+
+A run stands at one step. `take` is asked when the run comes there, and again whenever an event of
+`wakes` arrives, people are joined, or the time comes that it named; it must say the same again as
+long as nothing has changed. It is pure: no clock but `turn.now`, no chance but hashes of ids.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from profile_state.leaf import NEVER, Leaf, Run
+from profile_state.person import Person
+from triggers.arbitrate import Subject
+from triggers.definitions import Trigger, Workspace
+from triggers.local_time import zone_of
+
+if TYPE_CHECKING:
+    from triggers.work import Work
+
+
+class Go(NamedTuple):
+    """Go on to another step at once."""
+
+    to: str  # its place; "" ends the run
+    moved: int | None = None  # ms; when that happened which was waited for, None for nothing
+    way: str = ""  # which of several was taken, such as `then`
+
+
+class Rest(NamedTuple):
+    """Stay at this step."""
+
+    until: int = NEVER  # ms; asked again then
+    reason: str = ""
+
+
+class Leave(NamedTuple):
+    """End the run."""
+
+    outcome: str  # as `Work.explain` takes it
+    reason: str
+
+
+Outcome = Go | Rest | Leave
+
+
+class Turn(NamedTuple):
+    """A run whose turn it is."""
+
+    work: "Work"
+    person: Person
+    trigger: Trigger
+    leaf: Leaf
+    run: Run
+    workspace: Workspace
+    subject: Subject
+    accepted_us: int | None  # of the event that caused it, None where time did
+    again: bool  # the run stood here before
+
+    @property
+    def now(self) -> int:
+        """The log's clock, ms."""
+        return self.work.state.now
+
+    @property
+    def since(self) -> int:
+        """When the run came to its step, ms: when the event happened that moved it, or by the clock."""
+        assert self.run.since is not None, "whoever takes a step says when the run came there"
+        return self.run.since
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The person's time zone."""
+        return zone_of(self.subject.timezone, self.workspace.timezone)
+
+    def guarded(self) -> bool:
+        """Say whether the trigger's `if` holds now."""
+        return self.workspace.guards[self.trigger.nth](self.person, self.run.event, self.now)
+
+    def holds(self, test: str) -> bool:
+        """Say whether a condition of the trigger's own holds now."""
+        return self.workspace.tests[test](self.person, self.run.event, self.now)
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One step, at a place that names it in ids for ever, such as `2.then.0`."""
+
+    at: str
+    next: str  # the place of the step behind it, "" where the run ends
+    wakes: tuple[str, ...] = ()  # slugs of events; `trait:NAME` for whatever states that trait
+
+    def take(self, turn: Turn) -> Outcome:
+        """Say what becomes of a run that stands here."""
+        raise NotImplementedError

@@ -1,0 +1,61 @@
+"""Send a message, through the one decision point."""
+
+from triggers import sending
+from triggers.arbitrate import Hold, Refuse, Send, arbitrate, valid_until
+from triggers.definitions import SendStep
+from triggers.loading.building import Building, Place
+from triggers.loading.sends import send_step
+from triggers.schema import Send as Options
+from triggers.schema import Strict
+from triggers.steps.base import Go, Leave, Outcome, Rest, Step, Turn
+
+SIGNATURE = "send: {channels: [CHANNEL, ...], template: NAME, ...}"
+EXAMPLE = "- send: {channels: [whatsapp, email], template: welcome}"
+
+
+class Shape(Strict):
+    """`send`."""
+
+    send: Options
+
+
+class SendOn(Step, frozen=True):
+    """See the module."""
+
+    what: SendStep
+
+    def take(self, turn: Turn) -> Outcome:
+        """Decide now; who is held is asked again when that may have changed."""
+        trigger, run, step = turn.trigger, turn.run, self.what
+        if turn.again and trigger.recheck and not turn.guarded():
+            return Leave("refused", "condition")
+        if run.until is None:
+            run.until = valid_until(trigger, turn.now, turn.workspace, turn.subject.timezone)
+        rest: Rest | None = None
+        for channel, verdict in arbitrate(
+            trigger, step, turn.subject, turn.workspace, turn.now, run.until
+        ):
+            if channel in run.done:
+                continue
+            match verdict:
+                case Hold(until=until, reason=reason):
+                    rest = Rest(until, reason) if rest is None or until < rest.until else rest
+                    continue
+                case Refuse(reason=reason, detail=detail):
+                    turn.work.explain(turn.person.id, trigger.name, "refused", reason, detail)
+                case Send():
+                    sending.send(turn, self.at, step, verdict)
+            run.done = [*run.done, channel]
+        if rest is not None:
+            return rest
+        run.until, run.done = None, []
+        return Go(self.next, turn.now if turn.again else None)
+
+
+def build(building: Building, place: Place, written: Shape) -> Step:
+    """Build it."""
+    what = send_step(
+        building.context, building.document, (*place.path, "send"), written.send, building.deliver
+    )
+    building.sends.append(what)
+    return SendOn(at=place.at, next=place.next, what=what)
