@@ -4,6 +4,26 @@ from typing import Any, Protocol
 
 import msgspec
 
+from kairos.discovery import found_in
+
+# Channels that are still to come, by the kind of address that they will send to. Until then what is
+# sent on them goes to the log under their names, see `channels/delivery/stand_in.py`.
+PLANNED: dict[str, str | None] = {
+    "push": "push_token",
+    "sms": "phone",
+    "web": None,
+    "whatsapp": "phone",
+}
+
+
+def addresses() -> dict[str, str | None]:
+    """Return every channel that a workspace may name, with its kind of address.
+
+    >>> addresses()["email"], addresses()["whatsapp"], addresses()["webhook"]
+    ('email', 'phone', None)
+    """
+    return PLANNED | {name: channel.ADDRESS for name, channel in found_in("channels").items()}
+
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """A rendered message, ready for one provider."""

@@ -17,6 +17,7 @@ from profile_state.ties import outranks
 
 MOST = 10_000  # instants or values that a cell holds where the conditions set no smaller bound
 LARGEST = 9 * 10**12  # units in one event that still count: 64 bits of 10^-6
+QUARTER = 900_000  # ms; of an hour
 MICRO = 1_000_000  # sums are integers of 10^-6, so that their order cannot matter
 
 
@@ -95,6 +96,24 @@ def merge_times(a: list[int], b: list[int], keep: int) -> list[int]:
     return list(merge_sorted(a, b))[-keep:]
 
 
+def add_quarter(
+    cell: list[int] | None, time: int, _id: str, _value: Any, floor: int, keep: int
+) -> list[int] | None:
+    """Remember in which quarters of an hour something happened, by the instants that begin them.
+
+    Every local day of every time zone in use begins with one.
+    """
+    quarter = time // QUARTER * QUARTER
+    if cell is not None and (cell[-1] == quarter or quarter in cell):
+        return cell
+    return cell if time < floor else add_time(cell, quarter, _id, _value, floor - QUARTER, keep)
+
+
+def merge_quarters(a: list[int], b: list[int], keep: int) -> list[int]:
+    """Merge two sorted lists of instants; what is in both stays once."""
+    return sorted({*a, *b})[-keep:]
+
+
 def add_total(cell: int | None, _time: int, _id: str, _value: Any, _floor: int, _keep: int) -> int:
     """Count one more."""
     return (cell or 0) + 1
@@ -125,7 +144,7 @@ def add_newest(cell: int | None, time: int, _id: str, _value: Any, _floor: int, 
 
 
 def merge_newest(a: int, b: int, _keep: int) -> int:
-    """Keep the newer instant."""
+    """Keep the newer instant, or the larger value."""
     return max(a, b)
 
 
@@ -135,6 +154,34 @@ def add_sum(
     """Add a value in integers of 10^-6."""
     amount = micros(value)
     return cell if amount is None else merge_sum(cell or 0, amount, 0)
+
+
+def add_numbers(
+    cell: int | None, _time: int, _id: str, value: Any, _floor: int, _keep: int
+) -> int | None:
+    """Count one more value that is a number."""
+    return cell if micros(value) is None else (cell or 0) + 1
+
+
+def add_least(
+    cell: int | None, _time: int, _id: str, value: Any, _floor: int, _keep: int
+) -> int | None:
+    """Keep the smallest value, in 10^-6."""
+    amount = micros(value)
+    return cell if amount is None or (cell is not None and cell <= amount) else amount
+
+
+def merge_least(a: int, b: int, _keep: int) -> int:
+    """Keep the smaller value."""
+    return min(a, b)
+
+
+def add_most(
+    cell: int | None, _time: int, _id: str, value: Any, _floor: int, _keep: int
+) -> int | None:
+    """Keep the largest value, in 10^-6."""
+    amount = micros(value)
+    return cell if amount is None or (cell is not None and cell >= amount) else amount
 
 
 class Amounts:
@@ -400,9 +447,13 @@ class Kind(NamedTuple):
 
 KINDS: dict[str, Kind] = {
     "times": Kind(add_time, merge_times),
+    "quarters": Kind(add_quarter, merge_quarters),
     "total": Kind(add_total, merge_total),
     "newest": Kind(add_newest, merge_newest),
     "sum": Kind(add_sum, merge_sum),
+    "numbers": Kind(add_numbers, merge_total),
+    "least": Kind(add_least, merge_least),
+    "most": Kind(add_most, merge_newest),
     "amounts": Kind(add_amount, merge_amounts),
     "last": Kind(add_last, merge_last),
     "first": Kind(add_first, merge_first),
@@ -448,7 +499,7 @@ def current(slot: Slot, cell: Any, now: int) -> Any:
         return plain(cell) if isinstance(cell, Amounts) else cell
     floor = now - slot.window
     match slot.kind:
-        case "times":
+        case "times" | "quarters":
             return cell[bisect_left(cell, floor) :] or None
         case "amounts":
             return cell.entries[bisect_left(cell.entries, (floor,)) :] or None
@@ -503,6 +554,8 @@ def restored(key: str, cell: Any) -> Any:
     """Give a decoded cell back the tuples that its arithmetic compares."""
     kind = key.partition(" ")[0]
     if kind == "events":
+        if isinstance(cell, dict):
+            return {value: [Happened(*event) for event in inner] for value, inner in cell.items()}
         return [Happened(*event) for event in cell]
     if kind in ("amounts", "last", "first", "sum"):
         if isinstance(cell, dict):  # split by a property

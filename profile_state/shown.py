@@ -38,9 +38,13 @@ def _events(cell: list[Any], floor: int) -> dict[str, Any]:
 
 SHOWN: dict[str, Callable[[Any, int], Any]] = {
     "times": _times,
+    "quarters": _times,
     "total": lambda cell, _: cell,
     "newest": lambda cell, _: {"newest": cell},
     "sum": lambda cell, _: _number(cell),
+    "numbers": lambda cell, _: cell,
+    "least": lambda cell, _: _number(cell),
+    "most": lambda cell, _: _number(cell),
     "amounts": _amounts,
     "first": lambda cell, _: {"value": cell[2], "at": cell[0]},
     "last": lambda cell, _: {"value": cell[2], "at": cell[0]},

@@ -26,16 +26,40 @@ class Name(msgspec.Struct, frozen=True):
     column: int = 0
 
 
+class Window(msgspec.Struct, frozen=True):
+    """The time that a function looks at: `last 7d`, `between 30d and 7d ago`, `since entry`."""
+
+    start: int | None  # ms ago, inclusive; None for the entry into the trigger
+    end: int = 0  # ms ago, inclusive
+
+
+class Source(msgspec.Struct, frozen=True):
+    """What a function looks at: an event, `event.property`, or another name."""
+
+    path: str
+    column: int = 0
+
+
 class Call(msgspec.Struct, frozen=True):
     """A function over events, such as `count(product_viewed where price > 5, last 7d)`."""
 
     function: str
-    source: str | None  # what it looks at: an event, `event.property`, or a segment's name
-    where: "Node | None" = None
-    window: int | None = None  # ms; None means ever
+    sources: tuple[Source, ...] = ()
+    where: "Node | None" = None  # of the first source
+    window: Window | None = None  # None means ever
+    within: int | None = None  # ms
+    number: int | float | None = None
     column: int = 0
-    source_column: int = 0
-    number: int | float | None = None  # how many, for functions that take a number
+
+    @property
+    def source(self) -> str | None:
+        """The first source."""
+        return self.sources[0].path if self.sources else None
+
+    @property
+    def source_column(self) -> int:
+        """Where it stands."""
+        return self.sources[0].column if self.sources else self.column
 
 
 class Compare(msgspec.Struct, frozen=True):

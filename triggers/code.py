@@ -5,11 +5,11 @@ and `now`, and calls only what `triggers.runtime` offers. Texts go in through re
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
 from math import isnan
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -17,12 +17,17 @@ from events.names import slug
 from kairos.discovery import found_in
 from profile_state.cells import MOST, Slot, share
 from triggers import ast
+from triggers.definitions import PurposeRule
 from triggers.expressions import ExpressionError
 from triggers.runtime import number_of
 from triggers.words import nearest
 
 # What a condition reads beside `e`; a text that holds such a word makes it look dearer, no more.
-_BEYOND = re.compile(r"\b[ctmp]\b|\bnow\b")
+_BEYOND = re.compile(r"\b[ctmp]\b|\bnow\b|\brun\b")
+# Kinds of cells that fold a property of the event in.
+OF_A_PROPERTY = frozenset(
+    {"sum", "numbers", "least", "most", "amounts", "first", "last", "distinct", "events"}
+)
 _DEAR = {
     "e.get(": 1,
     "trait(": 2,
@@ -73,39 +78,60 @@ class Uses(msgspec.Struct):
     properties: set[str] = msgspec.field(default_factory=set)  # of the entering event
 
 
+class Known(NamedTuple):
+    """What the conditions of a workspace may name, and the slots that they share."""
+
+    slots: dict[str, Slot]  # by key; compiling adds to them
+    segments: Collection[str]
+    channels: Collection[str]
+    purposes: Mapping[str, PurposeRule]
+    timezone: str  # of people who state none
+
+
 class Scope:
-    """Where a condition stands: which names mean something, and the slots it shares.
+    """Where a condition stands: which names mean something.
 
     Args:
-        slots: the workspace's slots by key; compiling adds to them.
-        segments: every segment's name.
-        channels: every channel's name.
+        known: of the workspace.
         has_event: `event.*` is the entering event; segments have none.
+        has_run: it is asked of a run, so `since entry` means something.
         counted: inside `where`, a bare name is the counted event's property.
     """
 
     def __init__(
-        self,
-        slots: dict[str, Slot],
-        segments: set[str],
-        channels: Collection[str],
-        *,
-        has_event: bool,
-        counted: bool = False,
+        self, known: Known, *, has_event: bool, has_run: bool = False, counted: bool = False
     ) -> None:
-        self.slots = slots
-        self.segments = segments
-        self.channels = channels
+        self.known = known
         self.has_event = has_event
+        self.has_run = has_run
         self.counted = counted
         self.uses = Uses()
 
+    def of_run(self) -> "Scope":
+        """Return the same scope for what is asked of a run."""
+        asked = Scope(self.known, has_event=self.has_event, has_run=True)
+        asked.uses = self.uses
+        return asked
+
     def cell(
-        self, kind: str, call: ast.Call, *, window: int | None = None, keep: int = MOST
+        self,
+        kind: str,
+        call: ast.Call,
+        *,
+        window: int | None = None,
+        keep: int = MOST,
+        by: str | None = None,
     ) -> str:
         """Ask for a slot and return the source that reads its cell.
 
         Conditions that remember the same share a slot.
+
+        Args:
+            kind: of cell.
+            call: what it is for.
+            window: ms for which events are remembered; None for ever.
+            keep: how many at most.
+            by: property whose values are kept apart, where the function asks for that itself.
 
         Raises:
             ExpressionError: the call names no event, or its filter cannot be kept.
@@ -115,12 +141,16 @@ class Scope:
         words = [kind, event if field is None else f"{event}.{field}"]
         if where:
             words.append(f"where {where}")
-        if split:
-            words.append(f"by {split[0]}")
+        if split and by:
+            raise ExpressionError(
+                f"{call.function}(...) takes no filter that compares with event.*", call.column
+            )
+        if split or by:
+            words.append(f"by {split[0] if split else by}")
         key = " ".join(words)
         fields = () if field is None else (field,)
-        by = split[0] if split else None
-        share(self.slots, Slot(key, kind, event, fields, where, by, window, keep))
+        apart = split[0] if split else by
+        share(self.known.slots, Slot(key, kind, event, fields, where, apart, window, keep))
         self.uses.events.add(event)
         read = f"c.get({key!r})"
         return f"by({read}, {split[1]})" if split else read
@@ -129,7 +159,7 @@ class Scope:
         if call.source is None:
             raise ExpressionError(f"{call.function}(...) needs an event", call.column)
         event, _, field = call.source.partition(".")
-        if kind in ("sum", "amounts", "first", "last", "distinct"):
+        if kind in OF_A_PROPERTY:
             if not field:
                 raise ExpressionError(
                     f"{call.function}(...) needs a property, such as "
@@ -152,7 +182,7 @@ class Scope:
         """
         if call.where is None:
             return "", None
-        inside = Scope(self.slots, self.segments, self.channels, has_event=False, counted=True)
+        inside = Scope(self.known, has_event=False, counted=True)
         parts = call.where.of if isinstance(call.where, ast.All) else (call.where,)
         alone: list[str] = []
         split: tuple[str, str] | None = None
@@ -338,9 +368,72 @@ def function_of(call: ast.Call) -> ModuleType:
             call.column,
         )
     module = known[call.function]
-    if call.number is not None and not getattr(module, "NUMBER", False):
-        raise ExpressionError(f"{call.function}(...) takes no number", call.column)
+    takes = getattr(module, "TAKES", ())
+    given = {
+        "number": call.number is not None,
+        "within": call.within is not None,
+        "sources": len(call.sources) > 1,
+    }
+    for what, is_given in given.items():
+        if is_given and what not in takes:
+            raise ExpressionError(f"{call.function}(...) takes no {_WORDS[what]}", call.column)
     return module
+
+
+_WORDS = {"number": "number", "within": "`within`", "sources": "second event"}
+
+
+class Span(NamedTuple):
+    """The window of a call, as source."""
+
+    floor: str  # ms; the first instant inside
+    ceiling: str | None  # ms; the last one inside, None for now
+    window: int | None  # ms for which events must be remembered
+
+    def changes(self, instants: str) -> tuple[str, ...]:
+        """Return the horizon of what happened at these instants, where time alone changes it."""
+        if self.window is None:
+            return ()
+        end = "0" if self.ceiling is None else self.ceiling.removeprefix("now - ")
+        return (f"next_change({instants}, {self.window}, {end}, now)",)
+
+
+def span(call: ast.Call, scope: Scope) -> Span:
+    """Return the window of a call; without one it reaches back for ever.
+
+    Raises:
+        ExpressionError: `since entry`, where there is no entry yet.
+    """
+    window = call.window
+    if window is None:
+        return Span("0", None, None)
+    if window.start is None:
+        if not scope.has_run:
+            raise ExpressionError(
+                "`since entry` has a meaning in steps, in `exit_when`, and in the `if` of an absence; "
+                "here nobody has entered yet",
+                call.column,
+            )
+        return Span("run.time", None, None)
+    ceiling = f"now - {window.end}" if window.end else None
+    return Span(f"now - {window.start}", ceiling, window.start)
+
+
+def in_window(call: ast.Call, scope: Scope, kind: str) -> Code:
+    """Return the values of a property inside the window, oldest first.
+
+    Args:
+        call: of a function that looks at them all.
+        scope: of the condition.
+        kind: "amounts" for numbers in 10^-6, "events" for values as they were sent.
+    """
+    inside = span(call, scope)
+    cell = scope.cell(kind, call, window=inside.window)
+    bounds = f"{inside.floor}, {inside.ceiling or 'NEVER'}"
+    if kind == "amounts":
+        return Code(f"amounts_in({cell}, {bounds})", inside.changes(f"instants({cell})"))
+    field = slug(str(call.source).partition(".")[2])
+    return Code(f"values_in({cell}, {field!r}, {bounds})", inside.changes(f"instants({cell})"))
 
 
 def needed(op: str, right: ast.Node) -> int:

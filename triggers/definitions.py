@@ -8,6 +8,7 @@ import msgspec
 from events.record import Event
 from profile_state.cells import Happened, Slot
 from profile_state.fold import Folding
+from profile_state.leaf import Run
 from triggers.awaited import Awaited
 from triggers.sequences import Sequence
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 Entering = Callable[
     [Any, Event, int], list[tuple[int, Happened | None]]
 ]  # person, event, now -> (trigger, the event that enters it, None for this very one)
-Guard = Callable[[Any, dict[str, Any], int], bool]  # person, event, now
-Leaving = Callable[[Any, dict[str, Any], int], tuple[bool, int]]  # as Guard, and may change at
+Guard = Callable[[Any, dict[str, Any], int, Run], bool]  # person, event, now, run
+Leaving = Callable[[Any, dict[str, Any], int, Run], tuple[bool, int]]  # and may change at
 Member = Callable[[Any, int], tuple[bool, int]]  # person, now -> (inside, may change at)
 
 

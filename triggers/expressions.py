@@ -179,39 +179,47 @@ class _Builder(Transformer[Token, ast.Node]):
         return ast.Many(values)
 
     def window(self, parts: list[Token]) -> Any:
-        return ("window", duration(str(parts[0])))
+        return ast.Window(duration(str(parts[0])))
+
+    def since_entry(self, _parts: list[Token]) -> Any:
+        return ast.Window(None)
+
+    def between(self, parts: list[Token]) -> Any:
+        start, end = (duration(str(part)) for part in parts)
+        if start <= end:
+            message = (
+                f"`between 30d and 7d ago` was expected, the longer one first, found {parts[0]}"
+            )
+            raise ExpressionError(message, _column(parts[0]))
+        return ast.Window(start, end)
+
+    def within(self, parts: list[Token]) -> Any:
+        return ("within", duration(str(parts[0])))
 
     def filtered(self, parts: list[Any]) -> Any:
         return ("filtered", parts[0], parts[1])
 
     def call(self, parts: list[Any]) -> ast.Node:
         function, *arguments = parts
-        source: ast.Name | None = None
-        where: ast.Node | None = None
-        window: int | None = None
-        number: int | float | None = None
+        found: dict[str, Any] = {}
+        sources: list[ast.Source] = []
         for argument in arguments:
             match argument:
-                case ("window", int(ms)):
-                    window = ms
-                case ("filtered", ast.Name() as name, condition):
-                    source, where = name, condition
-                case ast.Name() as name if source is None:
-                    source = name
-                case ast.Literal(value) if number is None:
-                    number = value
+                case ast.Window() if "window" not in found:
+                    found["window"] = argument
+                case ("within", int(ms)) if "within" not in found:
+                    found["within"] = ms
+                case ("filtered", ast.Name(path, column), condition) if not sources:
+                    sources.append(ast.Source(path, column))
+                    found["where"] = condition
+                case ast.Name(path, column):
+                    sources.append(ast.Source(path, column))
+                case ast.Literal(value) if "number" not in found:
+                    found["number"] = value
                 case _:
                     raise ExpressionError(
                         f"{function}(...) takes an event, a filter and a window, "
                         "such as count(product_viewed where price > 5, last 7d)",
                         _column(function),
                     )
-        return ast.Call(
-            str(function),
-            source.path if source else None,
-            where,
-            window,
-            _column(function),
-            source.column if source else _column(function),
-            number,
-        )
+        return ast.Call(str(function), tuple(sources), column=_column(function), **found)

@@ -13,7 +13,7 @@ from profile_state import cells, difference
 from profile_state.cells import KINDS, Slot
 from profile_state.leaf import NEVER
 from profile_state.naming import name_of
-from triggers import runtime, sequences
+from triggers import local_time, runtime, sequences
 
 _NAMES: dict[str, Any] = (
     {name: value for name, value in vars(runtime).items() if callable(value) and name[0] != "_"}
@@ -25,6 +25,9 @@ _NAMES: dict[str, Any] = (
         "NO_PROPERTIES": cells.NO_PROPERTIES,
         "Happened": cells.Happened,
         "NEVER": NEVER,
+        "streak_breaks": local_time.streak_breaks,
+        "streak_of": local_time.streak_of,
+        "zone_of": local_time.zone_of,
         "bisect_left": bisect_left,
         "micros": cells.micros,
         "newest_part": difference.newest_part,

@@ -73,7 +73,12 @@ def _load(
 
     version = hash_of(files)
     all_triggers = tuple(one.trigger for one in made)
+    limits = {
+        **DEFAULT_LIMITS,
+        **{k: limit.max for k, limit in workspace.identity.items() if limit.max is not None},
+    }
     source = generate.Source()
+    source.constant("LIMITS", repr(limits))
     for nth, member in enumerate(members):
         body = generate.member_body(member.code.value, member.code.horizons)
         source.function(f"segment_{nth}", "p, now", body)
@@ -81,12 +86,12 @@ def _load(
     entering = _entering_functions(made, source)
     for one in made:
         nth = one.trigger.nth
-        source.function(f"if_{nth}", "p, e, now", generate.guard_body(one.guard))
+        source.function(f"if_{nth}", "p, e, now, run", generate.guard_body(one.guard))
         if one.leaves is not None:
             body = generate.member_body(one.leaves.value, one.leaves.horizons)
-            source.function(f"leaves_{nth}", "p, e, now", body)
+            source.function(f"leaves_{nth}", "p, e, now, run", body)
         for name, condition in one.tests.items():
-            source.function(name, "p, e, now", generate.guard_body(condition))
+            source.function(name, "p, e, now, run", generate.guard_body(condition))
     functions = source.compiled(version)
     return Workspace(
         hash=version,
@@ -96,10 +101,7 @@ def _load(
         purposes=context.purposes,
         channel_caps=caps,
         addresses=dict(addresses),
-        limits={
-            **DEFAULT_LIMITS,
-            **{k: limit.max for k, limit in workspace.identity.items() if limit.max is not None},
-        },
+        limits=limits,
         forget_after=forget_after_ms,
         merging=JOINING - {kind for kind, limit in workspace.identity.items() if not limit.merge},
         triggers=all_triggers,

@@ -1,13 +1,14 @@
 """Times local to a person: quiet hours and ends of days, through every change of the clocks."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from profile_state.leaf import NEVER
 from triggers.definitions import Quiet
 
 MINUTE = 60_000  # ms
@@ -75,6 +76,44 @@ def quiet_until(now: int, quiet: Quiet, where: ZoneInfo) -> int | None:
     end = _instant(datetime.combine(day, time(quiet.end // 60, quiet.end % 60)), where)
     # The repeated hour in autumn can put the wall clock's first 02:30 behind us: take the second.
     return end if end > now else now + MINUTE
+
+
+def streak_of(quarters: list[int] | None, now: int, where: ZoneInfo) -> int:
+    """Count local days in a row, back from today or yesterday, of which each has an instant.
+
+    >>> day = 86_400_000
+    >>> streak_of([0, day, 3 * day], 4 * day + 5, zone("UTC"))
+    1
+    >>> streak_of([0, day, 3 * day], 2 * day + 5, zone("UTC"))
+    2
+    """
+    days = _days(quarters, where)
+    day, length = date_at(now, where), 0
+    if day not in days:
+        day -= timedelta(days=1)
+    while day in days:
+        length += 1
+        day -= timedelta(days=1)
+    return length
+
+
+def streak_breaks(quarters: list[int] | None, now: int, where: ZoneInfo) -> int:
+    """Say when a streak ends unless something happens: as the second day without it begins."""
+    today = date_at(now, where)
+    days = _days(quarters, where)
+    last = next((d for d in (today, today - timedelta(days=1)) if d in days), None)
+    if last is None:
+        return NEVER
+    return _instant(datetime.combine(last + timedelta(days=2), time()), where)
+
+
+def _days(quarters: list[int] | None, where: ZoneInfo) -> set[date]:
+    return {date_at(quarter, where) for quarter in quarters or ()}
+
+
+def date_at(instant: int, where: ZoneInfo) -> date:
+    """Return the local day of an instant (ms)."""
+    return datetime.fromtimestamp(instant / 1000, where).date()
 
 
 def end_of_day(now: int, where: ZoneInfo) -> int:

@@ -79,7 +79,7 @@ def _end(work: Work, person: Person, run: Run, workspace: Workspace, reason: str
         leaving = workspace.leaving.get(trigger.name)
         if leaving is None:
             return False
-        leaves, run.look = leaving(person, run.event, work.state.now)
+        leaves, run.look = leaving(person, run.event, work.state.now, run)
         if not leaves:
             return False
         reason = "condition"
@@ -301,12 +301,12 @@ def by_segments(
     for trigger in workspace.triggers:
         if trigger.segment not in edges or trigger.status in ("draft", "paused"):
             continue
-        if not workspace.guards[trigger.nth](person, {}, now):
-            work.explain(person.id, trigger.name, "ignored", "condition")
-            continue
         run = Run(
             trigger.name, "", f"{leaf.key}/{cause}", now, now, "", now, trigger.first, {}, since=now
         )
+        if not workspace.guards[trigger.nth](person, {}, now, run):
+            work.explain(person.id, trigger.name, "ignored", "condition")
+            continue
         if _active(person, trigger.name, "") is not None:
             work.explain(person.id, trigger.name, "ignored", "active")
             continue
@@ -345,7 +345,7 @@ def _absent(
     work: Work, person: Person, leaf: Leaf, trigger: Trigger, run: Run, workspace: Workspace
 ) -> Candidate | None:
     """Let a run enter whose absence held, if its guard holds and there is room."""
-    if not workspace.guards[trigger.nth](person, run.event, work.state.now):
+    if not workspace.guards[trigger.nth](person, run.event, work.state.now, run):
         work.explain(person.id, trigger.name, "ignored", "condition")
         return None
     run.step, run.since = trigger.first, work.state.now
@@ -420,7 +420,7 @@ def _rest(work: Work, person: Person, leaf: Leaf, trigger: Trigger, run: Run) ->
     leaf.runs.append(run)
     leaving = work.state.workspace.leaving.get(trigger.name) if work.state.workspace else None
     if leaving is not None:
-        leaves, run.look = leaving(person, run.event, work.state.now)
+        leaves, run.look = leaving(person, run.event, work.state.now, run)
         if leaves:
             person.end_runs(run.trigger, run.key)
             work.explain(person.id, trigger.name, "ended", "condition")

@@ -4,13 +4,17 @@ A missing value makes every comparison false, `!=` too. Text that reads as a num
 with numbers, since some SDKs send `"25"` for 25.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from hashlib import blake2b
 from heapq import nlargest
 from typing import Any
 
 from profile_state.cells import MICRO, Amounts
+from profile_state.consent import consent
 from profile_state.leaf import NEVER
 from profile_state.naming import name_of
+from profile_state.person import Person
 
 _NAN = float("nan")
 
@@ -179,6 +183,138 @@ def exit_of_times(times: list[int] | None, window: int, now: int) -> int:
     return times[oldest] + window + 1 if oldest < len(times) else NEVER
 
 
+def count_between(times: list[int] | None, floor: int, ceiling: int) -> int:
+    """Count the instants from `floor` to `ceiling`, both inside.
+
+    >>> count_between([1, 2, 3, 4], 2, 3)
+    2
+    """
+    return 0 if times is None else bisect_right(times, ceiling) - bisect_left(times, floor)
+
+
+def instants(cell: list[Any] | Amounts | dict[str, int] | None) -> list[int]:
+    """Return the instants of what a cell remembers, oldest first.
+
+    >>> instants([3, 5]), instants({"a": 9, "b": 4}), instants(Amounts([(1, 5)]))
+    ([3, 5], [4, 9], [1])
+    """
+    if cell is None:
+        return []
+    if isinstance(cell, dict):
+        return sorted(cell.values())
+    entries = cell.entries if isinstance(cell, Amounts) else cell
+    return [one if isinstance(one, int) else one[0] for one in entries]
+
+
+def next_change(instants: list[int], start: int, end: int, now: int) -> int:
+    """Say when time alone next brings one of these instants into a window, or out of it.
+
+    Args:
+        instants: ms, oldest first.
+        start: ms ago, from which on the window reaches.
+        end: ms ago, to which it reaches.
+        now: ms.
+
+    >>> next_change([1000, 5000], 2000, 0, 4000), next_change([1000, 5000], 9000, 3000, 4000)
+    (7001, 8000)
+    """
+    oldest = bisect_left(instants, now - start)
+    change = instants[oldest] + start + 1 if oldest < len(instants) else NEVER
+    if end:
+        coming = bisect_right(instants, now - end)
+        if coming < len(instants):
+            change = min(change, instants[coming] + end)
+    return change
+
+
+def amounts_in(cell: Amounts | None, floor: int, ceiling: int) -> list[int]:
+    """Return the values from `floor` to `ceiling`, in 10^-6, oldest first."""
+    if cell is None:
+        return []
+    first = bisect_left(cell.entries, (floor,))
+    return [amount for time, amount in cell.entries[first:] if time <= ceiling]
+
+
+def values_in(cell: list[Any] | None, field: str, floor: int, ceiling: int) -> list[Any]:
+    """Return a property's values at events from `floor` to `ceiling`, oldest first."""
+    if cell is None:
+        return []
+    found = (
+        e.properties.get(field) for e in cell[bisect_left(cell, (floor,)) :] if e.time <= ceiling
+    )
+    return [value for value in found if value is not None]
+
+
+def total_of(amounts: list[int]) -> float:
+    """Return the sum of values in 10^-6."""
+    return sum(amounts) / MICRO
+
+
+def mean_of(amounts: list[int]) -> float | None:
+    """Return the average of values in 10^-6; missing where there is none."""
+    return sum(amounts) / len(amounts) / MICRO if amounts else None
+
+
+def ratio(total: int | None, number: int | None) -> float | None:
+    """Return the average by a sum in 10^-6 and a count; missing where nothing was counted."""
+    return None if total is None or not number else total / number / MICRO
+
+
+def decimal(micros: int | None) -> float | None:
+    """Return a value kept in 10^-6."""
+    return None if micros is None else micros / MICRO
+
+
+def least_of(amounts: list[int]) -> float | None:
+    """Return the smallest of values in 10^-6; missing where there is none."""
+    return decimal(min(amounts, default=None))
+
+
+def most_of(amounts: list[int]) -> float | None:
+    """Return the largest of values in 10^-6; missing where there is none."""
+    return decimal(max(amounts, default=None))
+
+
+def first_of(values: list[Any]) -> Any:
+    """Return the first value; missing where there is none."""
+    return values[0] if values else None
+
+
+def last_of(values: list[Any]) -> Any:
+    """Return the last value; missing where there is none."""
+    return values[-1] if values else None
+
+
+def different(values: list[Any]) -> int:
+    """Count different values, as text."""
+    return len({name_of(value) for value in values})
+
+
+def top_of(values: list[Any]) -> str | None:
+    """Return the value that occurs most often, as text; of several the first in the alphabet.
+
+    >>> top_of(["shoes", "hats", "shoes"]), top_of(["b", "a"]), top_of([])
+    ('shoes', 'a', None)
+    """
+    return top(Counter(map(name_of, values)))
+
+
+def top(counts: dict[str, int] | None) -> str | None:
+    """Return the name that is counted most; of several the first in the alphabet."""
+    named = {name: number for name, number in (counts or {}).items() if name}
+    return min(named, key=lambda name: (-named[name], name), default=None)
+
+
+def stated_at(cell: tuple[int, str, Any] | None) -> list[int]:
+    """Return when the latest value was stated, if there is one."""
+    return [] if cell is None else [cell[0]]
+
+
+def stated_since(cell: tuple[int, str, Any] | None, floor: int) -> Any:
+    """Return the latest value, if it was stated at `floor` or later."""
+    return None if cell is None or cell[0] < floor else cell[2]
+
+
 def amount(cell: int | None) -> float:
     """Return a sum kept in integers of 10^-6."""
     return 0.0 if cell is None else cell / MICRO
@@ -210,6 +346,52 @@ def not_since(newest: int | None, floor: int) -> bool:
 def instant_after(newest: int | None, delay: int, now: int) -> int:
     """Return `newest + delay` if that is still to come."""
     return NEVER if newest is None or newest + delay <= now else newest + delay
+
+
+def ends_of(cells: tuple[list[int] | None, ...], within: int) -> list[int]:
+    """Return the instants at which a sequence was complete: of last events that the others lead up to.
+
+    Args:
+        cells: instants of each event, oldest first; one event may occur twice.
+        within: ms from the first to the last.
+
+    Of events at the same ms any may be the first; one event is only ever one of them.
+
+    >>> ends_of(([1, 50], [20, 90]), 30)
+    [20]
+    >>> ends_of(([5],) * 2, 30), ends_of(([5, 6],) * 2, 30)
+    ([], [6])
+    """
+    return [last for last in cells[-1] or () if _led_up_to(cells, last, within)]
+
+
+def _led_up_to(cells: tuple[list[int] | None, ...], last: int, within: int) -> bool:
+    at, after = last, cells[-1]
+    for cell in cells[-2::-1]:
+        if not cell:
+            return False
+        nth = bisect_left(cell, at) if cell is after else bisect_right(cell, at)
+        if nth == 0:
+            return False
+        at, after = cell[nth - 1], cell
+    return at >= last - within
+
+
+def share_of(person: str) -> float:
+    """Return where a person falls between 0 and 1, for ever and whoever asks.
+
+    >>> share_of("p_1") == share_of("p_1") != share_of("p_2")
+    True
+    """
+    return int.from_bytes(blake2b(person.encode(), digest_size=8).digest(), "big") / (1 << 64)
+
+
+def allows(
+    person: Person, purpose: str, channel: str, otherwise: bool, limits: dict[str, int]
+) -> bool:
+    """Say whether a person allows a purpose on a channel; `otherwise` where they never said."""
+    said = consent(person, purpose, channel, limits)
+    return otherwise if said is None else said
 
 
 def value_of(cell: tuple[int, str, Any] | None) -> Any:

@@ -15,6 +15,7 @@ import orjson
 import structlog
 from rich.live import Live
 
+from channels.base import addresses as known_addresses
 from collector.keys import KeyRing, Kind, create
 from flows.workspace_folder import read_folder
 from kairos.demo.outside import Outside
@@ -23,7 +24,6 @@ from kairos.demo.report import Outcome, as_json, problems
 from kairos.demo.session import Plan, Session
 from kairos.demo.signals import Signals
 from kairos.demo.view import Now, View, summary
-from kairos.discovery import found_in
 from kairos.embedded.servers import ServerError
 from kairos.embedded.stack import Stack, StackError
 from kairos.example import example
@@ -93,7 +93,7 @@ def command(
 def _run(
     plan: Plan, data: Path | None, workspace: Path, signals: Signals, *, live: bool
 ) -> Outcome:
-    addresses = {name: channel.ADDRESS for name, channel in found_in("channels").items()}
+    addresses = known_addresses()
     load(read_folder(workspace), addresses)
     _forget_settings()
     # Standard output is the report's; the stream is looked up late, since the live table wraps it.

@@ -16,8 +16,8 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from channels.base import addresses as known_addresses
 from flows.workspace_folder import read_folder
-from kairos.discovery import found_in
 from kairos.durations import duration
 from kairos.embedded.servers import ServerError
 from kairos.embedded.stack import StackError, until_signal
@@ -208,7 +208,7 @@ def _past(
     source: Source, asked: _Asked, data: Path | None, workspace: Path, run_on: str, *, stay: bool
 ) -> int:
     longer = duration(run_on)
-    load(read_folder(workspace), {name: c.ADDRESS for name, c in found_in("channels").items()})
+    load(read_folder(workspace), known_addresses())
     with ExitStack() as opened:
         if data is None:
             data = Path(tempfile.mkdtemp(prefix="kairos-replay-"))

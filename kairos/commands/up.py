@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from channels.base import addresses as known_addresses
 from collector.keys import first_keys
 from flows.workspace_folder import read_folder
-from kairos.discovery import found_in
 from kairos.embedded.servers import ServerError
 from kairos.embedded.stack import Stack, StackError, until_signal
 from kairos.example import example
@@ -42,7 +42,7 @@ def command(
         Print JSON: a line with the first write keys where they are made, one when it serves.
     """
     workspace = workspace or example()
-    addresses = {name: channel.ADDRESS for name, channel in found_in("channels").items()}
+    addresses = known_addresses()
     try:
         load(read_folder(workspace), addresses)
         ours = Settings.from_env()

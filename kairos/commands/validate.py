@@ -5,8 +5,8 @@ from pathlib import Path
 
 import orjson
 
+from channels.base import addresses as known_addresses
 from flows.workspace_folder import read_folder
-from kairos.discovery import found_in
 from triggers.load import load
 from triggers.problems import WorkspaceError
 
@@ -21,7 +21,7 @@ def command(folder: Path, *, json: bool = False) -> int:
     json
         Print one JSON object instead of lines.
     """
-    addresses = {name: channel.ADDRESS for name, channel in found_in("channels").items()}
+    addresses = known_addresses()
     try:
         workspace = load(read_folder(folder), addresses)
     except WorkspaceError as error:

@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from channels.base import addresses as known_addresses
 from collector.keys import KeyRing
 from flows.workspace_folder import read_folder
-from kairos.discovery import found_in
 from kairos.doctor.base import Finding, ok, warning, wrong
 from triggers.load import load
 from triggers.problems import WorkspaceError
@@ -32,7 +32,7 @@ def findings(data: Path, keys: Path) -> Iterator[Finding]:
 
 def workspace(folder: Path) -> Finding:
     """Look at a workspace folder."""
-    addresses = {name: channel.ADDRESS for name, channel in found_in("channels").items()}
+    addresses = known_addresses()
     try:
         found = load(read_folder(folder), addresses)
     except WorkspaceError as error:

@@ -5,6 +5,7 @@ import time
 
 import structlog
 
+from channels.base import addresses as known_addresses
 from events.archive.folder import Archive, ArchiveError
 from events.record import NewerError
 from events.sources.base import Log, LogUnavailableError, LostHistoryError
@@ -18,7 +19,6 @@ from flows.replayed import ReplayedEngine
 from flows.restored import restored
 from flows.room import Room
 from flows.workspace_folder import read_folder
-from kairos.discovery import found_in
 from kairos.parts.base import REPLACED, Reporter, log_lines, stop_on_signals
 from kairos.settings import READING, Settings, SettingsError
 from profile_state.checkpoints.folder import Checkpoints
@@ -52,7 +52,7 @@ def main(settings: Settings) -> int:
     stop = stop_on_signals()
     source = open_whole(settings)
     store = RedisStore(settings.ledger)
-    addresses = {name: channel.ADDRESS for name, channel in found_in("channels").items()}
+    addresses = known_addresses()
     kind = ReplayedEngine if settings.log.replayed else Engine
     older = Disk(settings.copies / "p0")
     engine = kind(

@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from channels.base import addresses as known_addresses
 from events.record import Join
 from events.sources.base import Log
 from flows.loading import bring_in
 from flows.open import open_whole
-from kairos.discovery import found_in
 from kairos.profile.find import candidates, the_one
 from kairos.settings import Settings
 from profile_state.person import Person
@@ -36,7 +36,7 @@ class Beside:
         self.log = log
         self.store = store
         self.replayed = replayed  # the log takes its time from the events in it
-        self.addresses = {name: c.ADDRESS for name, c in found_in("channels").items()}
+        self.addresses = known_addresses()
         self._workspace: Workspace | None = None
         self._files: dict[str, str] = {}
 

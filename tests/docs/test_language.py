@@ -6,6 +6,7 @@ from itertools import chain
 import msgspec
 import pytest
 
+from channels.base import addresses
 from kairos.discovery import found_in
 from profile_state.cells import MOST as VALUES
 from profile_state.consent import MOST as CONSENTS
@@ -20,9 +21,7 @@ from triggers.steps.wait_for import Options as WaitOptions
 from triggers.templates import FRONT_KEYS, parse
 
 PAGE = "docs/language.md"
-ADDRESSES: dict[str, str | None] = {
-    name: channel.ADDRESS for name, channel in found_in("channels").items()
-}
+ADDRESSES = addresses()
 FUNCTIONS = found_in("triggers.conditions")
 STEPS = steps()
 WORKSPACE = """
@@ -96,6 +95,11 @@ def test_every_key_of_wait_for_has_a_row() -> None:
     assert set(first_cells(section(PAGE, "### wait_for"))) == keys(WaitOptions)
 
 
+def test_every_channel_is_named() -> None:
+    for name in ADDRESSES:
+        assert f"`{name}`" in section(PAGE, "## Sends"), name
+
+
 def test_every_word_for_later_is_named() -> None:
     later = section(PAGE, "## Words for later")
     assert set(re.findall(r"`(\w+)`", later)) == set(schema.LATER)
@@ -124,7 +128,7 @@ def test_every_operator_of_the_grammar_is_explained() -> None:
     grammar = (ROOT / "triggers/grammar.lark").read_text(encoding="utf-8")
     operators = set(re.findall(r'"([^"]+)"', grammar.partition("OPERATOR:")[2].split("\n")[0]))
     words = set(re.findall(r'"([a-z_]+)"', grammar)) - {"true", "false", "last", "where"}
-    conditions = section(PAGE, "## Conditions")
+    conditions = section(PAGE, "## Conditions") + section(PAGE, "## Functions")
     for word in operators | words:
         assert re.search(rf"`[^`]*(?<![\w<>=!]){re.escape(word)}(?![\w=])[^`]*`", conditions), word
 

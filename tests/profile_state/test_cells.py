@@ -36,7 +36,7 @@ def test_i3_folding_and_joining_are_commutative_and_associative(
 ) -> None:
     keep = 3 if kind in ("times", "events", "amounts") else 100
     slot = Slot(f"{kind} cell", kind, "seen", ("price",), "", by, 10, keep)
-    if kind in ("total", "newest", "sum", "first", "last"):
+    if kind in ("total", "newest", "sum", "numbers", "least", "most", "first", "last"):
         slot = slot._replace(window=None)
     fold = folder(slot)
 

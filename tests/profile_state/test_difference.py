@@ -24,7 +24,8 @@ if: >-
   count(seen, last 1h) >= 3 or count(seen) >= 5 or count(seen where colour = red) >= 2
   or sum(seen.price, last 1h) >= 100 or sum(seen.price) >= 1000
   or distinct(seen.colour, last 1h) >= 3 or last(seen.colour) = red or first(seen.colour) = red
-  or never(bought, last 1h)
+  or never(bought, last 1h) or avg(seen.price) > 3 or min(seen.price) < 2 or max(seen.price) > 5
+  or streak(seen, day) >= 2 or top(seen.colour, last 1h) = red or first(seen.colour, last 1h) = red
 """,
     "triggers/again.yaml": """
 trigger: again

@@ -8,6 +8,6 @@ A module named after its function, whose docstring is its entry in docs/language
     compare(call, op, right, scope) -> Code | None         (optional)
         for functions whose comparison with a constant is more than its value: how much must be
         kept, or when time alone changes it. None falls back to comparing the value.
-    NUMBER = True                                          (optional)
-        for functions that take a number, `call.number`; it is refused in all others.
+    TAKES = ("number", "within", "sources")                (optional)
+        what it takes beside one event or name, a filter and a window; all else is refused.
 """

@@ -13,8 +13,8 @@ def code(call: ast.Call, scope: Scope) -> Code:
     """Read the membership, which is kept current."""
     if call.source is None or call.where is not None or call.window is not None:
         raise ExpressionError("in_segment(...) takes a segment's name alone", call.column)
-    if call.source not in scope.segments:
-        hint = nearest(call.source, scope.segments)
+    if call.source not in scope.known.segments:
+        hint = nearest(call.source, scope.known.segments)
         raise ExpressionError(f"unknown segment {call.source!r}.{hint}", call.source_column)
     scope.uses.segments.add(call.source)
     return Code(f"({call.source!r} in m)")

@@ -11,7 +11,7 @@ from triggers.words import nearest
 
 SIGNATURE = "opened_last(NUMBER, CHANNEL)"
 EXAMPLE = "opened_last(2, email)"
-NUMBER = True
+TAKES = ("number",)
 MOST = 100  # messages
 OPENED = 1_000  # messages opened last that are remembered
 _COUNTED = ast.Not(ast.Compare("=", ast.Name("purpose"), ast.Literal("transactional")))
@@ -32,14 +32,14 @@ def code(call: ast.Call, scope: Scope) -> Code:
         )
     if call.source is None or call.where is not None or call.window is not None:
         raise ExpressionError("opened_last(...) takes a number and a channel alone", call.column)
-    if call.source not in scope.channels:
-        hint = nearest(call.source, scope.channels)
-        known = ", ".join(sorted(scope.channels))
+    if call.source not in scope.known.channels:
+        hint = nearest(call.source, scope.known.channels)
+        known = ", ".join(sorted(scope.known.channels))
         raise ExpressionError(
             f"unknown channel {call.source!r}.{hint} Known: {known}", call.source_column
         )
-    sent = ast.Call("distinct", f"{call.source}_sent.message", _COUNTED)
-    opened = ast.Call("distinct", f"{call.source}_opened.message")
+    sent = ast.Call("distinct", (ast.Source(f"{call.source}_sent.message"),), _COUNTED)
+    opened = ast.Call("distinct", (ast.Source(f"{call.source}_opened.message"),))
     sent_cell = scope.cell("distinct", sent, keep=number)
     opened_cell = scope.cell("distinct", opened, keep=OPENED)
     return Code(f"newest_in({sent_cell}, {opened_cell}, {number})")

@@ -7,7 +7,7 @@ import msgspec
 
 from profile_state.cells import Slot
 from triggers import yaml
-from triggers.code import Scope
+from triggers.code import Known, Scope
 from triggers.convert import convert
 from triggers.definitions import PurposeRule
 from triggers.problems import Problem, WorkspaceError
@@ -33,10 +33,12 @@ class Context:
         self.slots: dict[str, Slot] = {}
         self.purposes: dict[str, PurposeRule] = {}
         self.segments: set[str] = set()
+        self.timezone = "UTC"
 
     def scope(self, *, has_event: bool) -> Scope:
         """Say what a condition may name, in a trigger or in a segment, which has no event."""
-        return Scope(self.slots, self.segments, self.addresses, has_event=has_event)
+        known = Known(self.slots, self.segments, self.addresses, self.purposes, self.timezone)
+        return Scope(known, has_event=has_event)
 
     def say(self, document: Document, path: Path, message: str, shift: int = 0) -> None:
         """Note a problem at a place in a document."""

@@ -45,13 +45,14 @@ def triggers(context: Context, found: list[tuple[Document, TriggerFile]]) -> lis
 
 def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> Made:
     scope = context.scope(has_event=True)
-    where = all_of(context, document, file.when.where, ("when", "where"), scope)
-    guard = all_of(context, document, file.if_, ("if",), scope)
     in_order = written_steps(context, document, file.when)
     events, then_no, absence = _occurrence(context, document, file, in_order)
+    where = all_of(context, document, file.when.where, ("when", "where"), scope)
+    asked = scope if absence is None else scope.of_run()
+    guard = all_of(context, document, file.if_, ("if",), asked)
     key = slug(file.key) if file.key else None
     deliver = file.deliver
-    building = Building(context, document, nth, deliver, scope, key, events)
+    building = Building(context, document, nth, deliver, scope.of_run(), key, events)
     first = building.block(file.do, Place("", "", ("do",)))
     if not first:
         context.say(document, ("do",), "a trigger without a step does nothing; add a `send`")

@@ -39,6 +39,8 @@ def workspace_file(context: Context) -> tuple[Document, WorkspaceFile]:
     if workspace.timezone not in zones():
         hint = nearest(workspace.timezone, zones())
         context.say(document, ("timezone",), f"unknown time zone {workspace.timezone!r}.{hint}")
+    else:
+        context.timezone = workspace.timezone
     _identifier_types(context, document, workspace)
     context.purposes = {
         name: PurposeRule(p.default == "allowed", p.caps == "on", p.quiet_hours == "on")

@@ -84,11 +84,12 @@ class Turn(NamedTuple):
 
     def guarded(self) -> bool:
         """Say whether the trigger's `if` holds now."""
-        return self.workspace.guards[self.trigger.nth](self.person, self.run.event, self.now)
+        guard = self.workspace.guards[self.trigger.nth]
+        return guard(self.person, self.run.event, self.now, self.run)
 
     def holds(self, test: str) -> bool:
         """Say whether a condition of the trigger's own holds now."""
-        return self.workspace.tests[test](self.person, self.run.event, self.now)
+        return self.workspace.tests[test](self.person, self.run.event, self.now, self.run)
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
