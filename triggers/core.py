@@ -31,7 +31,7 @@ from profile_state.copies.base import digest_of, packed, place_of
 from profile_state.fold import UNREMEMBERED, fold, fold_statements
 from profile_state.identity import PLACES, person_id
 from profile_state.person import Person
-from triggers import erasure, idle, memberships, people, runs
+from triggers import calendars, changes, erasure, idle, memberships, people, runs
 from triggers.load import load
 from triggers.problems import WorkspaceError
 from triggers.state import Due, State
@@ -211,7 +211,7 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
         left, changed = erasure.without_erased(work, event, offset)
         for other in changed:
             memberships.adopt(work, other)
-            _moved(work, other, None, None, offset)
+            _moved(work, other, None, offset)
         if left is None:
             return
         event = left
@@ -237,6 +237,8 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
         folding = workspace.fold.get(event.name, UNREMEMBERED)
     counting = folding if counts else UNREMEMBERED
     leaf = person.leaves[event.leaf]
+    watching = workspace is not None and bool(workspace.changing) and occurs
+    before = changes.watched(workspace, person, event) if watching and workspace else {}
     let_go = fold(leaf, event, counting, state.now)
     if let_go or event.name in STATEMENTS:
         person.whole = True
@@ -257,6 +259,10 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
         work.applied[person.id] = work.applied.get(person.id, 0) + 1
     regrouped = bool(others) or person.offset == offset
     edges = memberships.after_event(work, person, event, everything=regrouped)
+    if workspace is not None and workspace.calendars:
+        stated = workspace.calendar_traits
+        if regrouped or not stated.isdisjoint(event.traits) or "timezone" in event.context:
+            calendars.arrange(work, person)
     candidates: list[runs.Candidate] = []
     if person.waits and regrouped:
         candidates = runs.joined(work, person)
@@ -266,11 +272,15 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     if occurs:
         candidates += runs.entering(work, person, event)
         if edges:
-            candidates += runs.by_segments(work, person, edges, _cause(event), event.accepted_us)
+            candidates += runs.by_segments(work, person, edges, _cause(event, state.now))
+        if before and workspace is not None:
+            for trigger, said in changes.changed(workspace, person, before):
+                cause = _cause(event, event.time)._replace(event={**event.properties, **said})
+                candidates += runs.occurred(work, person, [trigger], cause)
     if candidates:
         runs.take_steps(work, person, candidates)
     for other in others:
-        _moved(work, other, _cause(event) if occurs else None, event.accepted_us, offset)
+        _moved(work, other, _cause(event, state.now) if occurs else None, offset)
     _touched(work, person, offset)
 
 
@@ -302,19 +312,19 @@ def _withdraw(work: Work, person: Person, event: Event) -> None:
             ]
 
 
-def _cause(event: Event) -> str:
-    return f"{event.source}/{event.leaf}/{event.message_id}"
+def _cause(event: Event, time: int) -> runs.Cause:
+    words = f"{event.source}/{event.leaf}/{event.message_id}"
+    return runs.Cause(words, time, event.accepted_us)
 
 
-def _moved(
-    work: Work, person: Person, cause: str | None, accepted_us: int | None, offset: Offset
-) -> None:
+def _moved(work: Work, person: Person, cause: runs.Cause | None, offset: Offset) -> None:
     """Bring somebody up to date from whom an edge took something, or whom it gave something."""
     person.whole = True
     edges = memberships.after_all(work, person)
+    calendars.arrange(work, person)
     candidates = runs.joined(work, person)
-    if person.leaves and cause is not None:
-        candidates += runs.by_segments(work, person, edges, cause, accepted_us)
+    if cause is not None:
+        candidates += runs.by_segments(work, person, edges, cause)
     runs.take_steps(work, person, candidates)
     _touched(work, person, offset)
 
@@ -325,7 +335,7 @@ def _join(work: Work, join: Join, offset: Offset) -> None:
         return
     for person in people.rejoin(work, join, offset):
         memberships.adopt(work, person)
-        _moved(work, person, f"join/{join.id}", None, offset)
+        _moved(work, person, runs.Cause(f"join/{join.id}", work.state.now), offset)
 
 
 def _reach(tick: Tick, now: int) -> Due:
@@ -343,8 +353,10 @@ def _tick(work: Work, tick: Tick, offset: Offset) -> None:
         memberships.adopt(work, person)
         edges = memberships.after_time(work, person)
         candidates = runs.due(work, person)
-        if person.leaves:
-            candidates += runs.by_segments(work, person, edges, f"time@{due}", None)
+        candidates += runs.by_segments(work, person, edges, runs.Cause(f"time@{due}", state.now))
+        for trigger, at in calendars.due(work, person):
+            cause = runs.Cause(f"calendar@{at}", state.now)
+            candidates += runs.occurred(work, person, [trigger], cause)
         runs.take_steps(work, person, candidates)
         _touched(work, person, offset)
 
@@ -352,7 +364,7 @@ def _tick(work: Work, tick: Tick, offset: Offset) -> None:
 def _erase(work: Work, said: Erase, offset: Offset) -> None:
     for person in erasure.erase(work, said, offset):
         memberships.adopt(work, person)
-        _moved(work, person, None, None, offset)
+        _moved(work, person, None, offset)
 
 
 def _sweep(work: Work, sweep: Sweep, offset: Offset) -> None:
@@ -368,7 +380,7 @@ def _sweep(work: Work, sweep: Sweep, offset: Offset) -> None:
         if len(person.ids) > 1 or person.refused:
             for changed in people.regroup(work, person, offset):
                 memberships.adopt(work, changed)
-                _moved(work, changed, None, None, offset)
+                _moved(work, changed, None, offset)
         person = state.people.get(whom)
         if person is not None and person.offset < offset and memberships.adopt(work, person):
             _touched(work, person, offset)

@@ -13,6 +13,7 @@ from triggers.awaited import Awaited
 from triggers.sequences import Sequence
 
 if TYPE_CHECKING:
+    from triggers.calendars import Calendar
     from triggers.steps.base import Step
 
 # What generated functions look like; `triggers/generate.py` writes them.
@@ -45,6 +46,14 @@ class Reentry(msgspec.Struct, frozen=True):
     per: int | None
 
 
+class Changed(msgspec.Struct, frozen=True):
+    """`changed: plan`, maybe `from: free`, `to: pro`; None takes any value, and none at all."""
+
+    trait: str
+    before: str | None
+    after: str | None
+
+
 class SendStep(msgspec.Struct, frozen=True):
     """One `send`."""
 
@@ -66,6 +75,8 @@ class Trigger(msgspec.Struct, frozen=True):
     events: tuple[str, ...]  # slugs; empty where a segment is the occurrence
     sequence: Sequence | None  # the events are its steps
     segment: tuple[str, str] | None  # ("entered" | "exited", name)
+    changed: Changed | None
+    calendar: "Calendar | None"
     absence: int | None  # ms to wait for one of `then_no`
     then_no: tuple[str, ...]
     ends: Awaited  # `then_no`, and the events of `exit_when`
@@ -127,6 +138,10 @@ class Workspace(msgspec.Struct, frozen=True):
     guards: tuple[Guard, ...]
     members: dict[str, Member]
     named: dict[str, Trigger]
+    on_edges: tuple[Trigger, ...]  # those whose occurrence is a segment's edge
+    calendars: tuple[Trigger, ...]  # those that a calendar brings
+    calendar_traits: frozenset[str]  # traits that these go by
+    changing: dict[str, tuple[Trigger, ...]]  # trait -> those whose occurrence is its change
     ending: dict[str, frozenset[str]]  # event -> triggers whose runs it may end
     waking: frozenset[str]  # what may end a wait: see `Step.wakes`
     leaving: dict[str, Leaving]  # trigger -> the conditions of its `exit_when`

@@ -115,6 +115,10 @@ def _load(
         guards=tuple(functions[f"if_{t.nth}"] for t in all_triggers),
         members={m.segment.name: functions[f"segment_{nth}"] for nth, m in enumerate(members)},
         named={t.name: t for t in all_triggers},
+        on_edges=tuple(t for t in all_triggers if t.segment is not None),
+        calendars=tuple(t for t in all_triggers if t.calendar is not None),
+        calendar_traits=_calendar_traits(all_triggers),
+        changing=_changing(all_triggers),
         ending=_ending(all_triggers),
         waking=frozenset(w for t in all_triggers for s in t.program.values() for w in s.wakes),
         leaving={t.name: functions[f"leaves_{t.nth}"] for t in all_triggers if t.leaves},
@@ -170,6 +174,21 @@ def _ending(all_triggers: tuple[Trigger, ...]) -> dict[str, frozenset[str]]:
         for event in trigger.ends.events:
             ending.setdefault(event, set()).add(trigger.name)
     return {event: frozenset(names) for event, names in ending.items()}
+
+
+def _calendar_traits(all_triggers: tuple[Trigger, ...]) -> frozenset[str]:
+    traits = {t.calendar.trait for t in all_triggers if t.calendar is not None}
+    return frozenset({"timezone", *(trait for trait in traits if trait is not None)})
+
+
+def _changing(all_triggers: tuple[Trigger, ...]) -> dict[str, tuple[Trigger, ...]]:
+    """Return for each trait the triggers whose occurrence is its change."""
+    changing: dict[str, tuple[Trigger, ...]] = {}
+    for trigger in all_triggers:
+        if trigger.changed is not None:
+            trait = trigger.changed.trait
+            changing[trait] = (*changing.get(trait, ()), trigger)
+    return changing
 
 
 def _longest_cap(all_triggers: tuple[Trigger, ...], caps: dict[str, dict[str, Cap]]) -> int:

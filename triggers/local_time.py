@@ -127,6 +127,23 @@ def end_of_day(now: int, where: ZoneInfo) -> int:
     return _instant(datetime.combine(after, time()), where) - 1
 
 
+def instant_at(day: date, minute: int, where: ZoneInfo) -> int:
+    """Return the instant (ms) at which it is so many minutes after midnight on a local day."""
+    return _instant(datetime.combine(day, time(minute // 60, minute % 60)), where)
+
+
+def date_of(value: Any, where: ZoneInfo) -> date | None:
+    """Return the day that a trait names, as `instant_of` reads it; without a year it is in 1904.
+
+    >>> date_of("1990-03-05", zone("UTC")), date_of("02-29", zone("UTC")), date_of("soon", zone("UTC"))
+    (datetime.date(1990, 3, 5), datetime.date(1904, 2, 29), None)
+    """
+    if isinstance(value, str) and len(value) == len("MM-DD"):
+        value = f"1904-{value}"  # a leap year, so that it may be 29 February
+    instant = instant_of(value, where)
+    return None if instant is None else date_at(instant, where)
+
+
 def next_time(after: int, minute: int, weekdays: frozenset[int], where: ZoneInfo) -> int:
     """Return the first instant (ms) at or after another at which a clock on the wall says so.
 
@@ -146,7 +163,7 @@ def next_time(after: int, minute: int, weekdays: frozenset[int], where: ZoneInfo
     for ahead in range(8):
         on = day + timedelta(days=ahead)
         if on.weekday() in weekdays:
-            instant = _instant(datetime.combine(on, time(minute // 60, minute % 60)), where)
+            instant = instant_at(on, minute, where)
             if instant >= after:
                 return instant
     raise AssertionError("a week has every weekday")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from events.record import Event
 from profile_state.leaf import NEVER
 from profile_state.person import Person
+from triggers import calendars
 from triggers.definitions import Segment
 from triggers.work import Work
 
@@ -57,7 +58,12 @@ def adopt(work: Work, person: Person) -> bool:
     for gone in set(person.member) - set(workspace.members):
         del person.member[gone]
         work.count(person.id, f"segment:{gone}", -1)
-    person.recheck = {name: at for name, at in person.recheck.items() if name in workspace.members}
+    person.recheck = {
+        name: at
+        for name, at in person.recheck.items()
+        if name in workspace.members or name.startswith(calendars.SIGN)
+    }
+    calendars.arrange(work, person)
     _evaluate(work, person, lambda _: True)
     return True
 

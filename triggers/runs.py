@@ -1,6 +1,6 @@
 """Runs: who enters a trigger, whose turn it is, and what ends a run from outside."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from events.record import Event
@@ -280,40 +280,61 @@ def _entered(
     return Candidate(trigger, leaf, run, accepted_us)
 
 
-def by_segments(
-    work: Work, person: Person, edges: Edges, cause: str, accepted_us: int | None
-) -> list[Candidate]:
-    """Enter the triggers whose occurrence is one of these edges.
+class Cause(NamedTuple):
+    """A record, or an instant, from which something occurs that is no event of a trigger's own."""
 
-    Args:
-        work: the step.
-        person: who entered or left a segment.
-        edges: which.
-        cause: the record that made it so, in words that are unique for ever.
-        accepted_us: of the causing event, None where time alone made it so.
-    """
+    words: str  # unique for ever
+    time: int  # ms
+    accepted_us: int | None = None  # of the causing event, None where time alone made it so
+    event: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
+
+
+def occurred(
+    work: Work, person: Person, triggers: Iterable[Trigger], cause: Cause
+) -> list[Candidate]:
+    """Enter triggers whose occurrence came about: an edge of a segment, a change, an instant."""
     workspace = work.state.workspace
-    if not edges or workspace is None:
+    if workspace is None or not person.leaves:
         return []
-    now = work.state.now
     leaf = min(person.leaves.values(), key=lambda lf: (lf.first, lf.key))
     candidates = []
-    for trigger in workspace.triggers:
-        if trigger.segment not in edges or trigger.status in ("draft", "paused"):
+    for trigger in triggers:
+        if trigger.status in ("draft", "paused"):
+            continue
+        key = _key(trigger, cause.event)
+        if key is None:
+            work.explain(person.id, trigger.name, "ignored", "no_key", trigger.key or "")
             continue
         run = Run(
-            trigger.name, "", f"{leaf.key}/{cause}", now, now, "", now, trigger.first, {}, since=now
+            trigger.name,
+            key,
+            f"{leaf.key}/{cause.words}",
+            cause.time,
+            cause.time,
+            "",
+            cause.time,
+            trigger.first,
+            cause.event,
+            since=cause.time,
         )
-        if not workspace.guards[trigger.nth](person, {}, now, run):
+        if not workspace.guards[trigger.nth](person, run.event, work.state.now, run):
             work.explain(person.id, trigger.name, "ignored", "condition")
             continue
-        if _active(person, trigger.name, "") is not None:
-            work.explain(person.id, trigger.name, "ignored", "active")
+        active = _active(person, trigger.name, key)
+        if active is not None and not _anew(work, person, trigger, active, run):
             continue
-        found = _admitted(work, person, leaf, trigger, run, accepted_us)
+        found = _admitted(work, person, leaf, trigger, run, cause.accepted_us)
         if found is not None:
             candidates.append(found)
     return candidates
+
+
+def by_segments(work: Work, person: Person, edges: Edges, cause: Cause) -> list[Candidate]:
+    """Enter the triggers whose occurrence is one of these edges."""
+    workspace = work.state.workspace
+    if not edges or workspace is None:
+        return []
+    return occurred(work, person, (t for t in workspace.on_edges if t.segment in edges), cause)
 
 
 def due(work: Work, person: Person) -> list[Candidate]:

@@ -33,6 +33,13 @@ class When(Strict):
     without: Names | None = None
     absence: Absence | None = None
     segment: str | None = None  # "entered NAME" or "exited NAME"
+    changed: str | None = None  # a trait
+    from_: str | None = msgspec.field(default=None, name="from")
+    to: str | None = None
+    every: str | None = None  # "mon 09:00"
+    date: str | None = None  # "birthday -3d at 09:00"
+    at: str | None = None  # "2026-11-27 09:00"
+    in_: str | None = msgspec.field(default=None, name="in")  # a segment
 
 
 class Send(Strict):
@@ -123,8 +130,7 @@ class WorkspaceFile(Strict):
 # takes them for typing errors, and refused, so that nobody believes that they act.
 LATER = frozenset(
     {
-        "holdout", "goal", "tests", "migrate", "changed", "crosses", "every",
-        "date", "at", "item", "api", "include", "key_match", "split", "set", "increment", "tag", "emit",
+        "holdout", "goal", "tests", "migrate", "crosses", "item", "api", "include", "key_match", "split", "set", "increment", "tag", "emit",
         "webhook", "crm", "offer", "opt_in", "call", "best_time", "parallel", "on_error", "exclude", "control_group", "bands", "catalog", "offers",
     }
 )  # fmt: skip

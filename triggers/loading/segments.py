@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from triggers.calendars import SIGN
 from triggers.code import Code
 from triggers.definitions import Segment
 from triggers.loading.conditions import all_of
@@ -28,6 +29,8 @@ def segments(context: Context, found: list[tuple[Document, SegmentFile]]) -> lis
 
 
 def _made(context: Context, document: Document, file: SegmentFile) -> Made:
+    if file.segment.startswith(SIGN):
+        context.say(document, ("segment",), f"a segment's name does not begin with {SIGN}")
     scope = context.scope(has_event=False)
     code = all_of(context, document, file.if_, ("if",), scope)
     uses = scope.uses

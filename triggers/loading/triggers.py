@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 from events.names import slug
 from kairos.durations import duration
-from triggers import rules
+from triggers import ast, rules
 from triggers.awaited import NOTHING, Awaited
-from triggers.code import Code, any_of
+from triggers.code import Code, any_of, compiled, every
 from triggers.definitions import Cap, Quiet, Reentry, SendStep, Trigger
+from triggers.loading import occurrences
 from triggers.loading.awaiting import awaiting, both, of_events
 from triggers.loading.building import Building, Place
 from triggers.loading.conditions import all_of, condition
@@ -24,7 +25,13 @@ GOES_WITH = {  # what may stand beside which occurrence
     "then_no": ("event",),
     "within": ("event", "sequence"),
     "without": ("sequence",),
+    "from_": ("changed",),
+    "to": ("changed",),
+    "in_": ("at",),
 }
+FORMS = ("event", "sequence", "absence", "segment", "changed", "every", "date", "at")
+WITHOUT_PROPERTIES = ("segment", "every", "date", "at")
+BY_CALENDAR = Reentry(1, 3_600_000)  # once per occurrence, also where people are joined meanwhile
 
 
 class Made(NamedTuple):
@@ -50,6 +57,10 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
     where = all_of(context, document, file.when.where, ("when", "where"), scope)
     asked = scope if absence is None else scope.of_run()
     guard = all_of(context, document, file.if_, ("if",), asked)
+    if file.when.in_ is not None and file.when.in_ in context.segments:
+        guard = every(
+            [guard, compiled(ast.Call("in_segment", (ast.Source(file.when.in_),)), asked)]
+        )
     key = slug(file.key) if file.key else None
     deliver = file.deliver
     building = Building(context, document, nth, deliver, scope.of_run(), key, events)
@@ -63,7 +74,9 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
         status=file.status,
         events=events,
         sequence=sequence_of(context, document, file.when, in_order, _read(building)),
-        segment=_edge(context, document, file.when.segment),
+        segment=occurrences.edge(context, document, file.when),
+        changed=occurrences.changed(file.when),
+        calendar=occurrences.calendar(context, document, file.when),
         absence=absence,
         then_no=then_no,
         ends=ends,
@@ -92,14 +105,18 @@ def _occurrence(
 ) -> tuple[tuple[str, ...], tuple[str, ...], int | None]:
     """Return the entering events, those whose absence is waited for, and how long (ms)."""
     when = file.when
-    names = ("event", "sequence", "absence", "segment")
-    forms = [name for name in names if getattr(when, name)]
+    forms = [name for name in FORMS if getattr(when, name)]
     if len(forms) != 1:
         found = " and ".join(forms) or "none"
-        message = f"one of event, sequence, absence or segment was expected, found {found}"
+        message = f"one of {', '.join(FORMS)} was expected, found {found}"
         context.say(document, ("when",), message)
         return (), (), None
     _companions(context, document, when, forms[0])
+    if file.key is not None and forms[0] in WITHOUT_PROPERTIES:
+        message = (
+            f"no event comes with `{forms[0]}`, so nothing carries {file.key!r}; take `key` out"
+        )
+        context.say(document, ("key",), message)
     if when.sequence:
         return tuple(dict.fromkeys(step.event for step in in_order)), (), None
     if when.absence is not None:
@@ -115,9 +132,10 @@ def _occurrence(
 
 def _companions(context: Context, document: Document, when: When, form: str) -> None:
     for word, forms in GOES_WITH.items():
+        written = word.rstrip("_")
         if getattr(when, word) and form not in forms:
-            message = f"`{word}` goes with {' or '.join(forms)}, not with {form}"
-            context.say(document, ("when", word, ""), message)
+            message = f"`{written}` goes with {' or '.join(forms)}, not with {form}"
+            context.say(document, ("when", written, ""), message)
 
 
 def _read(building: Building) -> frozenset[str] | None:
@@ -157,23 +175,13 @@ def _exits(
     return ends, any_of(conditions) if conditions else None
 
 
-def _edge(context: Context, document: Document, text: str | None) -> tuple[str, str] | None:
-    if text is None:
-        return None
-    edge, _, name = text.partition(" ")
-    path = ("when", "segment")
-    if edge not in ("entered", "exited") or not name:
-        context.say(document, path, f"`entered NAME` or `exited NAME` was expected, found {text!r}")
-        return None
-    context.known_segment(document, path, name)
-    return edge, name
-
-
 def _reentry(
     context: Context, document: Document, file: TriggerFile, sends: list[SendStep]
 ) -> Reentry:
     if file.reentry is not None:
         return context.rule(rules.reentry, file.reentry, document, ("reentry",)) or ONCE
+    if file.when.every or file.when.date or file.when.at:
+        return BY_CALENDAR
     transactional = bool(sends) and all(send.purpose == "transactional" for send in sends)
     return ALWAYS if transactional else ONCE
 
