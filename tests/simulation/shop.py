@@ -1,4 +1,4 @@
-"""The workspace of the simulation: a dozen triggers, in two versions, and what the oracle is told.
+"""The workspace of the simulation: some triggers, in two versions, and what the oracle is told.
 
 Some triggers are *anchors*: nothing but their event decides, so the oracle knows without our code
 exactly what they must send.
@@ -102,8 +102,33 @@ reentry: always
 do: [{send: {channels: [log]}}]
 deliver: {purpose: product, quiet_hours: off}
 """,
+    "followed": """
+when: {event: signed_up}
+reentry: cooldown 1h
+exit_when: [cart_emptied, tier = gold]
+do:
+  - wait: 25m
+  - wait_for: {event: order_completed, timeout: 3h, then: [{send: {channels: [log]}}], else: [{wait: until 09:00}]}
+  - if: count(product_viewed, since entry) >= 1
+    then: [{send: {channels: [email], template: hello, purpose: marketing}}]
+  - send: {channels: [log]}
+deliver: {purpose: product}
+""",
+    "promoted": """
+when: {changed: tier}
+key: to
+reentry: cooldown 2h
+do: [{wait: 10m}, {send: {channels: [log]}}]
+deliver: {purpose: product, quiet_hours: off}
+""",
+    "digest": """
+when: {every: day 12:00}
+if: ['count(product_viewed, last 1d) >= 2']
+do: [{send: {channels: [log]}}]
+deliver: {purpose: product, quiet_hours: off}
+""",
 }
-_LATER = {  # of the second version: one trigger more, one changed, `undecided` gone
+_LATER = {  # of the second version: one trigger more, two changed, `undecided` gone
     "twice": """
 when: {event: order_completed}
 if: ['count(order_completed, last 5h) >= 2']
@@ -112,6 +137,7 @@ do: [{send: {channels: [webhook]}}]
 deliver: {purpose: product, quiet_hours: off}
 """,
     "viewed": _TRIGGERS["viewed"].replace("priority: 10", "priority: 90"),
+    "followed": _TRIGGERS["followed"].replace("wait: 25m", "wait: 5m").replace("3h", "1h"),
 }
 _SEGMENTS = {
     "warm": "if: ['count(product_viewed, last 6h) >= 3']",
