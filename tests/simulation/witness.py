@@ -11,7 +11,7 @@ from events.record import DeadLetter, Erase, Event, Join, Settled, Sweep, Tick, 
 from events.sources.base import Entry
 from flows.engine import Engine
 from profile_state import hashes
-from profile_state.cells import Slot, current
+from profile_state.cells import Slot, copied, current
 from profile_state.leaf import Leaf
 from profile_state.person import Person
 from profile_state.stored import unpack
@@ -194,7 +194,7 @@ def _leaf(leaf: Leaf, slots: Mapping[str, Slot], now: int) -> LeafFacts:
     cells = {
         key: _plain(slots[key], kept)
         for key, cell in leaf.cells.items()
-        if key in slots and (kept := current(slots[key], cell, now)) is not None
+        if key in slots and (kept := copied(current(slots[key], cell, now))) is not None
     }
     return LeafFacts(
         leaf.total,
