@@ -35,6 +35,7 @@ class LeafDifference(msgspec.Struct, array_like=True):
     cells: dict[str, Any] = {}  # whole
     parts: dict[str, Part] = {}
     splits: dict[str, dict[str, Part]] = {}
+    arms: dict[str, tuple[int, bool]] = {}  # all
 
 
 class Difference(msgspec.Struct, array_like=True):
@@ -73,6 +74,7 @@ def _of_leaf(leaf: Leaf, touch: Touch | None, now: int) -> LeafDifference:
         {name: times for name, times in leaf.entries.items() if times[-1] >= now},
         (kept, sent[kept:]),
         leaf.completed,
+        arms=leaf.arms,
     )
     if touch is not None:
         since = found.since = touch.since
@@ -166,4 +168,4 @@ def apply(leaf: Leaf, different: LeafDifference, now: int) -> None:
     kept, sent = different.sent
     before = [one for one in leaf.sent if one.time < now]
     leaf.sent = before[len(before) - kept :] + sent
-    leaf.completed = different.completed
+    leaf.completed, leaf.arms = different.completed, different.arms

@@ -119,6 +119,7 @@ def _decisions(person: Person) -> Any:
             leaf.entries,
             leaf.completed,
             leaf.sent,
+            leaf.arms,
         )
         for _, leaf in sorted(person.leaves.items())
     ]

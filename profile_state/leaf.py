@@ -56,3 +56,4 @@ class Leaf(msgspec.Struct, array_like=True):
     entries: dict[str, list[int]] = {}  # "trigger|key" -> log times of entries, oldest first
     sent: list[Sent] = []
     completed: dict[str, list[tuple[int, str, str]]] = {}  # trigger -> places of last steps
+    arms: dict[str, tuple[int, bool]] = {}  # experiment -> (log time, held out)

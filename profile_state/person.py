@@ -209,6 +209,16 @@ class Person:
         found = [s for leaf in self.leaves.values() for s in leaf.sent]
         return sorted(found, key=lambda s: s.time)
 
+    def arms(self) -> dict[str, bool]:
+        """Return of which experiments the person is held out; the earliest verdict stands."""
+        if len(self.leaves) == 1:
+            return {n: held for n, (_, held) in next(iter(self.leaves.values())).arms.items()}
+        found: dict[str, tuple[int, bool]] = {}
+        for leaf in self.leaves.values():
+            for name, verdict in leaf.arms.items():
+                found[name] = min(verdict, found.get(name, verdict))
+        return {name: held for name, (_, held) in found.items()}
+
     @property
     def waits(self) -> bool:
         """Whether a run of theirs is active."""

@@ -1,16 +1,17 @@
 """The one decision point: every send of a person passes here, in one order, with a reason.
 
-Status, purpose and consent, validity, quiet hours, caps, channel fallback, required variables.
-Priority is the order in which candidates of one record come in.
+Status, purpose and consent, exclusion, validity, quiet hours, caps, channel fallback, required
+variables, hold-out and control group. Priority is the order in which candidates of one record come in.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
 from profile_state.leaf import Sent
 from triggers.definitions import TRANSACTIONAL, Cap, PurposeRule, SendStep, Trigger, Workspace
 from triggers.local_time import MINUTE, end_of_day, quiet_until, zone_of
+from triggers.runtime import share_of
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -21,6 +22,9 @@ class Subject(msgspec.Struct, frozen=True):
     traits: frozenset[str]  # names of the traits that have a value
     consent: Callable[[str, str], bool | None]  # purpose, channel -> None where never said
     sent: list[Sent]  # oldest first
+    person: str
+    arms: dict[str, bool]  # experiments of which it is decided whether the person is held out
+    excluded: Callable[[str], bool]  # purpose
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -45,6 +49,7 @@ class Refuse(msgspec.Struct, frozen=True):
 
 
 Verdict = Send | Hold | Refuse
+TRANSACTIONAL_PURPOSE = "transactional"
 
 
 def valid_until(
@@ -113,8 +118,10 @@ def _on(
     until: int | None,
 ) -> Verdict:
     said = subject.consent(step.purpose, channel)
-    if step.purpose != "transactional" and not (rule.allowed if said is None else said):
+    if step.purpose != TRANSACTIONAL_PURPOSE and not (rule.allowed if said is None else said):
         return Refuse("consent", f"{step.purpose} on {channel}")
+    if rule.excludes and subject.excluded(step.purpose):
+        return Refuse("excluded", step.purpose)
     if until is not None and now > until:
         return Refuse("expired")
     kind = workspace.addresses.get(channel)
@@ -140,7 +147,30 @@ def _on(
         if free > now:
             return _held(free, until, "cap")
     missing = [name for name in step.require if name not in subject.traits]
-    return Refuse("missing", ", ".join(missing)) if missing else Send(channel, address)
+    if missing:
+        return Refuse("missing", ", ".join(missing))
+    for name, share, reason in experiments(trigger, step, rule):
+        if held_out(subject, name, share):
+            return Refuse(reason, name)
+    return Send(channel, address)
+
+
+def experiments(
+    trigger: Trigger, step: SendStep, rule: PurposeRule
+) -> Iterator[tuple[str, float, str]]:
+    """Yield the experiments that a send is part of: name, share held out, reason of a refusal."""
+    if step.purpose == TRANSACTIONAL_PURPOSE:
+        return
+    if trigger.holdout:
+        yield trigger.name, trigger.holdout, "holdout"
+    if rule.control:
+        yield f"control of {step.purpose}", rule.control, "control_group"
+
+
+def held_out(subject: Subject, name: str, share: float) -> bool:
+    """Say whether a person is held out: as was decided, or by the hash of their id."""
+    decided = subject.arms.get(name)
+    return share_of(f"{name}/{subject.person}") < share if decided is None else decided
 
 
 def _held(at: int, until: int | None, reason: str) -> Hold | Refuse:
@@ -152,6 +182,8 @@ def _held(at: int, until: int | None, reason: str) -> Hold | Refuse:
 
 def _action(verdict: Verdict, trigger: Trigger) -> str:
     match verdict:
+        case Refuse(reason="holdout" | "control_group"):
+            return "skip"  # on every channel
         case Hold(reason="quiet_hours") | Refuse(reason="quiet_hours"):
             return trigger.on_quiet
         case Hold(reason="cap") | Refuse(reason="cap"):

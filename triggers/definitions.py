@@ -84,6 +84,7 @@ class Trigger(msgspec.Struct, frozen=True):
     key: str | None  # property that runs are keyed by
     while_active: str
     reentry: Reentry
+    holdout: float  # share that is decided and never sent; 0 for nobody
     program: dict[str, "Step"]  # by their places
     first: str  # place of the first
     priority: int
@@ -112,6 +113,8 @@ class PurposeRule(msgspec.Struct, frozen=True):
     allowed: bool  # where the person never said
     capped: bool
     quiet: bool
+    control: float = 0.0  # share of people who get nothing of this purpose
+    excludes: bool = False  # `Workspace.excluded` has a condition for it
 
 
 TRANSACTIONAL = PurposeRule(allowed=True, capped=False, quiet=False)
@@ -146,5 +149,6 @@ class Workspace(msgspec.Struct, frozen=True):
     waking: frozenset[str]  # what may end a wait: see `Step.wakes`
     leaving: dict[str, Leaving]  # trigger -> the conditions of its `exit_when`
     tests: dict[str, Guard]  # conditions of steps
+    excluded: dict[str, Callable[[Any, int], bool]]  # purpose -> whom nothing of it may reach
     longest_cap: int  # ms; older sends are let go
     source: str  # the generated Python, for whoever wants to read it

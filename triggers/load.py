@@ -17,7 +17,13 @@ from triggers.definitions import Cap, Trigger, Workspace
 from triggers.loading.context import Context
 from triggers.loading.segments import segments
 from triggers.loading.triggers import Made, triggers
-from triggers.loading.workspace import channel_caps, forget_after, unread_files, workspace_file
+from triggers.loading.workspace import (
+    channel_caps,
+    excluded,
+    forget_after,
+    unread_files,
+    workspace_file,
+)
 from triggers.problems import WorkspaceError
 from triggers.schema import SegmentFile, TriggerFile
 
@@ -64,6 +70,7 @@ def _load(
     unread_files(context)
     context.segments = {file.segment for _, file in segment_files}
     members = segments(context, segment_files)
+    excludes = excluded(context, document, workspace)
     made = triggers(context, trigger_files)
     quiet = context.rule(rules.quiet, workspace.quiet_hours, document, ("quiet_hours",))
     caps = channel_caps(context, document, workspace)
@@ -82,6 +89,8 @@ def _load(
     for nth, member in enumerate(members):
         body = generate.member_body(member.code.value, member.code.horizons)
         source.function(f"segment_{nth}", "p, now", body)
+    for nth, code in enumerate(excludes.values()):
+        source.function(f"excluded_{nth}", "p, now", generate.guard_body(code.value))
     folded = _fold_functions(context, source)
     entering = _entering_functions(made, source)
     for one in made:
@@ -121,6 +130,7 @@ def _load(
         changing=_changing(all_triggers),
         ending=_ending(all_triggers),
         waking=frozenset(w for t in all_triggers for s in t.program.values() for w in s.wakes),
+        excluded={purpose: functions[f"excluded_{nth}"] for nth, purpose in enumerate(excludes)},
         leaving={t.name: functions[f"leaves_{t.nth}"] for t in all_triggers if t.leaves},
         tests={name: functions[name] for one in made for name in one.tests},
         longest_cap=_longest_cap(all_triggers, caps),

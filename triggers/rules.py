@@ -7,6 +7,7 @@ from triggers.definitions import Cap, Quiet, Reentry
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _CAP = re.compile(r"(\d+) per (\S+)")
 _QUIET = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
 
@@ -78,6 +79,23 @@ def weekdays(text: str) -> frozenset[int]:
         start, end = DAYS.index(first), DAYS.index(last or first)
         days.update(range(start, end + 1) if start <= end else (*range(start, 7), *range(end + 1)))
     return frozenset(days)
+
+
+def share(text: str) -> float:
+    """Read a share of people.
+
+    Raises:
+        ValueError: it is none.
+
+    >>> share("5%")
+    0.05
+    """
+    found = _SHARE.fullmatch(text.strip())
+    if found is None or not 0 < float(found[1]) < 100:
+        raise ValueError(
+            f"a share above 0% and below 100%, such as 5%, was expected, found {text!r}"
+        )
+    return float(found[1]) / 100
 
 
 def reentry(text: str) -> Reentry:

@@ -1,6 +1,6 @@
 """Runs: who enters a trigger, whose turn it is, and what ends a run from outside."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from events.record import Event
@@ -378,14 +378,15 @@ def take_steps(work: Work, person: Person, candidates: list[Candidate]) -> None:
     workspace = work.state.workspace
     if not candidates or workspace is None:
         return
-    subject = _subject(person, workspace.limits)
+    subject = _subject(person, workspace, work.state.now)
     for candidate in sorted(
         candidates, key=lambda c: (-c.trigger.priority, c.trigger.name, c.run.key)
     ):
         _take(work, person, candidate, subject, workspace)
 
 
-def _subject(person: Person, limits: Mapping[str, int]) -> Subject:
+def _subject(person: Person, workspace: Workspace, now: int) -> Subject:
+    limits = workspace.limits
     traits = person.view.traits
     stated = traits.get("timezone")
     return Subject(
@@ -394,6 +395,9 @@ def _subject(person: Person, limits: Mapping[str, int]) -> Subject:
         traits=frozenset(name for name, known in traits.items() if known[2] not in (None, "")),
         consent=lambda purpose, channel: consent(person, purpose, channel, limits),
         sent=person.sent(),
+        person=person.id,
+        arms=person.arms(),
+        excluded=lambda purpose: workspace.excluded[purpose](person, now),
     )
 
 

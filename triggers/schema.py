@@ -79,6 +79,7 @@ class TriggerFile(Strict):
     key: str | None = None
     while_active: Literal["ignore", "restart", "update"] = "ignore"
     reentry: str | None = None
+    holdout: str | None = None
     exit_when: Conditions = []  # events, and conditions
     deliver: Deliver = msgspec.field(default_factory=Deliver)
 
@@ -124,14 +125,16 @@ class WorkspaceFile(Strict):
     channels: dict[str, ChannelOptions] = {}
     quiet_hours: str | None = None
     identity: dict[str, IdentityLimit] = {}
+    exclude: dict[str, Conditions] = {}  # by purpose
+    control_group: dict[str, str] = {}  # by purpose
 
 
 # Words of the language that this release does not carry out yet. They are named, so that nobody
 # takes them for typing errors, and refused, so that nobody believes that they act.
 LATER = frozenset(
     {
-        "holdout", "goal", "tests", "migrate", "crosses", "item", "api", "include", "key_match", "split", "set", "increment", "tag", "emit",
-        "webhook", "crm", "offer", "opt_in", "call", "best_time", "parallel", "on_error", "exclude", "control_group", "bands", "catalog", "offers",
+        "goal", "tests", "migrate", "crosses", "item", "api", "include", "key_match", "split", "set", "increment", "tag", "emit",
+        "webhook", "crm", "offer", "opt_in", "call", "best_time", "parallel", "on_error", "bands", "catalog", "offers",
     }
 )  # fmt: skip
 NOT_YET = "belongs to the language, but this release does not carry it out yet"

@@ -84,6 +84,7 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
         key=key,
         while_active=file.while_active,
         reentry=_reentry(context, document, file, building.sends),
+        holdout=context.rule(rules.share, file.holdout, document, ("holdout",)) or 0.0,
         program=building.program,
         first=first,
         priority=deliver.priority,

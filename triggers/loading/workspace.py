@@ -2,11 +2,15 @@
 
 import re
 
+import msgspec
+
 from events.names import slug
 from kairos.durations import duration
 from profile_state.identity import ANONYMOUS, DEFAULT_LIMITS
 from triggers import rules
+from triggers.code import Code
 from triggers.definitions import Cap, PurposeRule
+from triggers.loading.conditions import all_of
 from triggers.loading.context import Context
 from triggers.local_time import zones
 from triggers.problems import Problem, WorkspaceError
@@ -43,10 +47,38 @@ def workspace_file(context: Context) -> tuple[Document, WorkspaceFile]:
         context.timezone = workspace.timezone
     _identifier_types(context, document, workspace)
     context.purposes = {
-        name: PurposeRule(p.default == "allowed", p.caps == "on", p.quiet_hours == "on")
+        name: PurposeRule(
+            p.default == "allowed",
+            p.caps == "on",
+            p.quiet_hours == "on",
+            excludes=name in workspace.exclude,
+        )
         for name, p in {**STANDARD_PURPOSES, **workspace.purposes}.items()
     }
+    _control_groups(context, document, workspace)
     return document, workspace
+
+
+def _control_groups(context: Context, document: Document, workspace: WorkspaceFile) -> None:
+    for purpose, text in workspace.control_group.items():
+        path = ("control_group", purpose)
+        share = context.rule(rules.share, text, document, path)
+        if context.known_purpose(document, (*path, ""), purpose) and share is not None:
+            rule = context.purposes[purpose]
+            context.purposes[purpose] = msgspec.structs.replace(rule, control=share)
+        if purpose == "transactional":
+            context.say(document, (*path, ""), "transactional sends are never held out")
+
+
+def excluded(context: Context, document: Document, workspace: WorkspaceFile) -> dict[str, Code]:
+    """Compile whom nothing of a purpose may reach."""
+    found = {}
+    for purpose, conditions in workspace.exclude.items():
+        path = ("exclude", purpose)
+        context.known_purpose(document, (*path, ""), purpose)
+        scope = context.scope(has_event=False)
+        found[purpose] = all_of(context, document, conditions, path, scope)
+    return found
 
 
 def forget_after(context: Context, document: Document, workspace: WorkspaceFile) -> int:

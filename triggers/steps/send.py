@@ -1,8 +1,17 @@
 """Send a message, through the one decision point."""
 
 from triggers import sending
-from triggers.arbitrate import Hold, Refuse, Send, arbitrate, valid_until
-from triggers.definitions import SendStep
+from triggers.arbitrate import (
+    Hold,
+    Refuse,
+    Send,
+    Verdict,
+    arbitrate,
+    experiments,
+    held_out,
+    valid_until,
+)
+from triggers.definitions import TRANSACTIONAL, SendStep
 from triggers.loading.building import Building, Place
 from triggers.loading.sends import send_step
 from triggers.schema import Send as Options
@@ -37,6 +46,7 @@ class SendOn(Step, frozen=True):
         ):
             if channel in run.done:
                 continue
+            _settle_arms(turn, step, verdict)
             match verdict:
                 case Hold(until=until, reason=reason):
                     rest = Rest(until, reason) if rest is None or until < rest.until else rest
@@ -50,6 +60,20 @@ class SendOn(Step, frozen=True):
             return rest
         run.until, run.done = None, []
         return Go(self.next, turn.now if turn.again else None)
+
+
+def _settle_arms(turn: Turn, step: SendStep, verdict: Verdict) -> None:
+    """Remember for ever whether the person is held out, as soon as it mattered."""
+    if isinstance(verdict, Hold) or (
+        isinstance(verdict, Refuse) and verdict.reason not in ("holdout", "control_group")
+    ):
+        return
+    rule = turn.workspace.purposes.get(step.purpose, TRANSACTIONAL)
+    for name, share, _ in experiments(turn.trigger, step, rule):
+        if name not in turn.subject.arms:
+            held = turn.subject.arms[name] = held_out(turn.subject, name, share)
+            turn.leaf.arms[name] = (turn.now, held)
+            turn.work.count(turn.person.id, f"{'held_out' if held else 'treated'}:{name}")
 
 
 def build(building: Building, place: Place, written: Shape) -> Step:
