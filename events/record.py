@@ -50,6 +50,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True, tag="event", gc=False,
     import_id: str = (
         ""  # of the import that it is part of: it counts at any age, and starts nothing
     )
+    chain: tuple[str, ...] = ()  # triggers that led to it, where one of them sent it
 
 
 def event_key(source: str, leaf: str, message_id: str) -> bytes:
@@ -62,6 +63,7 @@ def event_key(source: str, leaf: str, message_id: str) -> bytes:
     return blake2b(f"{source}\n{leaf}\n{message_id}".encode(), digest_size=16).digest()
 
 
+OWN = "kairos"  # the source of what triggers send; no key has it
 EVERYBODY = "~"  # behind every person's id
 
 

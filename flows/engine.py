@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from events import record
-from events.record import EVERYBODY, Build, Event, Sweep, Tick, Version
+from events.record import EVERYBODY, OWN, Build, Event, Sweep, Tick, Version
 from events.sources.base import Entry, Log
 from flows.bounds import DEFAULT, Bounds
 from flows.hot import Hot
@@ -87,6 +87,7 @@ class Engine:
         self.storm = Storm(bounds.fired)
         self.events = 0  # records processed since the start
         self._wanted = -1  # id of an entry that a reader waits for
+        self._owed: dict[bytes, Event] = {}  # what steps put out, until it is in the log
         self._vouched = False  # whether the ledger holds all that it may have lost before us
         self._end: int | None = None  # id of the log's last entry after we took over
         self._ticked_s = self._pumped_s = self._swept_s = 0.0
@@ -120,6 +121,7 @@ class Engine:
         self.residents = Residents(self.state, self.behind, self._bounds)
         self.position = mark.offset.entry  # steps end with entries, and so do marks
         self._vouched, self._end = False, None
+        self._owed.clear()
         log.info(
             "recovered",
             partition=self.partition,
@@ -166,7 +168,24 @@ class Engine:
             NewerError: a newer release wrote into this log.
         """
         batches = [decoded(entry) for entry in entries]
-        return [work for stretch in self._stretches(batches) for work in self._decide(stretch)]
+        done = [work for stretch in self._stretches(batches) for work in self._decide(stretch)]
+        if self._owed:
+            for batch in batches:
+                for one in batch.records:
+                    if isinstance(one, Event) and one.source == OWN:
+                        self._owed.pop(one.key, None)
+        self.vouch()
+        self._pay()
+        return done
+
+    def _pay(self) -> None:
+        """Append what steps put out.
+
+        Not while the log is read again: most of it stands further on in it.
+        """
+        if self._owed and self._vouched:
+            owed, self._owed = list(self._owed.values()), {}
+            self._log.append(self.partition, record.encode(owed))
 
     def _decide(self, stretch: list[core.Batch]) -> list[Work]:
         """Decide a stretch, whatever is in it; see `flows.poison`.
@@ -221,6 +240,9 @@ class Engine:
             work.counts,
             self._mark(),
         )
+        self._owed |= {event.key: event for event in work.emitted}
+        for chain in work.bounded:
+            log.warning("triggers start each other without end", chain=" > ".join(chain))
         self.position = stretch[-1].entry
         records = sum(len(batch.records) for batch in stretch)
         self.events += records
@@ -257,6 +279,7 @@ class Engine:
             now_s, period_s=HURRIED_S if waited_for else EAGER_S if eager else PERIOD_S
         )
         self.vouch()
+        self._pay()
         self.residents.step()
         self._next_sweep(now_s, busy=busy)
         now = self._clock()

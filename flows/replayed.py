@@ -28,6 +28,7 @@ class ReplayedEngine(Engine):
                 yield self._between(midnight, Sweep(0, PLACES - 1))
             yield from self._ticks(batch.time)
             yield [batch]
+            yield from self._own()
 
     def _midnight(self) -> int:
         return (self.state.now // DAY + 1) * DAY
@@ -37,6 +38,17 @@ class ReplayedEngine(Engine):
         while (instant := max(self.state.dues.next(), self.state.now)) < until:
             due = self.state.dues.until((instant, EVERYBODY), self._bounds.fired)
             yield self._between(instant, Tick(*due[-1]))
+            yield from self._own()
+
+    def _own(self) -> Iterator[list[Batch]]:
+        """Yield what steps put out, right behind what they followed."""
+        while self._owed:
+            owed, self._owed = list(self._owed.values()), {}
+            for event in owed:
+                yield self._between(self.state.now, event)
+
+    def _pay(self) -> None:
+        """The log of the past takes nothing: what steps put out follows from it."""
 
     def _between(self, instant: int, record: Record) -> list[Batch]:
         entry, nth = self.state.offset

@@ -28,6 +28,8 @@ class Run(msgspec.Struct, array_like=True):
     since: int | None = None  # ms; when it came to its step, None until that is taken
     look: int = NEVER  # ms; when time alone may make a condition of `exit_when` true
     messages: list[str] = []  # its activations
+    chain: list[str] = []  # triggers that led to it
+    awaits: str = ""  # message id of a record of its own that is to come out of the log
     done: list[str] = []  # channels that are decided, where a step sends on each
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from events.record import (
     EVERYBODY,
+    OWN,
     Build,
     DeadLetter,
     Erase,
@@ -269,6 +270,8 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     elif person.waits and counts:
         runs.ended(work, person, event)
         candidates = runs.woken(work, person, event)
+    if event.source == OWN:  # first, for it may end a run that the event would start anew
+        runs.take_steps(work, person, runs.told(work, person, event))
     if occurs:
         candidates += runs.entering(work, person, event)
         if edges:
@@ -314,7 +317,7 @@ def _withdraw(work: Work, person: Person, event: Event) -> None:
 
 def _cause(event: Event, time: int) -> runs.Cause:
     words = f"{event.source}/{event.leaf}/{event.message_id}"
-    return runs.Cause(words, time, event.accepted_us)
+    return runs.Cause(words, time, event.accepted_us, chain=event.chain)
 
 
 def _moved(work: Work, person: Person, cause: runs.Cause | None, offset: Offset) -> None:

@@ -15,7 +15,7 @@ from triggers.awaited import when
 from triggers.definitions import Trigger, Workspace
 from triggers.memberships import Edges
 from triggers.sequences import AHEAD
-from triggers.steps.base import Go, Leave, Rest, Turn
+from triggers.steps.base import Call, Go, Leave, Rest, Turn
 from triggers.work import Work
 
 ENTRIES = 2_000  # of a leaf, by trigger and key, that re-entry remembers
@@ -40,6 +40,7 @@ class Candidate(NamedTuple):
     run: Run
     accepted_us: int | None  # of the event that caused it, None where time did
     again: bool = False  # it stood at its step before
+    arrived: bool = False  # what its step put into the log has come out of it
 
 
 def ended(work: Work, person: Person, event: Event) -> None:
@@ -86,6 +87,16 @@ def _end(work: Work, person: Person, run: Run, workspace: Workspace, reason: str
     person.end_runs(run.trigger, run.key)
     work.explain(person.id, trigger.name, "ended", reason)
     return True
+
+
+def told(work: Work, person: Person, event: Event) -> list[Candidate]:
+    """Return the run that put this event into the log."""
+    workspace = work.state.workspace
+    for leaf, run in person.runs() if workspace is not None else ():
+        trigger = workspace.named.get(run.trigger) if workspace is not None else None
+        if run.awaits == event.message_id and trigger is not None:
+            return [Candidate(trigger, leaf, run, event.accepted_us, again=True, arrived=True)]
+    return []
 
 
 def woken(work: Work, person: Person, event: Event) -> list[Candidate]:
@@ -187,6 +198,7 @@ def _enter(
         event.properties,
         accepted_us,
         since=event.time,
+        chain=list(arrived.chain),
     )
     if active is not None and not _anew(work, person, trigger, active, run):
         return None
@@ -287,6 +299,7 @@ class Cause(NamedTuple):
     time: int  # ms
     accepted_us: int | None = None  # of the causing event, None where time alone made it so
     event: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
+    chain: tuple[str, ...] = ()  # triggers that led to it
 
 
 def occurred(
@@ -316,6 +329,7 @@ def occurred(
             trigger.first,
             cause.event,
             since=cause.time,
+            chain=list(cause.chain),
         )
         if not workspace.guards[trigger.nth](person, run.event, work.state.now, run):
             work.explain(person.id, trigger.name, "ignored", "condition")
@@ -379,10 +393,22 @@ def take_steps(work: Work, person: Person, candidates: list[Candidate]) -> None:
     if not candidates or workspace is None:
         return
     subject = _subject(person, workspace, work.state.now)
-    for candidate in sorted(
-        candidates, key=lambda c: (-c.trigger.priority, c.trigger.name, c.run.key)
-    ):
-        _take(work, person, candidate, subject, workspace)
+    while candidates:
+        calls: list[Call] = []
+        for one in sorted(
+            candidates, key=lambda c: (-c.trigger.priority, c.trigger.name, c.run.key)
+        ):
+            _take(work, person, one, subject, workspace, calls)
+        candidates = [
+            candidate
+            for call in calls
+            for candidate in occurred(
+                work,
+                person,
+                [workspace.named[call.trigger]],
+                Cause(call.words, work.state.now, None, call.event, call.chain),
+            )
+        ]
 
 
 def _subject(person: Person, workspace: Workspace, now: int) -> Subject:
@@ -402,10 +428,15 @@ def _subject(person: Person, workspace: Workspace, now: int) -> Subject:
 
 
 def _take(
-    work: Work, person: Person, candidate: Candidate, subject: Subject, workspace: Workspace
+    work: Work,
+    person: Person,
+    candidate: Candidate,
+    subject: Subject,
+    workspace: Workspace,
+    calls: list[Call],
 ) -> None:
     """Take a run's step, and those behind it up to where it rests or ends."""
-    trigger, leaf, run, accepted_us, again = candidate
+    trigger, leaf, run, accepted_us, again, arrived = candidate
     if again and all(known is not run for known in leaf.runs):
         return  # the same event has ended it
     while run.step:
@@ -413,12 +444,24 @@ def _take(
         if step is None:
             work.explain(person.id, trigger.name, "ended", "step_removed", run.step)
             break
-        turn = Turn(work, person, trigger, leaf, run, workspace, subject, accepted_us, again)
+        turn = Turn(
+            work,
+            person,
+            trigger,
+            leaf,
+            run,
+            workspace,
+            subject,
+            accepted_us,
+            again,
+            arrived,
+            calls,
+        )
         match step.take(turn):
             case Go(to=to, moved=moved, way=way):
                 if way:
                     work.explain(person.id, trigger.name, "went", f"{run.step}.{way}")
-                run.step, again = to, False
+                run.step, again, arrived = to, False, False
                 if moved is not None:
                     run.since = moved
             case Rest(until=until, reason=reason):

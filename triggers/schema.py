@@ -133,8 +133,8 @@ class WorkspaceFile(Strict):
 # takes them for typing errors, and refused, so that nobody believes that they act.
 LATER = frozenset(
     {
-        "goal", "tests", "migrate", "crosses", "item", "api", "include", "key_match", "split", "set", "increment", "tag", "emit",
-        "webhook", "crm", "offer", "opt_in", "call", "best_time", "parallel", "on_error", "bands", "catalog", "offers",
+        "goal", "tests", "migrate", "crosses", "item", "api", "include", "key_match", "split",
+        "webhook", "crm", "offer", "opt_in", "best_time", "parallel", "on_error", "bands", "catalog", "offers",
     }
 )  # fmt: skip
 NOT_YET = "belongs to the language, but this release does not carry it out yet"

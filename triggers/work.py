@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from events.record import DeadLetter, Offset
+from events.record import DeadLetter, Event, Offset
 from triggers.activation import Activation
 from triggers.state import State
 
@@ -39,6 +39,8 @@ class Work(msgspec.Struct):
     seen: list[tuple[Offset, bytes, bytes, int, str]] = []  # first copies, as in `copies.base.Seen`
     erasure_keys: list[bytes] = []  # of erasures: known before their tombstones are
     workspaces: list[tuple[str, dict[str, str]]] = []  # (hash, files) that came into force
+    emitted: list[Event] = []  # what steps put into the log
+    bounded: list[tuple[str, ...]] = []  # chains of triggers that were ended for their length
     explanations: list[Explanation] = []
     dirty: set[str] = msgspec.field(default_factory=set)  # people to write
     index: dict[str, str] = {}  # identifiers and former ids that point elsewhere now

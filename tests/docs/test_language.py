@@ -110,7 +110,10 @@ def test_every_reason_has_a_row() -> None:
         (ROOT / path).read_text(encoding="utf-8")
         for path in ("triggers/core.py", "triggers/runs.py", "triggers/arbitrate.py")
     )
-    core += "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "triggers/steps").glob("*.py"))
+    core += "\n".join(
+        p.read_text(encoding="utf-8")
+        for p in (*(ROOT / "triggers/steps").glob("*.py"), ROOT / "triggers/emitting.py")
+    )
     said = re.findall(r'\bexplain\([^()]*?"(held|refused|ignored|ended)", "(\w+)"[,)]', core)
     said += re.findall(r'\bLeave\("(\w+)", "(\w+)"\)', core)
     said += [("refused", reason) for reason in re.findall(r'\bRefuse\("(\w+)"', core)]

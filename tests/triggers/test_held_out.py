@@ -43,7 +43,7 @@ def test_a_hold_out_is_a_stable_share_of_people_of_its_own() -> None:
 
 def test_who_is_held_out_stays_so_whatever_becomes_of_their_profile() -> None:
     shop = Shop(offer("one", "holdout: 50%"))
-    held = {}
+    held: dict[int, bool] = {}
     for nth in range(40):
         shop.do("visited", anon=f"a{nth}")
         held[nth] = len(shop.sent_by("one")) == sum(not h for h in held.values())

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from functools import cache
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
 
 from kairos.discovery import found_in
 from triggers import ast
@@ -21,6 +23,7 @@ from triggers.yaml import Document, Path
 
 Steps = list[Any] | str  # a list of steps, or the one word `exit`
 PACKAGE = "triggers.steps"
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 class Place(NamedTuple):
@@ -71,12 +74,28 @@ class Building:
         self.program: dict[str, Step] = {}
         self.tests: dict[str, str] = {}  # name -> condition, as source
         self.sends: list[SendStep] = []
+        self.calls: list[tuple[str, Path]] = []  # triggers that steps start
         self._nth = nth
         self._behind: dict[str, str] = {}  # place -> the one behind it in its list
 
     def say(self, path: Path, message: str, shift: int = 0) -> None:
         """Note a problem."""
         self.context.say(self.document, path, message, shift)
+
+    def reads(self, values: Iterable[str]) -> None:
+        """Take note of the properties of the entering event that values name."""
+        for text in values:
+            head, dot, rest = text.partition(".")
+            if head == "event" and dot:
+                self.scope.uses.properties.add(rest)
+
+    def options(self, written: Any, shape: type[S], path: Path) -> S | None:
+        """Convert what stands under a step's word; None after a problem."""
+        found = convert(self.document, shape, written, path)
+        if isinstance(found, Problem):
+            self.context.problems.append(found)
+            return None
+        return found
 
     def block(self, written: Steps, place: Place) -> str:
         """Build a list of steps; return the place of its first, or of what follows if it is empty."""
@@ -129,9 +148,8 @@ class Building:
         module = self._module(written, place)
         if module is None:
             return None
-        shape = convert(self.document, module.Shape, written, place.path)
-        if isinstance(shape, Problem):
-            self.context.problems.append(shape)
+        shape = self.options(written, module.Shape, place.path)
+        if shape is None:
             return None
         built: Step = module.build(self, place, shape)
         return built

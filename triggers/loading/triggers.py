@@ -16,7 +16,8 @@ from triggers.loading.conditions import all_of, condition
 from triggers.loading.context import Context
 from triggers.loading.sequences import Written, sequence_of, slugs, written_steps
 from triggers.schema import LATER, NOT_YET, Deliver, TriggerFile, When
-from triggers.yaml import Document
+from triggers.words import nearest
+from triggers.yaml import Document, Path
 
 _EVENT = re.compile(r"(any )?[\w-]+")
 ONCE, ALWAYS = Reentry(1, None), Reentry(None, None)
@@ -43,11 +44,20 @@ class Made(NamedTuple):
     sieve: str  # what both of them ask of the entering event alone
     leaves: Code | None  # the conditions of `exit_when`
     tests: dict[str, str]  # those of steps, by name
+    calls: list[tuple[str, Path]]  # triggers that its steps start
 
 
 def triggers(context: Context, found: list[tuple[Document, TriggerFile]]) -> list[Made]:
     """Compile triggers."""
-    return [_made(context, nth, document, file) for nth, (document, file) in enumerate(found)]
+    made = [_made(context, nth, document, file) for nth, (document, file) in enumerate(found)]
+    names = {one.trigger.name for one in made}
+    for one, (document, _) in zip(made, found, strict=True):
+        for name, path in one.calls:
+            if name not in names:
+                known = ", ".join(sorted(names))
+                message = f"unknown trigger {name!r}.{nearest(name, names)} Known: {known}"
+                context.say(document, path, message)
+    return made
 
 
 def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> Made:
@@ -98,7 +108,7 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
         on_cap=deliver.on_cap,
     )
     sieve = f"{where.sieve} and {guard.sieve}"
-    return Made(trigger, where.value, guard.value, sieve, leaves, building.tests)
+    return Made(trigger, where.value, guard.value, sieve, leaves, building.tests, building.calls)
 
 
 def _occurrence(

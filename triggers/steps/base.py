@@ -13,7 +13,7 @@ A run stands at one step. `take` is asked when the run comes there, and again wh
 long as nothing has changed. It is pure: no clock but `turn.now`, no chance but hashes of ids.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -53,6 +53,15 @@ class Leave(NamedTuple):
 Outcome = Go | Rest | Leave
 
 
+class Call(NamedTuple):
+    """A trigger that a step starts."""
+
+    trigger: str
+    words: str  # what caused it, unique for ever
+    event: dict[str, Any]
+    chain: tuple[str, ...]  # triggers that led to it
+
+
 class Turn(NamedTuple):
     """A run whose turn it is."""
 
@@ -65,6 +74,8 @@ class Turn(NamedTuple):
     subject: Subject
     accepted_us: int | None  # of the event that caused it, None where time did
     again: bool  # the run stood here before
+    arrived: bool  # what the step put into the log has come out of it
+    calls: list[Call]  # what the runs of this record call, in order
 
     @property
     def now(self) -> int:

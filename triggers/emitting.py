@@ -1,0 +1,94 @@
+"""Records that steps put into the log: what a journey changes is a fact like any other.
+
+A run that has put one out rests until it comes out of the log again, so the steps behind it see all
+that follows from it. Where a crash lost the record, the run puts it out once more: its id follows
+from the run, so it counts once.
+"""
+
+from typing import Any, NamedTuple
+
+from events.record import OWN, VERIFIED, Event, event_key
+from triggers.activation import activation_id
+from triggers.steps.base import Go, Leave, Outcome, Rest, Step, Turn
+
+DEPTH = 8  # triggers in a row of which each sent what started the next
+ANY = bytes(8)  # digest: the first of a record's copies counts, whatever a later one says
+PATIENCE = 60_000  # ms; until a record that did not come is put out again
+
+
+class Said(NamedTuple):
+    """What a step says: an event, or traits of the person."""
+
+    name: str
+    properties: dict[str, Any]
+    traits: dict[str, Any]
+
+
+class Saying(Step, frozen=True):
+    """A step that puts a record into the log."""
+
+    def said(self, turn: Turn) -> Said:
+        """Return what it says."""
+        raise NotImplementedError
+
+    def take(self, turn: Turn) -> Outcome:
+        """Say it, and go on when it has come out of the log."""
+        run = turn.run
+        if turn.arrived:
+            run.awaits = ""
+            return Go(self.next)
+        chain = (*run.chain, turn.trigger.name)
+        if len(chain) > DEPTH:
+            turn.work.bounded.append(chain)
+            return Leave("ended", "too_deep")
+        event = _event(turn, self.at, self.said(turn), chain)
+        run.awaits = event.message_id
+        turn.work.emitted.append(event)
+        return Rest(turn.now + PATIENCE)
+
+
+def _event(turn: Turn, at: str, said: Said, chain: tuple[str, ...]) -> Event:
+    leaf, message_id = turn.leaf.key, activation_id(turn.trigger.name, at, turn.run.entry, 0, "log")
+    return Event(
+        message_id=message_id,
+        source=OWN,
+        trust=VERIFIED,
+        kind="identify" if said.traits else "track",
+        name=said.name,
+        leaf=leaf,
+        ids=(leaf,),
+        time=_time(turn, said),
+        accepted_us=turn.now * 1000,
+        key=event_key(OWN, leaf, message_id),
+        digest=ANY,
+        properties=said.properties,
+        traits=said.traits,
+        chain=chain,
+    )
+
+
+def _time(turn: Turn, said: Said) -> int:
+    """Return when it was said, ms: later than what it takes the place of, also what is on its way."""
+    if not said.traits:
+        return turn.now
+    known = turn.person.view.traits
+    ahead = sum(1 for _, run in turn.person.runs() if run.awaits and run is not turn.run)
+    return ahead + max((turn.now, *(known[name][0] + 1 for name in said.traits if name in known)))
+
+
+def value_of(text: str, event: dict[str, Any]) -> Any:
+    """Read a value as it is written: a number, true or false, `event.PROPERTY`, or text.
+
+    >>> value_of("12.5", {}), value_of("true", {}), value_of("event.size", {"size": "L"})
+    (12.5, True, 'L')
+    """
+    if text in ("true", "false"):
+        return text == "true"
+    head, dot, rest = text.partition(".")
+    if head == "event" and dot:
+        return event.get(rest)
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return int(number) if number.is_integer() and "." not in text else number
