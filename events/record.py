@@ -63,7 +63,7 @@ def event_key(source: str, leaf: str, message_id: str) -> bytes:
     return blake2b(f"{source}\n{leaf}\n{message_id}".encode(), digest_size=16).digest()
 
 
-OWN = "kairos"  # the source of what triggers send; no key has it
+OWN = "kairos:journey"  # the source of what triggers send; no key can have that name
 EVERYBODY = "~"  # behind every person's id
 
 
