@@ -27,6 +27,7 @@ from profile_state.stores.base import Mark, Outputs, Store
 from profile_state.write_behind import PERIOD_S, WriteBehind
 from triggers import activation, core
 from triggers.load import hash_of, load
+from triggers.loading.formers import apart
 from triggers.state import State
 from triggers.work import Work
 
@@ -110,6 +111,7 @@ class Engine:
         if mark.sweep is not None:
             self.state.sweep = Sweep(*mark.sweep)
         self.state.build = mark.build
+        self.state.in_use = set(mark.in_use)
         self.state.erasure_keys = tuple(recovered.erasure_keys)
         for copy in recovered.seen:
             self.state.first_seen.setdefault(copy.key, packed(copy.offset, copy.digest))
@@ -142,7 +144,7 @@ class Engine:
         Raises:
             WorkspaceError: the files do not load.
         """
-        if files == self.state.files:
+        if files == apart(self.state.files)[0]:
             return False
         load(files, self._addresses)
         version = Version(hash_of(files), files, release_of("tzdata"))
@@ -257,6 +259,7 @@ class Engine:
             None if sweep is None else (sweep.first, sweep.last),
             self.state.build,
             self.state.now,
+            tuple(sorted(self.state.in_use)),
         )
 
     def _stretches(self, batches: list[core.Batch]) -> Iterator[list[core.Batch]]:

@@ -30,6 +30,7 @@ class Run(msgspec.Struct, array_like=True):
     messages: list[str] = []  # its activations
     chain: list[str] = []  # triggers that led to it
     awaits: str = ""  # message id of a record of its own that is to come out of the log
+    version: str = ""  # of its trigger; "" follows the one in force
     done: list[str] = []  # channels that are decided, where a step sends on each
 
 

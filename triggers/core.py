@@ -34,6 +34,7 @@ from profile_state.identity import PLACES, person_id
 from profile_state.person import Person
 from triggers import calendars, changes, erasure, idle, memberships, people, runs
 from triggers.load import load
+from triggers.loading import formers
 from triggers.problems import WorkspaceError
 from triggers.state import Due, State
 from triggers.work import Withdrawal, Work
@@ -193,7 +194,7 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
                 case Join():
                     _join(work, record, offset)
                 case Sweep():
-                    _sweep(work, record, offset)
+                    _sweep(work, record, addresses, offset)
                 case Erase():
                     _erase(work, record, offset)
                 case DeadLetter():
@@ -370,11 +371,13 @@ def _erase(work: Work, said: Erase, offset: Offset) -> None:
         _moved(work, person, None, offset)
 
 
-def _sweep(work: Work, sweep: Sweep, offset: Offset) -> None:
+def _sweep(work: Work, sweep: Sweep, addresses: Mapping[str, str | None], offset: Offset) -> None:
     """Bring a part of the people up to date with workspace and time; nothing occurs from it."""
     state = work.state
     for whom in state.within(sweep):
         person = state.people.get(whom)
+        if person is not None:
+            _note_versions(state, person)
         if person is None or not person.ids or person.offset >= offset:
             continue  # a tombstone, or an earlier one's new limits changed them too
         if idle.stayed_away(state, person):
@@ -392,12 +395,31 @@ def _sweep(work: Work, sweep: Sweep, offset: Offset) -> None:
     if rest is not None and sweep.first <= rest.first <= sweep.last:
         left = Sweep(sweep.last + 1, rest.last)
         state.sweep = left if left.first <= left.last else None
+        if state.sweep is None:
+            _retire(state, addresses)
+
+
+def _note_versions(state: State, person: Person) -> None:
+    """Remember which former triggers somebody's runs are on, until all people have been met."""
+    if state.sweep is not None and person.waits and state.workspace and state.workspace.formers:
+        state.in_use.update((run.trigger, run.version) for _, run in person.runs())
+
+
+def _retire(state: State, addresses: Mapping[str, str | None]) -> None:
+    """Let go of former triggers that no run is on any more, once everybody has been met."""
+    workspace = state.workspace
+    if workspace is None or state.in_use.issuperset(workspace.formers):
+        return
+    state.files = formers.kept(workspace, state.files, state.in_use)
+    state.workspace, state.in_use = load(state.files, addresses), set()
+    state.sweep = Sweep(0, PLACES - 1)  # people forget what only those had remembered
 
 
 def _touched(work: Work, person: Person, offset: Offset) -> None:
     person.offset = offset
     person.decided = min(person.decided, work.state.now)
     work.dirty.add(person.id)
+    _note_versions(work.state, person)
     due = person.due
     if due != person.known_due:
         person.known_due = due
@@ -411,8 +433,12 @@ def _version(work: Work, version: Version, addresses: Mapping[str, str | None]) 
     except WorkspaceError as error:
         work.explain("", "workspace", "refused", "invalid", str(error))
         return
-    if work.state.workspace is not None:
-        work.state.sweep = Sweep(0, PLACES - 1)
-    work.state.workspace = workspace
-    work.state.files = version.files
+    state, files = work.state, version.files
+    if state.workspace is not None:
+        state.sweep = Sweep(0, PLACES - 1)
+        former = formers.carried(state.workspace, state.files, workspace)
+        if former:
+            files = files | former
+            workspace = load(files, addresses)
+    state.workspace, state.files, state.in_use = workspace, files, set()
     work.workspaces.append((workspace.hash, version.files))

@@ -71,6 +71,10 @@ class Trigger(msgspec.Struct, frozen=True):
 
     nth: int
     name: str
+    version: str  # of all that decides in its file
+    workspace: str  # hash of the one that it was last in force in; "" while it is
+    files: tuple[str, ...]  # its own and its templates'
+    migrate: bool  # runs of earlier versions go on with this one
     status: str
     events: tuple[str, ...]  # slugs; empty where a segment is the occurrence
     sequence: Sequence | None  # the events are its steps
@@ -117,6 +121,7 @@ class PurposeRule(msgspec.Struct, frozen=True):
     excludes: bool = False  # `Workspace.excluded` has a condition for it
 
 
+ABSENCE = ""  # where a run stands that waits for an absence
 TRANSACTIONAL = PurposeRule(allowed=True, capped=False, quiet=False)
 
 
@@ -140,15 +145,24 @@ class Workspace(msgspec.Struct, frozen=True):
     entering: dict[str, Entering]
     guards: tuple[Guard, ...]
     members: dict[str, Member]
+    version: str  # of these definitions with the former triggers that runs are on
     named: dict[str, Trigger]
+    formers: dict[tuple[str, str], Trigger]  # by name and version
     on_edges: tuple[Trigger, ...]  # those whose occurrence is a segment's edge
     calendars: tuple[Trigger, ...]  # those that a calendar brings
     calendar_traits: frozenset[str]  # traits that these go by
     changing: dict[str, tuple[Trigger, ...]]  # trait -> those whose occurrence is its change
     ending: dict[str, frozenset[str]]  # event -> triggers whose runs it may end
     waking: frozenset[str]  # what may end a wait: see `Step.wakes`
-    leaving: dict[str, Leaving]  # trigger -> the conditions of its `exit_when`
+    leaving: dict[int, Leaving]  # trigger's number -> the conditions of its `exit_when`
     tests: dict[str, Guard]  # conditions of steps
     excluded: dict[str, Callable[[Any, int], bool]]  # purpose -> whom nothing of it may reach
     longest_cap: int  # ms; older sends are let go
     source: str  # the generated Python, for whoever wants to read it
+
+    def trigger_of(self, run: Run) -> Trigger | None:
+        """Return the trigger that a run goes on with: as it was when the run began."""
+        trigger = self.named.get(run.trigger)
+        if trigger is None or run.version in ("", trigger.version):
+            return trigger
+        return self.formers.get((run.trigger, run.version))

@@ -15,6 +15,7 @@ from profile_state.identity import DEFAULT_LIMITS
 from triggers import generate, rules
 from triggers.definitions import Cap, Trigger, Workspace
 from triggers.loading.context import Context
+from triggers.loading.formers import apart, formers
 from triggers.loading.segments import segments
 from triggers.loading.triggers import Made, triggers
 from triggers.loading.workspace import (
@@ -45,7 +46,8 @@ def load(files: Mapping[str, str], addresses: Mapping[str, str | None]) -> Works
 
     Args:
         files: path below the workspace folder -> text: `workspace.yaml`, `segments/*.yaml`,
-            `triggers/*.yaml`, `templates/*.liquid`.
+            `triggers/*.yaml`, `templates/*.liquid`; and former triggers that runs are on, see
+            `triggers.loading.formers`.
         addresses: channel -> the kind of address that it sends to ("email", "phone"), None for
             channels that need none.
 
@@ -62,7 +64,7 @@ def load(files: Mapping[str, str], addresses: Mapping[str, str | None]) -> Works
 def _load(
     contents: tuple[tuple[str, str], ...], kinds: tuple[tuple[str, str | None], ...]
 ) -> Workspace:
-    files, addresses = dict(contents), dict(kinds)
+    (files, former), addresses = apart(dict(contents)), dict(kinds)
     context = Context(files, addresses)
     document, workspace = workspace_file(context)
     segment_files = context.read_folder("segments/", SegmentFile, "segment")
@@ -80,6 +82,8 @@ def _load(
 
     version = hash_of(files)
     all_triggers = tuple(one.trigger for one in made)
+    gone = formers(context, former, made)
+    running = (*all_triggers, *(one.trigger for one in gone))
     limits = {
         **DEFAULT_LIMITS,
         **{k: limit.max for k, limit in workspace.identity.items() if limit.max is not None},
@@ -93,7 +97,7 @@ def _load(
         source.function(f"excluded_{nth}", "p, now", generate.guard_body(code.value))
     folded = _fold_functions(context, source)
     entering = _entering_functions(made, source)
-    for one in made:
+    for one in (*made, *gone):
         nth = one.trigger.nth
         source.function(f"if_{nth}", "p, e, now, run", generate.guard_body(one.guard))
         if one.leaves is not None:
@@ -121,19 +125,21 @@ def _load(
             for event, nth in folded.items()
         },
         entering={event: functions[name] for event, name in entering.items()},
-        guards=tuple(functions[f"if_{t.nth}"] for t in all_triggers),
+        guards=tuple(functions[f"if_{t.nth}"] for t in running),
         members={m.segment.name: functions[f"segment_{nth}"] for nth, m in enumerate(members)},
+        version=hash_of(dict(contents)),
         named={t.name: t for t in all_triggers},
+        formers={(one.trigger.name, one.trigger.version): one.trigger for one in gone},
         on_edges=tuple(t for t in all_triggers if t.segment is not None),
         calendars=tuple(t for t in all_triggers if t.calendar is not None),
         calendar_traits=_calendar_traits(all_triggers),
         changing=_changing(all_triggers),
-        ending=_ending(all_triggers),
-        waking=frozenset(w for t in all_triggers for s in t.program.values() for w in s.wakes),
+        ending=_ending(running),
+        waking=frozenset(w for t in running for s in t.program.values() for w in s.wakes),
         excluded={purpose: functions[f"excluded_{nth}"] for nth, purpose in enumerate(excludes)},
-        leaving={t.name: functions[f"leaves_{t.nth}"] for t in all_triggers if t.leaves},
-        tests={name: functions[name] for one in made for name in one.tests},
-        longest_cap=_longest_cap(all_triggers, caps),
+        leaving={t.nth: functions[f"leaves_{t.nth}"] for t in running if t.leaves},
+        tests={name: functions[name] for one in (*made, *gone) for name in one.tests},
+        longest_cap=_longest_cap(running, caps),
         source=source.text(),
     )
 

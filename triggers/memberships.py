@@ -6,7 +6,7 @@ from events.record import Event
 from profile_state.leaf import NEVER
 from profile_state.person import Person
 from triggers import calendars
-from triggers.definitions import Segment
+from triggers.definitions import ABSENCE, Segment, Workspace
 from triggers.work import Work
 
 Edges = list[tuple[str, str]]  # ("entered" | "exited", segment)
@@ -48,9 +48,10 @@ def adopt(work: Work, person: Person) -> bool:
         # Also where the person follows this version already: written after its record, and read
         # again from before it.
         person.refresh(workspace.slots)
-    if person.version == workspace.hash:
+    if person.version == workspace.version:
         return False
-    person.version, person.whole = workspace.hash, True
+    person.version, person.whole = workspace.version, True
+    _migrate(workspace, person, work.state.now)
     for leaf in person.leaves.values():
         # What nothing asks for would go on from a gap, were it asked for again.
         for key in leaf.cells.keys() - workspace.slots.keys():
@@ -66,6 +67,16 @@ def adopt(work: Work, person: Person) -> bool:
     calendars.arrange(work, person)
     _evaluate(work, person, lambda _: True)
     return True
+
+
+def _migrate(workspace: Workspace, person: Person, now: int) -> None:
+    """Bring runs onto the trigger in force where it says `migrate: live`; their waits begin anew to end."""
+    for _, run in person.runs():
+        trigger = workspace.named.get(run.trigger)
+        if trigger is None or not trigger.migrate or run.version == trigger.version:
+            continue
+        run.version = trigger.version
+        run.due = run.time + (trigger.absence or 0) if run.step == ABSENCE else now
 
 
 def _evaluate(work: Work, person: Person, concerned: Callable[[Segment], bool]) -> Edges:

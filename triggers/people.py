@@ -295,7 +295,7 @@ def _replace(
     offset: Offset,
 ) -> None:
     state = work.state
-    in_force = state.workspace.hash if state.workspace is not None else ""
+    in_force = state.workspace.version if state.workspace is not None else ""
     gone = [p for p in before.values() if p.id not in after]
     replaced = gone + [before[p.id] for p in changed if p.id in before]
     for person in changed:
@@ -342,7 +342,7 @@ def _admit(work: Work, person: Person, offset: Offset) -> None:
     state = work.state
     person.offset = offset
     if state.workspace is not None:
-        person.version = person.version or state.workspace.hash
+        person.version = person.version or state.workspace.version
         person.refresh(state.workspace.slots)
     state.admit(person)
     work.dirty.add(person.id)

@@ -12,7 +12,7 @@ from profile_state.naming import name_of
 from profile_state.person import Person
 from triggers.arbitrate import Subject
 from triggers.awaited import when
-from triggers.definitions import Trigger, Workspace
+from triggers.definitions import ABSENCE, Trigger, Workspace
 from triggers.memberships import Edges
 from triggers.sequences import AHEAD
 from triggers.steps.base import Call, Go, Leave, Rest, Turn
@@ -20,7 +20,6 @@ from triggers.work import Work
 
 ENTRIES = 2_000  # of a leaf, by trigger and key, that re-entry remembers
 RUNS = 1_000  # of a leaf that wait at once
-ABSENCE = ""  # where a run stands that waits for an absence
 NOBODY: frozenset[str] = frozenset()
 
 
@@ -52,7 +51,7 @@ def ended(work: Work, person: Person, event: Event) -> None:
     if not ending and not workspace.leaving:
         return
     for _, run in list(person.runs()):
-        if run.trigger in ending or run.trigger in workspace.leaving:
+        if run.trigger in ending or workspace.leaving:
             _end(work, person, run, workspace, event.name)
 
 
@@ -63,7 +62,7 @@ def joined(work: Work, person: Person) -> list[Candidate]:
         return []
     candidates = []
     for leaf, run in list(person.runs()):
-        trigger = workspace.named.get(run.trigger)
+        trigger = workspace.trigger_of(run)
         if trigger is not None and not _end(work, person, run, workspace, "exit"):
             step = trigger.program.get(run.step)
             if step is not None and step.wakes:
@@ -73,11 +72,11 @@ def joined(work: Work, person: Person) -> list[Candidate]:
 
 def _end(work: Work, person: Person, run: Run, workspace: Workspace, reason: str) -> bool:
     """End a run whose `then_no` or `exit_when` has come true; say whether it was."""
-    trigger = workspace.named.get(run.trigger)
+    trigger = workspace.trigger_of(run)
     if trigger is None:
         return False
     if not _ended(trigger, run, person):
-        leaving = workspace.leaving.get(trigger.name)
+        leaving = workspace.leaving.get(trigger.nth)
         if leaving is None:
             return False
         leaves, run.look = leaving(person, run.event, work.state.now, run)
@@ -93,7 +92,7 @@ def told(work: Work, person: Person, event: Event) -> list[Candidate]:
     """Return the run that put this event into the log."""
     workspace = work.state.workspace
     for leaf, run in person.runs() if workspace is not None else ():
-        trigger = workspace.named.get(run.trigger) if workspace is not None else None
+        trigger = workspace.trigger_of(run) if workspace is not None else None
         if run.awaits == event.message_id and trigger is not None:
             return [Candidate(trigger, leaf, run, event.accepted_us, again=True, arrived=True)]
     return []
@@ -107,7 +106,7 @@ def woken(work: Work, person: Person, event: Event) -> list[Candidate]:
     names = {event.name, *(f"trait:{name}" for name in event.traits)} & workspace.waking
     candidates = []
     for leaf, run in list(person.runs()) if names else ():
-        trigger = workspace.named.get(run.trigger)
+        trigger = workspace.trigger_of(run)
         step = trigger.program.get(run.step) if trigger is not None else None
         if trigger is not None and step is not None and not names.isdisjoint(step.wakes):
             candidates.append(Candidate(trigger, leaf, run, event.accepted_us, again=True))
@@ -199,6 +198,7 @@ def _enter(
         accepted_us,
         since=event.time,
         chain=list(arrived.chain),
+        version=trigger.version,
     )
     if active is not None and not _anew(work, person, trigger, active, run):
         return None
@@ -330,6 +330,7 @@ def occurred(
             cause.event,
             since=cause.time,
             chain=list(cause.chain),
+            version=trigger.version,
         )
         if not workspace.guards[trigger.nth](person, run.event, work.state.now, run):
             work.explain(person.id, trigger.name, "ignored", "condition")
@@ -358,10 +359,12 @@ def due(work: Work, person: Person) -> list[Candidate]:
     for leaf, run in sorted(person.runs(), key=lambda lr: (lr[1].due, lr[1].entry)):
         if run.due > now and run.look > now:
             continue
-        trigger = workspace.named.get(run.trigger) if workspace is not None else None
+        trigger = workspace.trigger_of(run) if workspace is not None else None
         if trigger is None or workspace is None:
             person.end_runs(run.trigger, run.key)
-            work.explain(person.id, run.trigger, "ended", "trigger_removed")
+            known = workspace is not None and run.trigger in workspace.named
+            reason = "version_removed" if known else "trigger_removed"
+            work.explain(person.id, run.trigger, "ended", reason)
             continue
         if _end(work, person, run, workspace, "exit") or run.due > now:
             continue
@@ -486,7 +489,7 @@ def _rest(work: Work, person: Person, leaf: Leaf, trigger: Trigger, run: Run) ->
         work.explain(person.id, trigger.name, "ended", "too_many")
         return
     leaf.runs.append(run)
-    leaving = work.state.workspace.leaving.get(trigger.name) if work.state.workspace else None
+    leaving = work.state.workspace.leaving.get(trigger.nth) if work.state.workspace else None
     if leaving is not None:
         leaves, run.look = leaving(person, run.event, work.state.now, run)
         if leaves:

@@ -80,6 +80,7 @@ class TriggerFile(Strict):
     while_active: Literal["ignore", "restart", "update"] = "ignore"
     reentry: str | None = None
     holdout: str | None = None
+    migrate: Literal["live"] | None = None
     exit_when: Conditions = []  # events, and conditions
     deliver: Deliver = msgspec.field(default_factory=Deliver)
 
@@ -133,7 +134,7 @@ class WorkspaceFile(Strict):
 # takes them for typing errors, and refused, so that nobody believes that they act.
 LATER = frozenset(
     {
-        "goal", "tests", "migrate", "crosses", "item", "api", "include", "key_match", "split",
+        "goal", "tests", "crosses", "item", "api", "include", "key_match", "split",
         "webhook", "crm", "offer", "opt_in", "best_time", "parallel", "on_error", "bands", "catalog", "offers",
     }
 )  # fmt: skip

@@ -21,7 +21,7 @@ def send(turn: Turn, at: str, step: SendStep, verdict: Send) -> None:
     activation = Activation(
         id=activation_id(trigger.name, at, run.entry, 0, verdict.channel),
         trigger=trigger.name,
-        version=turn.workspace.hash,
+        version=trigger.workspace or turn.workspace.hash,
         step=at,
         channel=verdict.channel,
         purpose=step.purpose,

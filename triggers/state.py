@@ -103,6 +103,9 @@ class State:
         ] = {}  # people who are no more -> since when, as long as the ledger may have them
         self.expired: deque[tuple[Offset, set[str]]] = deque()  # since when nobody has these ways
         self.places: list[set[str]] = [set() for _ in range(PLACES)]  # ids of people, by place
+        self.in_use: set[tuple[str, str]] = (
+            set()
+        )  # (trigger, version) of runs met by the sweep so far
         self.sweep: Sweep | None = None  # what is still to be swept for the workspace in force
         self.loaded: set[Sweep] = set()  # sweeps whose people are in memory, ahead of their step
         self.index: dict[str, str | None] = {}  # identifier or former id -> person, None: nobody

@@ -65,6 +65,7 @@ class Mark(msgspec.Struct):
     sweep: tuple[int, int] | None = None  # places that still follow the workspace before it
     build: Build | None = None  # which decided last
     now: int = 0  # ms; the log's clock there, 0 in marks of before it was kept
+    in_use: tuple[tuple[str, str], ...] = ()  # see `triggers.state.State.in_use`
 
 
 class Recovered(NamedTuple):

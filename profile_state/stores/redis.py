@@ -39,6 +39,7 @@ LOOK = 1_000  # keys in one step of a scan
 DUE = 5_000  # people in one read of who is due: a few ms of the server's time
 WORDS = 1_000  # of one command; even, since some are pairs
 WITHDRAWN_MS = 90 * 86_400_000  # as long as an activation may still be sent
+_NONE = msgspec.msgpack.encode(())
 _ROW = struct.Struct(">I16s8s")  # place in the entry, key, digest
 _HEAD = struct.Struct(">qqB")  # entry, when the log took it, bytes of the import's id
 
@@ -151,6 +152,7 @@ class RedisStore:
             (first, last) if first >= 0 else None,
             Build(*build) if any(build) else None,
             int(found.get(b"now", 0)),
+            msgspec.msgpack.decode(found.get(b"in_use", _NONE), type=tuple[tuple[str, str], ...]),
         )
 
     def _recovered(self) -> Recovered:
@@ -332,7 +334,7 @@ class RedisStore:
         entry, nth = mark.offset
         first, last = mark.sweep or (-1, -1)
         words: Command = ["entry", entry, "nth", nth, "files", files, "first", first, "last", last]
-        words += ["now", mark.now]
+        words += ["now", mark.now, "in_use", msgspec.msgpack.encode(mark.in_use)]
         if mark.build is not None:
             words += ["release", mark.build.release, "tzdata", mark.build.tzdata]
         self.send([["HSET", self.keys.mark, *words]])

@@ -120,7 +120,11 @@ def test_the_mark_and_the_first_copies_survive_their_writer(store: Open) -> None
     ledger.put(Outputs(seen=copies))
     ledger.put(Outputs(seen=[Seen(Offset(8, 0), b"m" * 16, b"f" * 8)]))
     mark = Mark(
-        Offset(7, 3), {"workspace.yaml": "workspace: a"}, build=Build("0.2.0", "2026.2"), now=5
+        Offset(7, 3),
+        {"workspace.yaml": "workspace: a"},
+        build=Build("0.2.0", "2026.2"),
+        now=5,
+        in_use=(("welcome", "v1"), ("welcome", "v2")),
     )
     ledger.mark(mark)
     ledger.settled(5)

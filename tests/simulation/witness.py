@@ -159,7 +159,7 @@ class Again:
         assert workspace is not None
         slots = {key: slot for key, slot in workspace.slots.items() if self._steady(slot)}
         people = [
-            _person(p, slots, state.now, fresh=p.version == workspace.hash)
+            _person(p, slots, state.now, fresh=p.version == workspace.version)
             for p in state.people.values()
             if p.ids  # else it is a tombstone
         ]

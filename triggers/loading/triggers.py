@@ -1,7 +1,11 @@
 """Triggers: what starts a run, what ends it, and how it may send."""
 
+import hashlib
 import re
+from collections.abc import Collection
 from typing import NamedTuple
+
+import msgspec
 
 from events.names import slug
 from kairos.durations import duration
@@ -16,6 +20,7 @@ from triggers.loading.conditions import all_of, condition
 from triggers.loading.context import Context
 from triggers.loading.sequences import Written, sequence_of, slugs, written_steps
 from triggers.schema import LATER, NOT_YET, Deliver, TriggerFile, When
+from triggers.templates import choose
 from triggers.words import nearest
 from triggers.yaml import Document, Path
 
@@ -47,10 +52,22 @@ class Made(NamedTuple):
     calls: list[tuple[str, Path]]  # triggers that its steps start
 
 
-def triggers(context: Context, found: list[tuple[Document, TriggerFile]]) -> list[Made]:
-    """Compile triggers."""
-    made = [_made(context, nth, document, file) for nth, (document, file) in enumerate(found)]
-    names = {one.trigger.name for one in made}
+def triggers(
+    context: Context,
+    found: list[tuple[Document, TriggerFile]],
+    first: int = 0,
+    others: Collection[str] = (),
+) -> list[Made]:
+    """Compile triggers.
+
+    Args:
+        context: of the workspace.
+        found: their files.
+        first: the number of the first.
+        others: names of triggers beside these.
+    """
+    made = [_made(context, first + n, document, file) for n, (document, file) in enumerate(found)]
+    names = {*others, *(one.trigger.name for one in made)}
     for one, (document, _) in zip(made, found, strict=True):
         for name, path in one.calls:
             if name not in names:
@@ -81,6 +98,10 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
     trigger = Trigger(
         nth=nth,
         name=file.trigger,
+        version=_version(file),
+        workspace="",
+        files=_files(context, document, building.sends),
+        migrate=file.migrate == "live",
         status=file.status,
         events=events,
         sequence=sequence_of(context, document, file.when, in_order, _read(building)),
@@ -109,6 +130,23 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
     )
     sieve = f"{where.sieve} and {guard.sieve}"
     return Made(trigger, where.value, guard.value, sieve, leaves, building.tests, building.calls)
+
+
+def _version(file: TriggerFile) -> str:
+    """Name a trigger's version by all that decides; `status` is always that of the latest."""
+    said = msgspec.structs.replace(file, status="live", description="", owner="", migrate=None)
+    return hashlib.blake2b(msgspec.msgpack.encode(said), digest_size=4).hexdigest()
+
+
+def _files(context: Context, document: Document, sends: list[SendStep]) -> tuple[str, ...]:
+    """Return the paths of a trigger's own file and of the templates of its sends."""
+    templates = {
+        choose(send.template, channel, context.files)
+        for send in sends
+        for channel in send.channels
+        if send.template is not None
+    }
+    return (document.file, *sorted(path for path in templates if path is not None))
 
 
 def _occurrence(

@@ -28,7 +28,7 @@ class Increment(Saying, frozen=True):
         known = turn.person.view.traits
         added = {name: self._amount(turn, text) for name, text in self.by}
         for _, run in turn.person.runs():
-            trigger = turn.workspace.named.get(run.trigger)
+            trigger = turn.workspace.trigger_of(run)
             step = trigger.program.get(run.step) if trigger is not None else None
             if run is not turn.run and run.awaits and isinstance(step, Increment):
                 for name, text in step.by:
