@@ -176,8 +176,8 @@ class Engine:
                 for one in batch.records:
                     if isinstance(one, Event) and one.source == OWN:
                         self._owed.pop(one.key, None)
-        self.vouch()
-        self._pay()
+            self.vouch()
+            self._pay()
         return done
 
     def _pay(self) -> None:
