@@ -1,11 +1,16 @@
 """The shape of a workspace's files. Types are the schema: errors and editors come from them."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+STEPS = "steps"  # by which `triggers.json_schema` knows a list of steps
 Condition = str | dict[str, Any]
-Conditions = list[Condition] | str
+Conditions = Annotated[
+    list[Condition] | str,
+    msgspec.Meta(description="One condition, or several of which all must hold."),
+]
+Steps = Annotated[list[Any] | str, msgspec.Meta(title=STEPS)]  # or the one word `exit`
 Names = str | list[str]
 Action = Literal["delay", "skip", "next_channel"]
 
@@ -71,7 +76,7 @@ class TriggerFile(Strict):
 
     trigger: str
     when: When
-    do: list[Any]  # steps, each of a shape of its own: see `triggers/steps/`
+    do: Steps  # each of a shape of its own: see `triggers/steps/`
     description: str = ""
     owner: str = ""
     status: Literal["draft", "shadow", "live", "paused"] = "live"

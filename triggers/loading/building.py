@@ -16,12 +16,11 @@ from triggers.expressions import ExpressionError, parse
 from triggers.loading.conditions import all_of
 from triggers.loading.context import Context
 from triggers.problems import Problem
-from triggers.schema import LATER, NOT_YET, Conditions, Deliver
+from triggers.schema import LATER, NOT_YET, Conditions, Deliver, Steps
 from triggers.steps.base import Step
 from triggers.words import nearest
 from triggers.yaml import Document, Path
 
-Steps = list[Any] | str  # a list of steps, or the one word `exit`
 PACKAGE = "triggers.steps"
 S = TypeVar("S", bound=msgspec.Struct)
 

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from triggers.loading.building import Building, Place, Steps
-from triggers.schema import Conditions, Strict
+from triggers.loading.building import Building, Place
+from triggers.schema import Conditions, Steps, Strict
 from triggers.steps.base import Go, Outcome, Step, Turn
 
 SIGNATURE = "if: CONDITIONS, then: STEPS [, else: STEPS]"

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from triggers.loading.building import Building, Place, Steps
-from triggers.schema import Strict
+from triggers.loading.building import Building, Place
+from triggers.schema import Steps, Strict
 from triggers.steps.base import Go, Outcome, Step, Turn
 
 SIGNATURE = "switch: VALUE, cases: {TEXT: STEPS, ...} [, else: STEPS]"

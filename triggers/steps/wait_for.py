@@ -5,8 +5,8 @@ import msgspec
 from kairos.durations import duration
 from triggers.awaited import NOTHING, Awaited, when
 from triggers.loading.awaiting import awaiting
-from triggers.loading.building import Building, Place, Steps
-from triggers.schema import Names, Strict
+from triggers.loading.building import Building, Place
+from triggers.schema import Names, Steps, Strict
 from triggers.steps.base import Go, Outcome, Rest, Step, Turn
 
 SIGNATURE = "wait_for: {event: EVENT, timeout: DURATION [, then: STEPS] [, else: STEPS]}"
