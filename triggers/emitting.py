@@ -24,6 +24,16 @@ class Said(NamedTuple):
     traits: dict[str, Any]
 
 
+def acts(turn: Turn) -> bool:
+    """Say whether a trigger does more than decide; where it does not, that is told."""
+    status = turn.trigger.status
+    if status == "shadow":
+        turn.work.explain(turn.person.id, turn.trigger.name, "shadow")
+    elif status == "draft":
+        turn.work.explain(turn.person.id, turn.trigger.name, "refused", "status", status)
+    return status not in ("shadow", "draft")
+
+
 class Saying(Step, frozen=True):
     """A step that puts a record into the log."""
 
@@ -36,6 +46,8 @@ class Saying(Step, frozen=True):
         run = turn.run
         if turn.arrived:
             run.awaits = ""
+            return Go(self.next)
+        if not acts(turn):
             return Go(self.next)
         chain = (*run.chain, turn.trigger.name)
         if len(chain) > DEPTH:

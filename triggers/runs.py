@@ -203,11 +203,9 @@ def _enter(
     if active is not None and not _anew(work, person, trigger, active, run):
         return None
     if trigger.absence is not None:
-        if len(leaf.runs) >= RUNS:
-            work.explain(person.id, trigger.name, "ignored", "too_many")
-        elif not _ended(trigger, run, person):
+        if not _ended(trigger, run, person):
             run.step = ABSENCE
-            leaf.runs.append(run)
+            _rest(work, person, leaf, trigger, run)
         return None
     return _entered(work, person, leaf, trigger, run, accepted_us)
 
@@ -221,6 +219,7 @@ def _anew(work: Work, person: Person, trigger: Trigger, active: Run, newer: Run)
         if later:
             active.time, active.message_id, active.event = newer.time, newer.message_id, newer.event
             active.due, active.entry, active.accepted_us = newer.due, newer.entry, newer.accepted_us
+            active.version = newer.version
     elif (
         trigger.while_active == "restart"
         and later
@@ -482,16 +481,18 @@ def _take(
 
 
 def _rest(work: Work, person: Person, leaf: Leaf, trigger: Trigger, run: Run) -> None:
-    """Remember a run that stays at its step."""
+    """Remember a run that stays at its step, and when time alone may end it."""
+    workspace = work.state.workspace
+    leaving = workspace.leaving.get(trigger.nth) if workspace is not None else None
+    if leaving is not None:
+        leaves, run.look = leaving(person, run.event, work.state.now, run)
+        if leaves:
+            person.end_runs(run.trigger, run.key)
+            work.explain(person.id, trigger.name, "ended", "condition")
+            return
     if any(known is run for known in leaf.runs):
         return
     if len(leaf.runs) >= RUNS:
         work.explain(person.id, trigger.name, "ended", "too_many")
         return
     leaf.runs.append(run)
-    leaving = work.state.workspace.leaving.get(trigger.nth) if work.state.workspace else None
-    if leaving is not None:
-        leaves, run.look = leaving(person, run.event, work.state.now, run)
-        if leaves:
-            person.end_runs(run.trigger, run.key)
-            work.explain(person.id, trigger.name, "ended", "condition")

@@ -80,7 +80,7 @@ def test_runs_and_entries_have_a_bound() -> None:
         )
     leaf = shop.person("user_id:ana").leaves["user_id:ana"]
     assert len(leaf.runs) == RUNS
-    assert shop.count("ignored:cart:too_many") == 500
+    assert shop.count("ended:cart:too_many") == 500
     for n in range(0, 2 * ENTRIES, 100):
         shop.now += 1
         shop.say(

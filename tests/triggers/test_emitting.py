@@ -140,6 +140,20 @@ def test_a_call_starts_another_trigger_as_its_own_rules_allow() -> None:
     assert shop.refusals("other") == ["ignored:condition", "sent:webhook", "ignored:reentry"]
 
 
+def test_a_trigger_in_shadow_changes_nothing() -> None:
+    files = {
+        **trigger("one", "event: offered", "  - set: {status: customer}\n  - emit: pinged\n  - call: other\n"
+                  + SEND, "reentry: always\nstatus: shadow"),
+        **trigger("other", "event: pinged", SEND),
+    }  # fmt: skip
+    shop = Shop(files)
+    shop.wait(SECOND)
+    shop.do("offered", user="ana")
+    assert own(shop) == []
+    assert shop.sent == []
+    assert shop.refusals("one") == ["shadow:"] * 4
+
+
 SETS = trigger("sets", "event: visited", "  - set: {seen: true}\n" + SEND)
 
 

@@ -114,6 +114,31 @@ def test_a_condition_that_time_alone_makes_true_ends_a_wait_then() -> None:
     assert not made.person("user_id:ana").waits
 
 
+def test_a_condition_that_time_makes_true_ends_an_absence_and_a_held_send_too() -> None:
+    text = """
+trigger: journey
+when: {event: cart_updated, then_no: order_completed, within: 4h}
+exit_when: ['never(visited, last 3h)']
+do: [{send: {channels: [webhook]}}]
+deliver: {purpose: product, quiet_hours: "12:00-22:00"}
+"""
+    made = shop(text)
+    made.do("visited", user="ana")
+    made.do("cart_updated", user="ana")
+    made.wait(3 * HOUR - MINUTE)
+    assert made.person("user_id:ana").waits
+    made.wait(2 * MINUTE)
+    assert not made.person("user_id:ana").waits
+    made.do("visited", user="ana")
+    made.do("cart_updated", user="ana")
+    for _ in range(4):
+        made.wait(HOUR)
+        made.do("visited", user="ana")
+    assert made.refusals("journey")[-1] == "held:quiet_hours"
+    made.wait(3 * HOUR + MINUTE)
+    assert not made.person("user_id:ana").waits
+
+
 def test_what_comes_first_decides_a_wait_and_it_is_decided_once() -> None:
     text = """
 trigger: journey

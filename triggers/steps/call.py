@@ -1,6 +1,6 @@
 """Start another trigger for the person, if its `if` holds and its `reentry` has room."""
 
-from triggers.emitting import DEPTH
+from triggers.emitting import DEPTH, acts
 from triggers.loading.building import Building, Place
 from triggers.schema import Strict
 from triggers.steps.base import Call as Calling
@@ -23,6 +23,8 @@ class CallOther(Step, frozen=True):
 
     def take(self, turn: Turn) -> Outcome:
         """Ask for it to be started behind the runs of this record."""
+        if not acts(turn):
+            return Go(self.next)
         chain = (*turn.run.chain, turn.trigger.name)
         if len(chain) > DEPTH:
             turn.work.bounded.append(chain)
