@@ -26,6 +26,7 @@ ADDRESSES: dict[str, str | None] = {
     "email": "email",
     "sms": "phone",
     "whatsapp": "phone",
+    "push": "push_token",
     "webhook": None,
     "log": None,
 }

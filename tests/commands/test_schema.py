@@ -13,7 +13,7 @@ from tests.docs.pages import ROOT, blocks
 from triggers.json_schema import KINDS, schema
 from triggers.loading.building import steps
 
-SHOP = ROOT / "examples/shop"
+EXAMPLES = ROOT / "examples"
 
 
 def problems(kind: str, text: str) -> list[str]:
@@ -35,7 +35,7 @@ def test_every_example_of_the_language_fits(text: str) -> None:
     assert problems(kind, text) == []
 
 
-@pytest.mark.parametrize("path", sorted(SHOP.rglob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.yaml")), ids=lambda path: path.name)
 def test_the_examples_name_a_schema_that_is_there_and_fit_it(path: Path) -> None:
     first = path.read_text(encoding="utf-8").splitlines()[0]
     named = path.parent / first.removeprefix("# yaml-language-server: $schema=")
@@ -44,9 +44,11 @@ def test_the_examples_name_a_schema_that_is_there_and_fit_it(path: Path) -> None
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_schemas_beside_the_examples_are_current(kind: str) -> None:
-    written = json.loads((SHOP / f"schema/{kind}.json").read_text(encoding="utf-8"))
-    assert written == schema(kind), "run kairos schema --folder examples/shop"
+@pytest.mark.parametrize("workspace", ["shop", "campaigns"])
+def test_the_schemas_beside_the_examples_are_current(workspace: str, kind: str) -> None:
+    path = EXAMPLES / workspace / f"schema/{kind}.json"
+    written = json.loads(path.read_text(encoding="utf-8"))
+    assert written == schema(kind), f"run kairos schema --folder examples/{workspace}"
 
 
 @pytest.mark.parametrize(
