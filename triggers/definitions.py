@@ -10,6 +10,7 @@ from profile_state.cells import Happened, Slot
 from profile_state.fold import Folding
 from profile_state.leaf import Run
 from triggers.awaited import Awaited
+from triggers.habits import Usual
 from triggers.sequences import Sequence
 
 if TYPE_CHECKING:
@@ -81,9 +82,10 @@ class Trigger(msgspec.Struct, frozen=True):
     segment: tuple[str, str] | None  # ("entered" | "exited", name)
     changed: Changed | None
     calendar: "Calendar | None"
-    absence: int | None  # ms to wait for one of `then_no`
+    absence: int | Usual | None  # ms to wait for one of `then_no`
     then_no: tuple[str, ...]
     ends: Awaited  # `then_no`, and the events of `exit_when`
+    behind: bool  # an event of `then_no` enters too, so only a later one ends
     leaves: bool  # `exit_when` has conditions too
     key: str | None  # property that runs are keyed by
     while_active: str

@@ -76,7 +76,10 @@ def _migrate(workspace: Workspace, person: Person, now: int) -> None:
         if trigger is None or not trigger.migrate or run.version == trigger.version:
             continue
         run.version = trigger.version
-        run.due = run.time + (trigger.absence or 0) if run.step == ABSENCE else now
+        if run.step != ABSENCE:
+            run.due = now
+        elif isinstance(trigger.absence, int):  # a usual interval is that of when it began
+            run.due = run.time + trigger.absence
 
 
 def _evaluate(work: Work, person: Person, concerned: Callable[[Segment], bool]) -> Edges:

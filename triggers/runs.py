@@ -13,6 +13,7 @@ from profile_state.person import Person
 from triggers.arbitrate import Subject
 from triggers.awaited import when
 from triggers.definitions import ABSENCE, Trigger, Workspace
+from triggers.habits import Usual
 from triggers.memberships import Edges
 from triggers.sequences import AHEAD
 from triggers.steps.base import Call, Go, Leave, Rest, Turn
@@ -181,7 +182,11 @@ def _enter(
         work.explain(person.id, trigger.name, "ignored", "reentry")
         return None
     leaf, event, accepted_us = _occurrence(person, trigger, arrived, last)
-    due = event.time + (trigger.absence or 0)
+    wait = waiting(person, trigger, key)
+    if wait is None:
+        work.explain(person.id, trigger.name, "ignored", "no_habit")
+        return None
+    due = event.time + wait
     entry = f"{event.source}/{leaf.key}/{event.message_id}"
     if trigger.absence is not None:
         entry = f"{entry}@{due}"
@@ -208,6 +213,13 @@ def _enter(
             _rest(work, person, leaf, trigger, run)
         return None
     return _entered(work, person, leaf, trigger, run, accepted_us)
+
+
+def waiting(person: Person, trigger: Trigger, key: str) -> int | None:
+    """Return how long an absence is waited for, ms; None where the person has no usual interval yet."""
+    if isinstance(trigger.absence, Usual):
+        return trigger.absence.wait(person.view.cells, key)
+    return trigger.absence or 0
 
 
 def _anew(work: Work, person: Person, trigger: Trigger, active: Run, newer: Run) -> bool:
@@ -252,7 +264,7 @@ def _ended(trigger: Trigger, run: Run, person: Person) -> bool:
     Read from state, not from the order of arrival: so an order that arrived before its cart,
     or on another device that an edge joined later, ends the wait too.
     """
-    return when(trigger.ends, person.view.cells, run) >= run.time
+    return when(trigger.ends, person.view.cells, run) >= run.time + trigger.behind
 
 
 def _has_room(person: Person, trigger: Trigger, key: str, now: int) -> bool:

@@ -19,12 +19,20 @@ class Strict(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A mapping whose keys are all known."""
 
 
+class UsualInterval(Strict):
+    """`{usual: 0.9, min: 7d, max: 120d}`: as long as this person's own intervals are."""
+
+    usual: float
+    min: str
+    max: str
+
+
 class Absence(Strict):
     """`absence: {after: cart_updated, of: order_completed, for: 30m}`."""
 
     after: Names
     of: Names
-    for_: str = msgspec.field(name="for")
+    for_: str | UsualInterval = msgspec.field(name="for")
 
 
 class When(Strict):

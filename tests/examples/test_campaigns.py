@@ -123,6 +123,21 @@ def test_birthday(shop: Shop) -> None:
     assert got(shop, "birthday") == ["email birthday Mon 09:00"]
 
 
+def test_replenishment_by_the_usual_interval(shop: Shop) -> None:
+    for pause in (20, 30, 28, 29):
+        shop.do("order_completed", user="ana", product_id="coffee")
+        shop.wait(pause * DAY)
+    assert got(shop, "replenishment") == [], "three intervals make a habit; four orders do"
+    shop.do("order_completed", user="ana", product_id="coffee")
+    shop.do("order_completed", user="ana", product_id="tea")
+    shop.wait(29 * DAY)
+    assert got(shop, "replenishment") == []
+    shop.wait(DAY)
+    # Nine of ten of 20, 28, 29 and 30 days are at most 29.7: 16 hours and 48 minutes after 29 days.
+    assert [one.event["product_id"] for one in shop.sent_by("replenishment")] == ["coffee"]
+    assert shop.refusals("replenishment").count("ignored:no_habit") == 4
+
+
 def test_loyalty_tier_change(shop: Shop) -> None:
     for tier in ("bronze", "silver", "gold", "silver", "gold"):
         shop.know("ana", tier=tier)

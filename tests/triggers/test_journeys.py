@@ -368,6 +368,44 @@ deliver: {{purpose: product}}
     assert [one.event["seat"] for one in made.sent_by("journey")] == sent
 
 
+HABIT = """
+trigger: journey
+when: {absence: {after: ordered, of: %s, for: {usual: 0.5, min: 2d, max: 10d}}}
+reentry: always
+while_active: restart
+do: [{send: {channels: [webhook]}}]
+deliver: {purpose: product}
+"""
+
+
+@pytest.mark.parametrize(("pause", "wait"), [(1, 2), (4, 4), (30, 10)])
+@pytest.mark.parametrize("of", ["ordered", "called_off"])
+def test_a_usual_interval_is_the_persons_own_within_bounds(of: str, pause: int, wait: int) -> None:
+    made = shop(HABIT % of)
+    for _ in range(4):
+        made.do("ordered", user="ana")
+        made.wait(pause * DAY)
+    before = len(made.sent_by("journey"))
+    made.do("ordered", user="ana")
+    made.wait(wait * DAY - MINUTE)
+    assert len(made.sent_by("journey")) == before
+    made.wait(2 * MINUTE)
+    assert len(made.sent_by("journey")) == before + 1
+
+
+def test_a_usual_interval_takes_all_devices_of_a_person_together() -> None:
+    made = shop(HABIT % "ordered")
+    for anon in ("a1", "a2", "a1", "a2"):
+        made.do("ordered", anon=anon)
+        made.wait(4 * DAY)
+    assert made.sent_by("journey") == []
+    for anon in ("a1", "a2"):
+        made.do("identify", user="ana", anon=anon, trust=VERIFIED)
+    made.do("ordered", user="ana")
+    made.wait(4 * DAY + MINUTE)
+    assert len(made.sent_by("journey")) == 1
+
+
 @pytest.mark.parametrize(
     ("steps", "problem"),
     [

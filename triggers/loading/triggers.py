@@ -9,10 +9,12 @@ import msgspec
 
 from events.names import slug
 from kairos.durations import duration
+from profile_state.cells import Slot, share
 from triggers import ast, rules
 from triggers.awaited import NOTHING, Awaited
 from triggers.code import Code, any_of, compiled, every
 from triggers.definitions import Cap, Quiet, Reentry, SendStep, Trigger
+from triggers.habits import KEPT, Usual
 from triggers.loading import occurrences
 from triggers.loading.awaiting import awaiting, both, of_events
 from triggers.loading.building import Building, Place
@@ -111,6 +113,7 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
         absence=absence,
         then_no=then_no,
         ends=ends,
+        behind=not set(events).isdisjoint(then_no),
         leaves=leaves is not None,
         key=key,
         while_active=file.while_active,
@@ -151,7 +154,7 @@ def _files(context: Context, document: Document, sends: list[SendStep]) -> tuple
 
 def _occurrence(
     context: Context, document: Document, file: TriggerFile, in_order: tuple[Written, ...]
-) -> tuple[tuple[str, ...], tuple[str, ...], int | None]:
+) -> tuple[tuple[str, ...], tuple[str, ...], int | Usual | None]:
     """Return the entering events, those whose absence is waited for, and how long (ms)."""
     when = file.when
     forms = [name for name in FORMS if getattr(when, name)]
@@ -169,14 +172,35 @@ def _occurrence(
     if when.sequence:
         return tuple(dict.fromkeys(step.event for step in in_order)), (), None
     if when.absence is not None:
-        wait = context.rule(duration, when.absence.for_, document, ("when", "absence", "for"))
-        return slugs(when.absence.after), slugs(when.absence.of), wait or 0
+        return slugs(when.absence.after), slugs(when.absence.of), _wait(context, document, file)
     if when.event is not None and (when.then_no is None) != (when.within is None):
         context.say(document, ("when",), "`then_no: EVENT` and `within: 30m` belong together")
     if when.event is None or when.then_no is None:
         return slugs(when.event or []), (), None
     wait = context.rule(duration, when.within, document, ("when", "within"))
     return slugs(when.event), slugs(when.then_no), wait or 0
+
+
+def _wait(context: Context, document: Document, file: TriggerFile) -> int | Usual:
+    """Return how long an absence is waited for: so long, or as this person usually takes."""
+    absence = file.when.absence
+    assert absence is not None
+    path = ("when", "absence", "for")
+    if isinstance(absence.for_, str):
+        return context.rule(duration, absence.for_, document, path) or 0
+    usual, by = absence.for_, slug(file.key) if file.key else None
+    least = context.rule(duration, usual.min, document, (*path, "min")) or 0
+    most = context.rule(duration, usual.max, document, (*path, "max")) or 0
+    if not 0 < usual.usual < 1:
+        message = f"a share between 0 and 1, such as 0.9, was expected, found {usual.usual:g}"
+        context.say(document, (*path, "usual"), message)
+    if least > most:
+        context.say(document, (*path, "max"), f"{usual.max} is shorter than `min: {usual.min}`")
+    cells = []
+    for event in slugs(absence.after):
+        words = f"times {event}" + (f" by {by}" if by else "")
+        cells.append(share(context.slots, Slot(words, "times", event, (), "", by, None, KEPT)))
+    return Usual(usual.usual, least, most, tuple(cells), by is not None)
 
 
 def _companions(context: Context, document: Document, when: When, form: str) -> None:
