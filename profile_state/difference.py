@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from profile_state.cells import MOST, Amounts
-from profile_state.leaf import Leaf, Run, Sent
+from profile_state.leaf import Leaf, Run, Sent, Trial
 from profile_state.person import Person, Touch
 
 Part = tuple[int, Any]  # how many entries of before `since` are left, and those from there on
@@ -36,6 +36,7 @@ class LeafDifference(msgspec.Struct, array_like=True):
     parts: dict[str, Part] = {}
     splits: dict[str, dict[str, Part]] = {}
     arms: dict[str, tuple[int, bool]] = {}  # all
+    trials: list[Trial] = []  # all
 
 
 class Difference(msgspec.Struct, array_like=True):
@@ -75,6 +76,7 @@ def _of_leaf(leaf: Leaf, touch: Touch | None, now: int) -> LeafDifference:
         (kept, sent[kept:]),
         leaf.completed,
         arms=leaf.arms,
+        trials=leaf.trials,
     )
     if touch is not None:
         since = found.since = touch.since
@@ -169,3 +171,4 @@ def apply(leaf: Leaf, different: LeafDifference, now: int) -> None:
     before = [one for one in leaf.sent if one.time < now]
     leaf.sent = before[len(before) - kept :] + sent
     leaf.completed, leaf.arms = different.completed, different.arms
+    leaf.trials = different.trials

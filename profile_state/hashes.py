@@ -120,6 +120,7 @@ def _decisions(person: Person) -> Any:
             leaf.completed,
             leaf.sent,
             leaf.arms,
+            leaf.trials,
         )
         for _, leaf in sorted(person.leaves.items())
     ]

@@ -34,6 +34,21 @@ class Run(msgspec.Struct, array_like=True):
     done: list[str] = []  # channels that are decided, where a step sends on each
 
 
+class Trial(msgspec.Struct, frozen=True, array_like=True):
+    """An entry into a trigger that has a goal, until it is reached or no longer can be."""
+
+    trigger: str
+    key: str
+    time: int  # ms; event time of the entry
+    until: int  # ms; later the goal does not count
+    side: str  # of the hold-out: treated or held_out
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """Goals are no receipts, so none are asked for."""
+        return ()
+
+
 class Sent(msgspec.Struct, frozen=True, array_like=True):
     """A message that was decided: what caps and `explain` count."""
 
@@ -60,3 +75,4 @@ class Leaf(msgspec.Struct, array_like=True):
     sent: list[Sent] = []
     completed: dict[str, list[tuple[int, str, str]]] = {}  # trigger -> places of last steps
     arms: dict[str, tuple[int, bool]] = {}  # experiment -> (log time, held out)
+    trials: list[Trial] = []

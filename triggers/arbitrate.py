@@ -10,8 +10,8 @@ import msgspec
 
 from profile_state.leaf import Sent
 from triggers.definitions import TRANSACTIONAL, Cap, PurposeRule, SendStep, Trigger, Workspace
+from triggers.goals import held_out
 from triggers.local_time import MINUTE, end_of_day, quiet_until, zone_of
-from triggers.runtime import share_of
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -150,7 +150,7 @@ def _on(
     if missing:
         return Refuse("missing", ", ".join(missing))
     for name, share, reason in experiments(trigger, step, rule):
-        if held_out(subject, name, share):
+        if subject.arms.get(name, held_out(subject.person, name, share)):
             return Refuse(reason, name)
     return Send(channel, address)
 
@@ -165,12 +165,6 @@ def experiments(
         yield trigger.name, trigger.holdout, "holdout"
     if rule.control:
         yield f"control of {step.purpose}", rule.control, "control_group"
-
-
-def held_out(subject: Subject, name: str, share: float) -> bool:
-    """Say whether a person is held out: as was decided, or by the hash of their id."""
-    decided = subject.arms.get(name)
-    return share_of(f"{name}/{subject.person}") < share if decided is None else decided
 
 
 def _held(at: int, until: int | None, reason: str) -> Hold | Refuse:

@@ -7,7 +7,7 @@ device that was joined later, counts as well.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from profile_state.leaf import Run
+from profile_state.leaf import Run, Trial
 
 RECEIPTS = ("delivered", "opened", "clicked", "replied", "bounced")  # behind a channel's name
 OPENED = 1_000  # messages of a kind of receipt that are remembered
@@ -25,7 +25,7 @@ class Awaited(NamedTuple):
 NOTHING = Awaited((), (), keyed=False, receipts=())
 
 
-def when(awaited: Awaited, cells: Mapping[str, Any], run: Run) -> int:
+def when(awaited: Awaited, cells: Mapping[str, Any], run: Run | Trial) -> int:
     """Return when one of the events last happened that concern a run, ms; -1 where none did.
 
     An event without the key concerns every run of the person.

@@ -32,7 +32,7 @@ from profile_state.copies.base import digest_of, packed, place_of
 from profile_state.fold import UNREMEMBERED, fold, fold_statements
 from profile_state.identity import PLACES, person_id
 from profile_state.person import Person
-from triggers import calendars, changes, erasure, idle, memberships, people, runs
+from triggers import calendars, changes, erasure, goals, idle, memberships, people, runs
 from triggers.load import load
 from triggers.loading import formers
 from triggers.problems import WorkspaceError
@@ -260,6 +260,8 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     else:
         work.applied[person.id] = work.applied.get(person.id, 0) + 1
     regrouped = bool(others) or person.offset == offset
+    if workspace is not None and counts and (event.name in workspace.aims or regrouped):
+        goals.reached(work, person, workspace)
     edges = memberships.after_event(work, person, event, everything=regrouped)
     if workspace is not None and workspace.calendars:
         stated = workspace.calendar_traits
@@ -326,6 +328,8 @@ def _moved(work: Work, person: Person, cause: runs.Cause | None, offset: Offset)
     person.whole = True
     edges = memberships.after_all(work, person)
     calendars.arrange(work, person)
+    if work.state.workspace is not None and work.state.workspace.aims:
+        goals.reached(work, person, work.state.workspace)
     candidates = runs.joined(work, person)
     if cause is not None:
         candidates += runs.by_segments(work, person, edges, cause)

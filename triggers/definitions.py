@@ -15,6 +15,7 @@ from triggers.sequences import Sequence
 
 if TYPE_CHECKING:
     from triggers.calendars import Calendar
+    from triggers.goals import Goal
     from triggers.steps.base import Step
 
 # What generated functions look like; `triggers/generate.py` writes them.
@@ -90,6 +91,7 @@ class Trigger(msgspec.Struct, frozen=True):
     key: str | None  # property that runs are keyed by
     while_active: str
     reentry: Reentry
+    goal: "Goal | None"
     holdout: float  # share that is decided and never sent; 0 for nobody
     program: dict[str, "Step"]  # by their places
     first: str  # place of the first
@@ -155,6 +157,7 @@ class Workspace(msgspec.Struct, frozen=True):
     calendar_traits: frozenset[str]  # traits that these go by
     changing: dict[str, tuple[Trigger, ...]]  # trait -> those whose occurrence is its change
     ending: dict[str, frozenset[str]]  # event -> triggers whose runs it may end
+    aims: frozenset[str]  # events of goals
     waking: frozenset[str]  # what may end a wait: see `Step.wakes`
     leaving: dict[int, Leaving]  # trigger's number -> the conditions of its `exit_when`
     tests: dict[str, Guard]  # conditions of steps

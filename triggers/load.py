@@ -135,6 +135,7 @@ def _load(
         calendar_traits=_calendar_traits(all_triggers),
         changing=_changing(all_triggers),
         ending=_ending(running),
+        aims=frozenset(e for t in all_triggers if t.goal for e in t.goal.awaited.events),
         waking=frozenset(w for t in running for s in t.program.values() for w in s.wakes),
         excluded={purpose: functions[f"excluded_{nth}"] for nth, purpose in enumerate(excludes)},
         leaving={t.nth: functions[f"leaves_{t.nth}"] for t in running if t.leaves},

@@ -10,6 +10,7 @@ from profile_state.consent import consent
 from profile_state.leaf import Leaf, Run
 from profile_state.naming import name_of
 from profile_state.person import Person
+from triggers import goals
 from triggers.arbitrate import Subject
 from triggers.awaited import when
 from triggers.definitions import ABSENCE, Trigger, Workspace
@@ -300,6 +301,7 @@ def _entered(
             let_go(leaf.entries, ENTRIES * 9 // 10, lambda times: times[-1])
             person.whole = True
     work.count(person.id, f"entered:{trigger.name}")
+    goals.begin(work, person, leaf, trigger, run)
     return Candidate(trigger, leaf, run, accepted_us)
 
 

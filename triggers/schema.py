@@ -65,6 +65,13 @@ class Send(Strict):
     all: bool = False
 
 
+class Aim(Strict):
+    """`goal: {event: first_project_created, within: 14d}`."""
+
+    event: Names
+    within: str
+
+
 class Deliver(Strict):
     """How and when a trigger's sends may leave."""
 
@@ -92,6 +99,7 @@ class TriggerFile(Strict):
     key: str | None = None
     while_active: Literal["ignore", "restart", "update"] = "ignore"
     reentry: str | None = None
+    goal: Aim | None = None
     holdout: str | None = None
     migrate: Literal["live"] | None = None
     exit_when: Conditions = []  # events, and conditions
@@ -147,7 +155,7 @@ class WorkspaceFile(Strict):
 # takes them for typing errors, and refused, so that nobody believes that they act.
 LATER = frozenset(
     {
-        "goal", "tests", "crosses", "item", "api", "include", "key_match", "split",
+        "tests", "crosses", "item", "api", "include", "key_match", "split",
         "webhook", "crm", "offer", "opt_in", "best_time", "parallel", "on_error", "bands", "catalog", "offers",
     }
 )  # fmt: skip

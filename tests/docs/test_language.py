@@ -14,6 +14,7 @@ from profile_state.fold import TRAITS
 from profile_state.identity import SPARE
 from tests.docs.pages import PAGES, ROOT, blocks, cells, first_cells, page, section
 from triggers import schema
+from triggers.goals import MOST as TRIALS
 from triggers.load import load
 from triggers.loading.building import steps
 from triggers.runs import ENTRIES, RUNS
@@ -185,5 +186,5 @@ def test_every_template_parses(text: str) -> None:
 
 def test_the_bounds_of_a_person_are_those_of_the_code() -> None:
     said = section(PAGE, "## Bounds")
-    for bound in (TRAITS, CONSENTS, RUNS, ENTRIES, VALUES, SPARE):
+    for bound in (TRAITS, CONSENTS, RUNS, ENTRIES, TRIALS, VALUES, SPARE):
         assert f"| {bound:,}" in said

@@ -131,11 +131,84 @@ def test_an_exclusion_holds_for_every_trigger_and_ends_with_its_cause() -> None:
     assert len(shop.sent_by("one")) == 2
 
 
+GOAL = offer("one", "goal: {event: bought, within: 7d}\nholdout: 30%\nexit_when: goal")
+
+
+def test_a_goal_is_counted_for_both_sides_of_the_hold_out() -> None:
+    shop = Shop(GOAL)
+    for user in PEOPLE:
+        shop.do("visited", user=user)
+    treated = reached(shop, "one")
+    for nth, user in enumerate(PEOPLE):
+        if nth % (2 if user in treated else 4) == 0:
+            shop.do("bought", user=user)
+            shop.do("bought", user=user)
+    sides = {"treated": treated, "held_out": set(PEOPLE) - treated}
+    for side, people in sides.items():
+        assert shop.count(f"tried:one:{side}") == len(people)
+        every = 2 if side == "treated" else 4
+        came = sum(nth % every == 0 for nth, user in enumerate(PEOPLE) if user in people)
+        assert shop.count(f"goal:one:{side}") == came
+    assert 60 < len(sides["held_out"]) < 180
+
+
+@pytest.mark.parametrize(
+    ("late", "told", "counted"), [(6, 0, 1), (8, 0, 0), (6, 12, 1), (6, 2 * 24, 0), (-1, 0, 0)]
+)
+def test_a_goal_counts_within_its_time_even_if_it_is_told_of_late(
+    late: int, told: int, counted: int
+) -> None:
+    shop = Shop(offer("one", "goal: {event: bought, within: 7d}"))
+    start = shop.now
+    shop.do("visited", user="ana")
+    shop.wait_until(start + 7 * DAY + told * HOUR if told else start + max(late, 0) * DAY)
+    shop.do("bought", user="ana", time=start + late * DAY)
+    shop.wait(9 * DAY)
+    shop.do("bought", user="ana")
+    assert shop.count("goal:one:treated") == counted
+    assert shop.person("user_id:ana").leaves["user_id:ana"].trials == []
+
+
+def test_a_goal_ends_a_run_and_counts_on_whatever_device_it_was_reached() -> None:
+    shop = Shop(
+        {
+            "triggers/one.yaml": """
+trigger: one
+when: {event: visited}
+key: plan
+goal: {event: [bought, subscribed], within: 7d}
+exit_when: [goal]
+do: [{wait: 1d}, {send: {channels: [webhook]}}]
+deliver: {purpose: product}
+"""
+        }
+    )
+    shop.do("visited", anon="phone", plan="a")
+    shop.do("visited", anon="phone", plan="b")
+    shop.do("subscribed", anon="laptop", plan="a")
+    for device in ("laptop", "phone"):
+        shop.do("identify", user="ana", anon=device, trust=VERIFIED)
+    shop.wait(2 * DAY)
+    assert [one.event["plan"] for one in shop.sent_by("one")] == ["b"]
+    assert shop.count("goal:one:treated") == 1
+
+
+def test_an_event_that_enters_is_not_its_own_goal() -> None:
+    shop = Shop(offer("one", "goal: {event: visited, within: 7d}"))
+    for nth in range(3):
+        shop.do("visited", user="ana")
+        assert shop.count("goal:one:treated") == nth
+        shop.wait(HOUR)
+
+
 @pytest.mark.parametrize(
     ("workspace", "rest", "problem"),
     [
         ("", "holdout: 0%", "triggers/one.yaml:4:10: a share above 0% and below 100%"),
         ("", "holdout: half", "triggers/one.yaml:4:10: a share above 0% and below 100%"),
+        ("", "exit_when: goal", "there is no `goal: {event: .., within: ..}` to reach"),
+        ("", "goal: {event: clicked, within: 1d}", "no message is sent before this"),
+        ("", "goal: {event: bought}", "the key 'within' is missing"),
         ("control_group: {product: 200%}", "", "workspace.yaml:3:26: a share above 0%"),
         ("control_group: {prodct: 2%}", "", "3:17: unknown purpose 'prodct'. Did you mean 'product'?"),
         ("control_group: {transactional: 2%}", "", "transactional sends are never held out"),

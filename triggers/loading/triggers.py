@@ -14,6 +14,7 @@ from triggers import ast, rules
 from triggers.awaited import NOTHING, Awaited
 from triggers.code import Code, any_of, compiled, every
 from triggers.definitions import Cap, Quiet, Reentry, SendStep, Trigger
+from triggers.goals import Goal
 from triggers.habits import KEPT, Usual
 from triggers.loading import occurrences
 from triggers.loading.awaiting import awaiting, both, of_events
@@ -21,7 +22,7 @@ from triggers.loading.building import Building, Place
 from triggers.loading.conditions import all_of, condition
 from triggers.loading.context import Context
 from triggers.loading.sequences import Written, sequence_of, slugs, written_steps
-from triggers.schema import LATER, NOT_YET, Deliver, TriggerFile, When
+from triggers.schema import Deliver, TriggerFile, When
 from triggers.templates import choose
 from triggers.words import nearest
 from triggers.yaml import Document, Path
@@ -96,7 +97,10 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
     first = building.block(file.do, Place("", "", ("do",)))
     if not first:
         context.say(document, ("do",), "a trigger without a step does nothing; add a `send`")
-    ends, leaves = _exits(context, document, file, then_no, building)
+    if file.holdout and all(send.purpose == "transactional" for send in building.sends):
+        context.say(document, ("holdout",), "transactional sends are never held out")
+    goal = _goal(context, document, file, events, key)
+    ends, leaves = _exits(context, document, file, then_no, building, goal)
     trigger = Trigger(
         nth=nth,
         name=file.trigger,
@@ -118,6 +122,7 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
         key=key,
         while_active=file.while_active,
         reentry=_reentry(context, document, file, building.sends),
+        goal=goal,
         holdout=context.rule(rules.share, file.holdout, document, ("holdout",)) or 0.0,
         program=building.program,
         first=first,
@@ -222,12 +227,32 @@ def _read(building: Building) -> frozenset[str] | None:
     return frozenset(facts | building.scope.uses.properties | key)
 
 
+def _goal(
+    context: Context,
+    document: Document,
+    file: TriggerFile,
+    events: tuple[str, ...],
+    key: str | None,
+) -> Goal | None:
+    if file.goal is None:
+        return None
+    within = context.rule(duration, file.goal.within, document, ("goal", "within")) or 0
+    names = [file.goal.event] if isinstance(file.goal.event, str) else file.goal.event
+    try:
+        awaited = awaiting(context, names, key, ())
+    except ValueError as error:
+        context.say(document, ("goal", "event"), str(error))
+        return None
+    return Goal(awaited, within, behind=not set(events).isdisjoint(awaited.events))
+
+
 def _exits(
     context: Context,
     document: Document,
     file: TriggerFile,
     then_no: tuple[str, ...],
     building: Building,
+    goal: Goal | None,
 ) -> tuple[Awaited, Code | None]:
     """Return the events and the conditions that end a run; a lone word is an event."""
     written = [file.exit_when] if isinstance(file.exit_when, str) else file.exit_when
@@ -236,8 +261,11 @@ def _exits(
     conditions: list[Code] = []
     for nth, one in enumerate(written):
         path = ("exit_when", nth)
-        if isinstance(one, str) and one in LATER:
-            context.say(document, path, f"{one!r} {NOT_YET}")
+        if one == "goal":
+            if goal is None:
+                context.say(document, path, "there is no `goal: {event: .., within: ..}` to reach")
+            else:
+                ends = both(ends, goal.awaited)
         elif isinstance(one, str) and _EVENT.fullmatch(one.strip()):
             try:
                 ends = both(ends, awaiting(context, [one], key, channels))

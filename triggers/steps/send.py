@@ -8,10 +8,10 @@ from triggers.arbitrate import (
     Verdict,
     arbitrate,
     experiments,
-    held_out,
     valid_until,
 )
 from triggers.definitions import TRANSACTIONAL, SendStep
+from triggers.goals import held_out, settle
 from triggers.loading.building import Building, Place
 from triggers.loading.sends import send_step
 from triggers.schema import Send as Options
@@ -71,9 +71,8 @@ def _settle_arms(turn: Turn, step: SendStep, verdict: Verdict) -> None:
     rule = turn.workspace.purposes.get(step.purpose, TRANSACTIONAL)
     for name, share, _ in experiments(turn.trigger, step, rule):
         if name not in turn.subject.arms:
-            held = turn.subject.arms[name] = held_out(turn.subject, name, share)
-            turn.leaf.arms[name] = (turn.now, held)
-            turn.work.count(turn.person.id, f"{'held_out' if held else 'treated'}:{name}")
+            held = turn.subject.arms[name] = held_out(turn.person.id, name, share)
+            settle(turn.work, turn.person, turn.leaf, name, held=held)
 
 
 def build(building: Building, place: Place, written: Shape) -> Step:

@@ -1,0 +1,82 @@
+"""Goals: whether those who entered a trigger came to what it is for, sent to or held out.
+
+A trial begins when a person enters, and remembers on which side of the hold-out they are, so both
+sides are counted alike: also who was never sent anything because they had not consented.
+"""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from profile_state.leaf import Leaf, Run, Trial
+from profile_state.person import Person
+from triggers.awaited import Awaited, when
+from triggers.runtime import share_of
+
+if TYPE_CHECKING:
+    from triggers.definitions import Trigger, Workspace
+    from triggers.work import Work
+
+MOST = 200  # trials of a leaf; the latest stay
+LATE = 86_400_000  # ms; so late an event of a goal may come
+TREATED, HELD_OUT = "treated", "held_out"
+
+
+class Goal(msgspec.Struct, frozen=True):
+    """`goal: {event: first_project_created, within: 14d}`."""
+
+    awaited: Awaited
+    within: int  # ms
+    behind: bool  # an event of the goal enters too, so only a later one reaches it
+
+
+def arm(work: "Work", person: Person, leaf: Leaf, trigger: "Trigger") -> str:
+    """Return on which side of a trigger's hold-out a person is, and remember it for ever."""
+    if not trigger.holdout:
+        return TREATED
+    held = person.arms().get(trigger.name)
+    if held is None:
+        held = held_out(person.id, trigger.name, trigger.holdout)
+        settle(work, person, leaf, trigger.name, held=held)
+    return HELD_OUT if held else TREATED
+
+
+def held_out(person: str, experiment: str, share: float) -> bool:
+    """Say whether a share of people that is held out has this one; the same for ever."""
+    return share_of(f"{experiment}/{person}") < share
+
+
+def settle(work: "Work", person: Person, leaf: Leaf, experiment: str, *, held: bool) -> None:
+    """Remember a verdict, which is given once, and count it."""
+    leaf.arms[experiment] = (work.state.now, held)
+    work.count(person.id, f"{HELD_OUT if held else TREATED}:{experiment}")
+
+
+def begin(work: "Work", person: Person, leaf: Leaf, trigger: "Trigger", run: Run) -> None:
+    """Begin a trial for somebody who enters, if the trigger has a goal."""
+    if trigger.goal is None:
+        return
+    side = arm(work, person, leaf, trigger)
+    trial = Trial(trigger.name, run.key, run.time, run.time + trigger.goal.within, side)
+    leaf.trials = [*leaf.trials, trial][-MOST:]
+    work.count(person.id, f"tried:{trigger.name}:{side}")
+
+
+def reached(work: "Work", person: Person, workspace: "Workspace") -> None:
+    """Count the trials that have come to their goal, and let go of those that no longer can."""
+    now = work.state.now
+    for leaf in person.leaves.values():
+        if not leaf.trials:
+            continue
+        left = []
+        for trial in leaf.trials:
+            trigger = workspace.named.get(trial.trigger)
+            goal = trigger.goal if trigger is not None else None
+            if goal is None or now > trial.until + LATE:
+                continue
+            happened = when(goal.awaited, person.view.cells, trial)
+            if trial.time + goal.behind <= happened <= trial.until:
+                work.count(person.id, f"goal:{trial.trigger}:{trial.side}")
+            else:
+                left.append(trial)
+        leaf.trials = left
