@@ -10,6 +10,7 @@ import redis
 
 from channels.delivery.ledger import SlotUnusableError, summary
 from kairos.settings import Settings
+from triggers.signs import CROSSING
 
 Deliveries = dict[str, dict[str, int]]  # channel -> outcome -> how many
 OPEN = ("pending", "intent")  # states of a delivery that are not final
@@ -117,7 +118,7 @@ class Figures(msgspec.Struct, frozen=True):
         return {
             name.removeprefix("segment:"): n
             for name, n in sorted(self.counts.items())
-            if name.startswith("segment:")
+            if name.startswith("segment:") and not name.startswith(f"segment:{CROSSING}")
         }
 
 

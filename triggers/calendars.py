@@ -15,10 +15,10 @@ from profile_state.leaf import NEVER
 from profile_state.person import Person
 from triggers.definitions import Trigger
 from triggers.local_time import date_at, date_of, instant_at, next_time, zone_of
+from triggers.signs import CALENDAR
 from triggers.work import Work
 
 Traits = Mapping[str, tuple[int, str, Any]]
-SIGN = "@"  # before a trigger's name: no segment's name begins with it
 
 
 class Every(msgspec.Struct, frozen=True):
@@ -98,7 +98,7 @@ def arrange(work: Work, person: Person) -> None:
     workspace = work.state.workspace
     if workspace is None:
         return
-    signed = [key for key in person.recheck if key.startswith(SIGN)]
+    signed = [key for key in person.recheck if key.startswith(CALENDAR)]
     known = {key: person.recheck.pop(key) for key in signed}
     if not person.leaves:
         return
@@ -106,7 +106,7 @@ def arrange(work: Work, person: Person) -> None:
     stated = traits.get("timezone")
     where = zone_of(stated[2] if stated is not None else None, workspace.timezone)
     for trigger in workspace.calendars:
-        key = SIGN + trigger.name
+        key = CALENDAR + trigger.name
         assert trigger.calendar is not None
         at = known.get(key, NEVER)
         if at > now:
@@ -123,10 +123,10 @@ def due(work: Work, person: Person) -> list[tuple[Trigger, int]]:
     found = [
         (trigger, at)
         for trigger in workspace.calendars
-        if (at := person.recheck.get(SIGN + trigger.name, NEVER)) <= now
+        if (at := person.recheck.get(CALENDAR + trigger.name, NEVER)) <= now
     ]
     for trigger, _ in found:
-        del person.recheck[SIGN + trigger.name]
+        del person.recheck[CALENDAR + trigger.name]
     if found:
         arrange(work, person)
     return found

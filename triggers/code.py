@@ -86,6 +86,7 @@ class Known(NamedTuple):
     channels: Collection[str]
     purposes: Mapping[str, PurposeRule]
     timezone: str  # of people who state none
+    bands: Mapping[str, Mapping[str, tuple[str, float]]]  # score -> word -> comparison
 
 
 class Scope:
@@ -240,8 +241,8 @@ def compiled(node: ast.Node, scope: Scope) -> Code:
         case ast.Exists(value):
             inner = compiled(value, scope)
             return Code(f"({inner.value} is not None)", inner.horizons)
-        case ast.Band(column=column):
-            raise ExpressionError("bands such as `is high` come with the models", column)
+        case ast.Band():
+            return _band(node, scope)
         case ast.Arithmetic(op, left, right):
             a, b = compiled(left, scope), compiled(right, scope)
             return Code(f"arithmetic({op!r}, {a.value}, {b.value})", a.horizons + b.horizons)
@@ -256,6 +257,22 @@ def compiled(node: ast.Node, scope: Scope) -> Code:
             inner = _joined(" + ", [compiled(p, scope) for p in parts], "0")
             return Code(f"({inner.value} >= {least})", inner.horizons)
     raise AssertionError(f"no such node: {node!r}")
+
+
+def _band(node: ast.Band, scope: Scope) -> Code:
+    score = node.score.path if isinstance(node.score, ast.Name) else ""
+    words = scope.known.bands.get(score)
+    if words is None:
+        known = ", ".join(sorted(scope.known.bands)) or "none yet"
+        message = f"workspace.yaml sets no bands for {score!r}. It has bands for: {known}"
+        raise ExpressionError(message, node.column)
+    if node.band not in words:
+        hint = nearest(node.band, words)
+        known = ", ".join(sorted(words))
+        message = f"{score!r} has no band {node.band!r}.{hint} Known: {known}"
+        raise ExpressionError(message, node.column)
+    op, than = words[node.band]
+    return compiled(ast.Compare(op, node.score, ast.Literal(than), node.column), scope)
 
 
 def every(parts: list[Code]) -> Code:

@@ -71,7 +71,7 @@ def _load(
     trigger_files = context.read_folder("triggers/", TriggerFile, "trigger")
     unread_files(context)
     context.segments = {file.segment for _, file in segment_files}
-    members = segments(context, segment_files)
+    members = segments(context, segment_files, trigger_files)
     excludes = excluded(context, document, workspace)
     made = triggers(context, trigger_files)
     quiet = context.rule(rules.quiet, workspace.quiet_hours, document, ("quiet_hours",))

@@ -7,6 +7,7 @@ from profile_state.leaf import NEVER
 from profile_state.person import Person
 from triggers import calendars
 from triggers.definitions import ABSENCE, Segment, Workspace
+from triggers.signs import CALENDAR
 from triggers.work import Work
 
 Edges = list[tuple[str, str]]  # ("entered" | "exited", segment)
@@ -62,7 +63,7 @@ def adopt(work: Work, person: Person) -> bool:
     person.recheck = {
         name: at
         for name, at in person.recheck.items()
-        if name in workspace.members or name.startswith(calendars.SIGN)
+        if name in workspace.members or name.startswith(CALENDAR)
     }
     calendars.arrange(work, person)
     _evaluate(work, person, lambda _: True)

@@ -6,7 +6,7 @@ from events.record import OPERATOR, Event, Join, Offset
 from profile_state.identity import USER, Edge, crowded, edge, group, kind_of, person_id
 from profile_state.leaf import Leaf
 from profile_state.person import Person
-from triggers.calendars import SIGN
+from triggers.signs import CALENDAR
 from triggers.state import State
 from triggers.work import Work
 
@@ -305,7 +305,7 @@ def _replace(
                 for segment, since in old.member.items():
                     person.member[segment] = min(since, person.member.get(segment, since))
                 for name, at in old.recheck.items():
-                    if name.startswith(SIGN):
+                    if name.startswith(CALENDAR):
                         person.recheck[name] = min(at, person.recheck.get(name, at))
                 if not person.version or person.version == in_force:
                     person.version = old.version  # so that they adopt the one in force

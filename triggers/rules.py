@@ -7,6 +7,7 @@ from triggers.definitions import Cap, Quiet, Reentry
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
+_BAND = re.compile(r"(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _CAP = re.compile(r"(\d+) per (\S+)")
 _QUIET = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
@@ -96,6 +97,22 @@ def share(text: str) -> float:
             f"a share above 0% and below 100%, such as 5%, was expected, found {text!r}"
         )
     return float(found[1]) / 100
+
+
+def band(text: str) -> tuple[str, float]:
+    """Read a band of a score: a comparison with a number.
+
+    Raises:
+        ValueError: it is none.
+
+    >>> band(">= 0.7")
+    ('>=', 0.7)
+    """
+    found = _BAND.fullmatch(text.strip())
+    if found is None:
+        later = " (`top 20%` comes with the models)" if text.strip().startswith("top") else ""
+        raise ValueError(f"a comparison such as `>= 0.7` was expected, found {text!r}{later}")
+    return found[1], float(found[2])
 
 
 def reentry(text: str) -> Reentry:

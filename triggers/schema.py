@@ -53,6 +53,7 @@ class When(Strict):
     date: str | None = None  # "birthday -3d at 09:00"
     at: str | None = None  # "2026-11-27 09:00"
     in_: str | None = msgspec.field(default=None, name="in")  # a segment
+    crosses: str | None = None  # a condition
 
 
 class Send(Strict):
@@ -147,6 +148,7 @@ class WorkspaceFile(Strict):
     channels: dict[str, ChannelOptions] = {}
     quiet_hours: str | None = None
     identity: dict[str, IdentityLimit] = {}
+    bands: dict[str, dict[str, str]] = {}  # by trait: word -> comparison
     exclude: dict[str, Conditions] = {}  # by purpose
     control_group: dict[str, str] = {}  # by purpose
 
@@ -155,8 +157,8 @@ class WorkspaceFile(Strict):
 # takes them for typing errors, and refused, so that nobody believes that they act.
 LATER = frozenset(
     {
-        "tests", "crosses", "item", "api", "include", "key_match", "split",
-        "webhook", "crm", "offer", "opt_in", "best_time", "parallel", "on_error", "bands", "catalog", "offers",
+        "tests", "item", "api", "include", "key_match", "split",
+        "webhook", "crm", "offer", "opt_in", "best_time", "parallel", "on_error", "catalog", "offers",
     }
 )  # fmt: skip
 NOT_YET = "belongs to the language, but this release does not carry it out yet"

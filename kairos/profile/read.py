@@ -14,6 +14,7 @@ from kairos.settings import Settings
 from profile_state.leaf import Run, Sent
 from profile_state.person import Person
 from profile_state.shown import shown
+from triggers.signs import CROSSING
 from triggers.state import State
 
 STRIDE = 256  # entries read at a time while looking back
@@ -148,6 +149,7 @@ def _profile(
         segments={
             name: {"since": since, "until": person.recheck.get(name)}
             for name, since in sorted(person.member.items())
+            if not name.startswith(CROSSING)
         },
         runs=[run_of(run) for _, run in person.runs()],
         entries=_entries(person),

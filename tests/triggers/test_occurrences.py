@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from events.record import VERIFIED
-from tests.shop import ADDRESSES, DAY, HOUR, MINUTE, SECOND, Shop, at
+from tests.shop import ADDRESSES, DAY, HOUR, MINUTE, SECOND, WORKSPACE, Shop, at
 from triggers.load import load
 from triggers.problems import WorkspaceError
 
@@ -75,6 +75,26 @@ def test_joining_people_changes_nobodys_traits() -> None:
     shop.do("identify", user="ana", anon="a2", trust=VERIFIED)
     assert shop.person("user_id:ana") is shop.person("anonymous_id:a1")
     assert len(shop.sent_by("it")) == before == 2
+
+
+def test_a_score_that_crosses_a_line_occurs_and_again_only_after_it_came_back() -> None:
+    files = trigger('crosses: "churn > 0.7"', "reentry: always\nif: [tier is high]")
+    shop = Shop(files, workspace=WORKSPACE + "bands: {tier: {high: '>= 2'}}\n")
+    shop.know("ana", tier=2)
+    for churn in (0.5, 0.7, 0.71, 0.9, 0.3, "0.8"):
+        shop.know("ana", churn=churn)
+    shop.know("bob", tier=1, churn=0.9)
+    assert [one.leaf for one in shop.sent_by("it")] == ["user_id:ana"] * 2
+    assert shop.refusals("it")[-1] == "ignored:condition"
+
+
+def test_what_time_alone_makes_true_crosses_too() -> None:
+    shop = Shop(trigger('crosses: "since(bought) > 3d"', "reentry: always"))
+    shop.do("bought", user="ana")
+    shop.wait(3 * DAY)
+    assert shop.sent_by("it") == []
+    shop.wait(SECOND)
+    assert len(shop.sent_by("it")) == 1
 
 
 @pytest.mark.parametrize(
@@ -220,16 +240,20 @@ def test_people_who_are_joined_around_an_instant_have_it_once() -> None:
         ("at: 2026-03-05 09:00", "2:12: `in: SEGMENT` is missing: whom does it concern?"),
         ("at: 2026-03-05 09:00, in: wram", "2:34: unknown segment 'wram'. Did you mean 'warm'?"),
         ("changed: tier, within: 3d", "2:23: `within` goes with event or sequence, not with changed"),
+        ('crosses: "event.x > 1"', "2:17: a segment has no event"),
+        ("crosses: churn is high", "2:26: workspace.yaml sets no bands for 'churn'. It has bands for: tier"),
+        ("crosses: tier is hihg", "'tier' has no band 'hihg'. Did you mean 'high'? Known: high"),
         ("event: a, from: b", "2:18: `from` goes with changed, not with event"),
-        ("every: day 09:00, event: a", "2:7: one of event, sequence, absence, segment, changed"),
+        ("every: day 09:00, event: a", "2:7: one of event, sequence, absence, segment, changed, crosses"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_an_occurrence_is_said_at_its_place(when: str, problem: str) -> None:
     files = {
-        "workspace.yaml": "workspace: w\npurposes: {product: {}}",
+        "workspace.yaml": "workspace: w\npurposes: {product: {}}\nbands: {tier: {high: '> 1'}}",
         "segments/warm.yaml": "segment: warm\nif: [vip exists]\n",
         "triggers/it.yaml": trigger(when)["triggers/it.yaml"].strip(),
     }
     with pytest.raises(WorkspaceError) as error:
         load(files, ADDRESSES)
-    assert f"triggers/it.yaml:{problem}" in str(error.value)
+    assert "triggers/it.yaml:" in str(error.value)
+    assert problem in str(error.value)

@@ -34,10 +34,13 @@ class Context:
         self.purposes: dict[str, PurposeRule] = {}
         self.segments: set[str] = set()
         self.timezone = "UTC"
+        self.bands: dict[str, dict[str, tuple[str, float]]] = {}
 
     def scope(self, *, has_event: bool) -> Scope:
         """Say what a condition may name, in a trigger or in a segment, which has no event."""
-        known = Known(self.slots, self.segments, self.addresses, self.purposes, self.timezone)
+        known = Known(
+            self.slots, self.segments, self.addresses, self.purposes, self.timezone, self.bands
+        )
         return Scope(known, has_event=has_event)
 
     def say(self, document: Document, path: Path, message: str, shift: int = 0) -> None:

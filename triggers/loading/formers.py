@@ -43,6 +43,7 @@ def formers(context: Context, former: dict[str, Files], made: list[Made]) -> lis
         inner = Context(files, context.addresses)
         inner.slots, inner.purposes = dict(context.slots), context.purposes
         inner.segments, inner.timezone = context.segments, context.timezone
+        inner.bands = context.bands
         read = inner.read_folder("triggers/", TriggerFile, "trigger")
         here = triggers(inner, read, len(made) + len(found), set(current))
         if inner.problems or any(one.trigger.name not in current for one in here):

@@ -9,7 +9,8 @@ from triggers import rules
 from triggers.calendars import Calendar, Every, Once, Yearly
 from triggers.definitions import Changed
 from triggers.loading.context import Context
-from triggers.schema import When
+from triggers.schema import TriggerFile, When
+from triggers.signs import CROSSING
 from triggers.yaml import Document
 
 DAY = 86_400_000  # ms
@@ -18,8 +19,11 @@ _EVERY = re.compile(r"(?:(day)|month (last|\d{1,2})|([a-z,\s-]+)) (\d{1,2}:\d{2}
 _DATE = re.compile(r"([A-Za-z_]\w*)(?: ([+-]) ?(\S+))?(?: at (\d{1,2}:\d{2}))?")
 
 
-def edge(context: Context, document: Document, when: When) -> tuple[str, str] | None:
-    """Read `segment: entered NAME`."""
+def edge(context: Context, document: Document, file: TriggerFile) -> tuple[str, str] | None:
+    """Read `segment: entered NAME`, or `crosses: CONDITION`, which is the edge of a segment of its own."""
+    when = file.when
+    if when.crosses is not None:
+        return "entered", CROSSING + file.trigger
     if when.segment is None:
         return None
     word, _, name = when.segment.partition(" ")

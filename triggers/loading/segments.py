@@ -2,13 +2,13 @@
 
 from typing import NamedTuple
 
-from triggers.calendars import SIGN
 from triggers.code import Code
 from triggers.definitions import Segment
 from triggers.loading.conditions import all_of
 from triggers.loading.context import Context
-from triggers.schema import SegmentFile
-from triggers.yaml import Document
+from triggers.schema import Conditions, SegmentFile, TriggerFile
+from triggers.signs import CALENDAR, CROSSING
+from triggers.yaml import Document, Path
 
 
 class Made(NamedTuple):
@@ -19,9 +19,25 @@ class Made(NamedTuple):
     code: Code
 
 
-def segments(context: Context, found: list[tuple[Document, SegmentFile]]) -> list[Made]:
-    """Compile segments; one that asks for itself, over whatever way, is a problem."""
+def segments(
+    context: Context,
+    found: list[tuple[Document, SegmentFile]],
+    triggers: list[tuple[Document, TriggerFile]],
+) -> list[Made]:
+    """Compile segments; one that asks for itself, over whatever way, is a problem.
+
+    Args:
+        context: of the workspace.
+        found: their files.
+        triggers: the files of triggers, of which some have a segment of their own.
+    """
     made = {file.segment: _made(context, document, file) for document, file in found}
+    for document, trigger in triggers:
+        if trigger.when.crosses is not None:
+            name = CROSSING + trigger.trigger
+            made[name] = _compiled(
+                context, document, name, trigger.when.crosses, ("when", "crosses")
+            )
     ordered: list[Made] = []
     for name in sorted(made):
         _in_order(context, name, made, ordered, ())
@@ -29,14 +45,19 @@ def segments(context: Context, found: list[tuple[Document, SegmentFile]]) -> lis
 
 
 def _made(context: Context, document: Document, file: SegmentFile) -> Made:
-    if file.segment.startswith(SIGN):
-        context.say(document, ("segment",), f"a segment's name does not begin with {SIGN}")
+    if file.segment[:1] in (CALENDAR, CROSSING):
+        message = f"a segment's name does not begin with {file.segment[0]}"
+        context.say(document, ("segment",), message)
+    return _compiled(context, document, file.segment, file.if_, ("if",))
+
+
+def _compiled(
+    context: Context, document: Document, name: str, conditions: Conditions, path: Path
+) -> Made:
     scope = context.scope(has_event=False)
-    code = all_of(context, document, file.if_, ("if",), scope)
+    code = all_of(context, document, conditions, path, scope)
     uses = scope.uses
-    segment = Segment(
-        file.segment, frozenset(uses.events), bool(uses.traits), frozenset(uses.segments)
-    )
+    segment = Segment(name, frozenset(uses.events), bool(uses.traits), frozenset(uses.segments))
     return Made(document, segment, code)
 
 

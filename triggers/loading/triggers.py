@@ -38,8 +38,8 @@ GOES_WITH = {  # what may stand beside which occurrence
     "to": ("changed",),
     "in_": ("at",),
 }
-FORMS = ("event", "sequence", "absence", "segment", "changed", "every", "date", "at")
-WITHOUT_PROPERTIES = ("segment", "every", "date", "at")
+FORMS = ("event", "sequence", "absence", "segment", "changed", "crosses", "every", "date", "at")
+WITHOUT_PROPERTIES = ("segment", "crosses", "every", "date", "at")
 BY_CALENDAR = Reentry(1, 3_600_000)  # once per occurrence, also where people are joined meanwhile
 
 
@@ -111,7 +111,7 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
         status=file.status,
         events=events,
         sequence=sequence_of(context, document, file.when, in_order, _read(building)),
-        segment=occurrences.edge(context, document, file.when),
+        segment=occurrences.edge(context, document, file),
         changed=occurrences.changed(file.when),
         calendar=occurrences.calendar(context, document, file.when),
         absence=absence,

@@ -56,6 +56,10 @@ def workspace_file(context: Context) -> tuple[Document, WorkspaceFile]:
         for name, p in {**STANDARD_PURPOSES, **workspace.purposes}.items()
     }
     _control_groups(context, document, workspace)
+    for score, words in workspace.bands.items():
+        for word, text in words.items():
+            band = context.rule(rules.band, text, document, ("bands", score, word))
+            context.bands.setdefault(score, {})[word] = band or (">", 0.0)
     return document, workspace
 
 
