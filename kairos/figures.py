@@ -33,6 +33,10 @@ class Decisions(msgspec.Struct):
     refused: dict[str, int] = {}
     ignored: dict[str, int] = {}
     ended: dict[str, int] = {}
+    waits: dict[str, int] = {}  # by the step's place
+    went: dict[str, int] = {}  # the same, and the way
+    tried: dict[str, int] = {}  # trials of the goal, by side of the hold-out
+    goal: dict[str, int] = {}  # those that came to it
 
 
 class Figures(msgspec.Struct, frozen=True):
