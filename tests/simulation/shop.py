@@ -108,6 +108,8 @@ reentry: cooldown 1h
 exit_when: [cart_emptied, tier = gold]
 do:
   - wait: 25m
+  - increment: {follows: 1}
+  - tag: followed
   - wait_for: {event: order_completed, timeout: 3h, then: [{send: {channels: [log]}}], else: [{wait: until 09:00}]}
   - if: count(product_viewed, since entry) >= 1
     then: [{send: {channels: [email], template: hello, purpose: marketing}}]

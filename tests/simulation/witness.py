@@ -7,8 +7,9 @@ import msgspec
 
 from channels.delivery.ledger import rows_of
 from events import record
-from events.record import DeadLetter, Erase, Event, Join, Settled, Sweep, Tick, Version
+from events.record import OWN, DeadLetter, Erase, Event, Join, Settled, Sweep, Tick, Version
 from events.sources.base import Entry
+from events.sources.memory import MemoryLog
 from flows.engine import Engine
 from profile_state import hashes
 from profile_state.cells import Slot, copied, current
@@ -17,6 +18,7 @@ from profile_state.person import Person
 from profile_state.stored import unpack
 from profile_state.stores.memory import MemoryStore, Shelf
 from tests.simulation.oracle.evidence import (
+    NOBODYS,
     Call,
     Decided,
     Ending,
@@ -106,11 +108,19 @@ def _number(call: Mapping[str, Any]) -> int:
     return number
 
 
+def _number_of(event: Event) -> int:
+    """Return the message's number; what journeys put out has none."""
+    if event.source == OWN:
+        return NOBODYS
+    number: int = (event.traits if event.kind == "identify" else event.properties)["n"]
+    return number
+
+
 def _said(event: Event, place: Place, at: int) -> Said:
     return Said(
         place=place,
         at=at,
-        n=(event.traits if event.kind == "identify" else event.properties)["n"],
+        n=_number_of(event),
         message_id=event.message_id,
         source=event.source,
         trust=event.trust,
@@ -131,6 +141,13 @@ def _decided(a: Activation, entry: int) -> Decided:
     return Decided(a.id, entry, a.trigger, a.channel, a.purpose, a.leaf, a.address, a.decided, n)
 
 
+class _EndlessLog(MemoryLog):
+    """The log of an engine that never comes to its end, and so appends nothing."""
+
+    def last(self, partition: int) -> int:  # noqa: ARG002 - whichever it is
+        return 1 << 62
+
+
 class Again:
     """A second reading of a log: one engine, nothing goes wrong, other batches."""
 
@@ -141,7 +158,7 @@ class Again:
         self._entries = entries
         self._versions = versions
         self.engine = Engine(
-            None,  # type: ignore[arg-type] # it is handed its entries, and appends nothing
+            _EndlessLog(clock=lambda: 0),  # it is handed its entries
             MemoryStore(self.shelf),
             ADDRESSES,
             clock=lambda: 0,

@@ -6,6 +6,7 @@ from typing import Any
 from tests.simulation.history import Batch
 
 Place = tuple[int, int]  # entry of the log, and the record's place in it
+NOBODYS = -1  # number of what journeys put out: no client sent it
 
 
 @dataclass(frozen=True, slots=True)
