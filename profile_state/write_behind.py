@@ -123,7 +123,7 @@ class WriteBehind:
         before = now_s if self._pumped is None else self._pumped
         self._pumped = now_s
         if self._target is None and self._reached.offset > self._marked.offset:
-            if now_s - self._swapped < period_s:
+            if period_s and now_s - self._swapped < period_s:
                 return True
             self._order, self._draining = deque(self._gathering), set(self._gathering)
             self._gathering = {}

@@ -23,6 +23,7 @@ def test_what_a_reader_asks_for_is_written_without_a_pause() -> None:
     assert shop.shelf.mark.offset.entry < newest, "no time has passed"
     shop.engine.hurry(newest)
     for _ in range(5):
+        shop.now += 50
         shop.engine.pump()
     assert shop.shelf.mark.offset.entry == newest
     assert shop.shelf.counts["segment:seen"] == 1

@@ -162,6 +162,7 @@ def test_h2_a_storm_over_a_real_ledger_is_bounded_told_of_and_loses_nobody(
         ]
         log.append(0, record.encode(events))
     while engine.position < log.last(0) or not engine.behind.idle:
+        now += 20
         turn()
     for _ in range(4096 // 256 * 3):
         engine.residents.step()

@@ -141,8 +141,18 @@ def marketing_is_allowed(evidence: Evidence) -> Iterator[str]:
         if d.purpose != "marketing" or d.n is None:
             continue
         place = place_of(d, places)
-        before = [s for s in consents if s.place <= place]
-        if not allowed(who.after(place), before, d.leaf, d.purpose, d.channel):
+        # A wait that an event of its entry ended may have been decided behind any of its records.
+        may = (
+            {place}
+            if places[d.n] == place
+            else {place, *(s.place for s in said if s.place[0] == d.entry)}
+        )
+        if not any(
+            allowed(
+                who.after(at), [s for s in consents if s.place <= at], d.leaf, d.purpose, d.channel
+            )
+            for at in sorted(may)
+        ):
             yield f"{d.trigger}: message {d.n} led to marketing on {d.channel} that was not allowed"
 
 
