@@ -222,12 +222,13 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
         _copy(work, event, offset, same=digest_of(first) == event.digest)
         return
     too_old = not event.import_id and event.time <= state.now - OLDEST
+    person, others = people.resolve(work, event, offset)
+    if person is None:
+        # Read again. Had it been applied, its first copy would be known: it became a dead letter.
+        return
     if first is None and not too_old:
         state.first_seen[event.key] = packed(offset, event.digest)
         work.seen.append((offset, event.key, event.digest, state.now, event.import_id))
-    person, others = people.resolve(work, event, offset)
-    if person is None:
-        return
     person.seen = state.now
     memberships.adopt(work, person)
     workspace = state.workspace
