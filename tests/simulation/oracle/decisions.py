@@ -144,7 +144,7 @@ def marketing_is_allowed(evidence: Evidence) -> Iterator[str]:
         # A wait that an event of its entry ended may have been decided behind any of its records.
         may = (
             {place}
-            if places[d.n] == place
+            if places.get(d.n) == place
             else {place, *(s.place for s in said if s.place[0] == d.entry)}
         )
         if not any(
