@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from profile_state.leaf import Run, Trial
 
 RECEIPTS = ("delivered", "opened", "clicked", "replied", "bounced")  # behind a channel's name
-OPENED = 1_000  # messages of a kind of receipt that are remembered
+KEPT = 1_000  # messages of a kind of receipt that are remembered
 
 
 class Awaited(NamedTuple):

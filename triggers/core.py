@@ -240,8 +240,7 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
         folding = workspace.fold.get(event.name, UNREMEMBERED)
     counting = folding if counts else UNREMEMBERED
     leaf = person.leaves[event.leaf]
-    watching = workspace is not None and bool(workspace.changing) and occurs
-    before = changes.watched(workspace, person, event) if watching and workspace else {}
+    before = changes.watched(workspace, person, event) if workspace is not None else changes.NOTHING
     let_go = fold(leaf, event, counting, state.now)
     if let_go or event.name in STATEMENTS:
         person.whole = True
@@ -264,10 +263,11 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     if workspace is not None and counts and (event.name in workspace.aims or regrouped):
         goals.reached(work, person, workspace)
     edges = memberships.after_event(work, person, event, everything=regrouped)
-    if workspace is not None and workspace.calendars:
-        stated = workspace.calendar_traits
-        if regrouped or not stated.isdisjoint(event.traits) or "timezone" in event.context:
-            calendars.arrange(work, person)
+    moved = changes.moved(person, before) if before else changes.NOTHING
+    if workspace is not None and (
+        (regrouped and workspace.calendars) or not workspace.calendar_traits.isdisjoint(moved)
+    ):
+        calendars.arrange(work, person)
     candidates: list[runs.Candidate] = []
     if person.waits and regrouped:
         candidates = runs.joined(work, person)
@@ -280,8 +280,8 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
         candidates += runs.entering(work, person, event)
         if edges:
             candidates += runs.by_segments(work, person, edges, _cause(event, state.now))
-        if before and workspace is not None:
-            for trigger, said in changes.changed(workspace, person, before):
+        if moved and workspace is not None:
+            for trigger, said in changes.changed(workspace, moved):
                 cause = _cause(event, event.time)._replace(event={**event.properties, **said})
                 candidates += runs.occurred(work, person, [trigger], cause)
     if candidates:
@@ -424,7 +424,8 @@ def _touched(work: Work, person: Person, offset: Offset) -> None:
     person.offset = offset
     person.decided = min(person.decided, work.state.now)
     work.dirty.add(person.id)
-    _note_versions(work.state, person)
+    if work.state.sweep is not None:
+        _note_versions(work.state, person)
     due = person.due
     if due != person.known_due:
         person.known_due = due

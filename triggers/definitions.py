@@ -157,6 +157,7 @@ class Workspace(msgspec.Struct, frozen=True):
     calendar_traits: frozenset[str]  # traits that these go by
     changing: dict[str, tuple[Trigger, ...]]  # trait -> those whose occurrence is its change
     ending: dict[str, frozenset[str]]  # event -> triggers whose runs it may end
+    watched: frozenset[str]  # traits whose change concerns a calendar or starts a run
     aims: frozenset[str]  # events of goals
     waking: frozenset[str]  # what may end a wait: see `Step.wakes`
     leaving: dict[int, Leaving]  # trigger's number -> the conditions of its `exit_when`

@@ -30,33 +30,28 @@ class Goal(msgspec.Struct, frozen=True):
     behind: bool  # an event of the goal enters too, so only a later one reaches it
 
 
-def arm(work: "Work", person: Person, leaf: Leaf, trigger: "Trigger") -> str:
-    """Return on which side of a trigger's hold-out a person is, and remember it for ever."""
-    if not trigger.holdout:
-        return TREATED
-    held = person.arms().get(trigger.name)
-    if held is None:
-        held = held_out(person.id, trigger.name, trigger.holdout)
-        settle(work, person, leaf, trigger.name, held=held)
-    return HELD_OUT if held else TREATED
-
-
 def held_out(person: str, experiment: str, share: float) -> bool:
     """Say whether a share of people that is held out has this one; the same for ever."""
     return share_of(f"{experiment}/{person}") < share
 
 
-def settle(work: "Work", person: Person, leaf: Leaf, experiment: str, *, held: bool) -> None:
-    """Remember a verdict, which is given once, and count it."""
+def settled(work: "Work", person: Person, leaf: Leaf, experiment: str, share: float) -> bool:
+    """Say whether a person is held out; the verdict is given once, counted, and stays for ever."""
+    known = person.arms().get(experiment)
+    if known is not None:
+        return known
+    held = held_out(person.id, experiment, share)
     leaf.arms[experiment] = (work.state.now, held)
     work.count(person.id, f"{HELD_OUT if held else TREATED}:{experiment}")
+    return held
 
 
 def begin(work: "Work", person: Person, leaf: Leaf, trigger: "Trigger", run: Run) -> None:
     """Begin a trial for somebody who enters, if the trigger has a goal."""
     if trigger.goal is None:
         return
-    side = arm(work, person, leaf, trigger)
+    held = trigger.holdout and settled(work, person, leaf, trigger.name, trigger.holdout)
+    side = HELD_OUT if held else TREATED
     trial = Trial(trigger.name, run.key, run.time, run.time + trigger.goal.within, side)
     leaf.trials = [*leaf.trials, trial][-MOST:]
     work.count(person.id, f"tried:{trigger.name}:{side}")

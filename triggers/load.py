@@ -134,6 +134,7 @@ def _load(
         calendars=tuple(t for t in all_triggers if t.calendar is not None),
         calendar_traits=_calendar_traits(all_triggers),
         changing=_changing(all_triggers),
+        watched=_calendar_traits(all_triggers) | _changing(all_triggers).keys(),
         ending=_ending(running),
         aims=frozenset(e for t in all_triggers if t.goal for e in t.goal.awaited.events),
         waking=frozenset(w for t in running for s in t.program.values() for w in s.wakes),
@@ -194,8 +195,9 @@ def _ending(all_triggers: tuple[Trigger, ...]) -> dict[str, frozenset[str]]:
 
 
 def _calendar_traits(all_triggers: tuple[Trigger, ...]) -> frozenset[str]:
-    traits = {t.calendar.trait for t in all_triggers if t.calendar is not None}
-    return frozenset({"timezone", *(trait for trait in traits if trait is not None)})
+    calendars = [t.calendar for t in all_triggers if t.calendar is not None]
+    traits = {calendar.trait for calendar in calendars if calendar.trait is not None}
+    return frozenset({"timezone", *traits}) if calendars else frozenset()
 
 
 def _changing(all_triggers: tuple[Trigger, ...]) -> dict[str, tuple[Trigger, ...]]:

@@ -22,7 +22,7 @@ from triggers.work import Work
 
 ENTRIES = 2_000  # of a leaf, by trigger and key, that re-entry remembers
 RUNS = 1_000  # of a leaf that wait at once
-NOBODY: frozenset[str] = frozenset()
+NO_TRIGGERS: frozenset[str] = frozenset()
 
 
 class Occurrence(NamedTuple):
@@ -49,11 +49,12 @@ def ended(work: Work, person: Person, event: Event) -> None:
     workspace = work.state.workspace
     if workspace is None or not person.waits:
         return
-    ending = workspace.ending.get(event.name, NOBODY)
+    ending = workspace.ending.get(event.name, NO_TRIGGERS)
     if not ending and not workspace.leaving:
         return
     for _, run in list(person.runs()):
-        if run.trigger in ending or workspace.leaving:
+        trigger = workspace.trigger_of(run)
+        if trigger is not None and (trigger.leaves or run.trigger in ending):
             _end(work, person, run, workspace, event.name)
 
 
@@ -93,8 +94,10 @@ def _end(work: Work, person: Person, run: Run, workspace: Workspace, reason: str
 def told(work: Work, person: Person, event: Event) -> list[Candidate]:
     """Return the run that put this event into the log."""
     workspace = work.state.workspace
-    for leaf, run in person.runs() if workspace is not None else ():
-        trigger = workspace.trigger_of(run) if workspace is not None else None
+    if workspace is None:
+        return []
+    for leaf, run in person.runs():
+        trigger = workspace.trigger_of(run)
         if run.awaits == event.message_id and trigger is not None:
             return [Candidate(trigger, leaf, run, event.accepted_us, again=True, arrived=True)]
     return []

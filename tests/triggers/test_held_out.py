@@ -201,6 +201,19 @@ def test_an_event_that_enters_is_not_its_own_goal() -> None:
         shop.wait(HOUR)
 
 
+def test_a_verdict_is_counted_once_also_where_a_call_gave_it() -> None:
+    caller = """
+trigger: caller
+when: {event: visited}
+do: [{call: one}]
+"""
+    one = GOAL["triggers/one.yaml"].replace("event: visited", "event: never_sent")
+    shop = Shop({"triggers/caller.yaml": caller, "triggers/one.yaml": one})
+    for user in PEOPLE[:40]:
+        shop.do("visited", user=user)
+    assert shop.count("treated:one") + shop.count("held_out:one") == 40
+
+
 @pytest.mark.parametrize(
     ("workspace", "rest", "problem"),
     [

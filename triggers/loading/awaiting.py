@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from events.names import slug
 from profile_state.cells import Slot, share
-from triggers.awaited import NOTHING, OPENED, RECEIPTS, Awaited
+from triggers.awaited import KEPT, NOTHING, RECEIPTS, Awaited
 from triggers.loading.context import Context
 
 
@@ -71,7 +71,7 @@ def awaiting(
     cells = tuple(
         share(
             context.slots,
-            Slot(f"distinct {r}.message", "distinct", r, ("message",), "", None, None, OPENED),
+            Slot(f"distinct {r}.message", "distinct", r, ("message",), "", None, None, KEPT),
         )
         for r in dict.fromkeys(receipts)
     )

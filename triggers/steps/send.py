@@ -11,7 +11,7 @@ from triggers.arbitrate import (
     valid_until,
 )
 from triggers.definitions import TRANSACTIONAL, SendStep
-from triggers.goals import held_out, settle
+from triggers.goals import settled
 from triggers.loading.building import Building, Place
 from triggers.loading.sends import send_step
 from triggers.schema import Send as Options
@@ -70,9 +70,7 @@ def _settle_arms(turn: Turn, step: SendStep, verdict: Verdict) -> None:
         return
     rule = turn.workspace.purposes.get(step.purpose, TRANSACTIONAL)
     for name, share, _ in experiments(turn.trigger, step, rule):
-        if name not in turn.subject.arms:
-            held = turn.subject.arms[name] = held_out(turn.person.id, name, share)
-            settle(turn.work, turn.person, turn.leaf, name, held=held)
+        turn.subject.arms[name] = settled(turn.work, turn.person, turn.leaf, name, share)
 
 
 def build(building: Building, place: Place, written: Shape) -> Step:
