@@ -24,10 +24,11 @@ from events.wire import RawBatch
 
 _ONE = {name: name for name in ("track", "identify", "page", "screen", "group", "alias")}
 _ONE |= {name[0]: name for name in _ONE}
-_BATCH = frozenset({"batch", "b"})
+_BATCH = {"batch": "", "b": "", "scores": "scores"}  # path -> kind of each, "" as it says itself
 _IMPORT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METRICS = "m"  # Segment's browser SDK reports about itself
 
+_STATUS = {"event_too_large": 413, "server_key_needed": 403}  # of a single event, else 400
 _ONE_ACCEPTED = success(accepted=1)
 
 
@@ -100,7 +101,9 @@ def _answer(request: Request, door: Door, now_us: int) -> Response | Accepted:
         return failure(503, "draining", "this collector is shutting down; send again")
     if not door.room:
         return failure(503, "disk_full", "the log's disk is nearly full; send again")
-    return _take(request, _ONE.get(call, ""), door, now_us)
+    if call in _BATCH:
+        return _take(request, _BATCH[call], door, now_us, many=True)
+    return _take(request, _ONE[call], door, now_us, many=False)
 
 
 def _wrong_method(allowed: str) -> Response:
@@ -109,7 +112,9 @@ def _wrong_method(allowed: str) -> Response:
     return msgspec.structs.replace(wrong, headers=(*wrong.headers, allow))
 
 
-def _take(request: Request, kind: str, door: Door, now_us: int) -> Response | Accepted:
+def _take(
+    request: Request, kind: str, door: Door, now_us: int, *, many: bool
+) -> Response | Accepted:
     sent_key = from_head(request)
     if sent_key and door.keys.find(sent_key) is None:
         return _unknown_key()  # before its body costs anything
@@ -119,7 +124,7 @@ def _take(request: Request, kind: str, door: Door, now_us: int) -> Response | Ac
             return failure(413, "request_too_large", reason)
         case Corrupt(reason=reason):
             return failure(400, "invalid_encoding", reason)
-    if kind:
+    if not many:
         key = _key(sent_key or from_body(body), door)
         return (
             key if isinstance(key, Response) else _take_one(body, _arrival(key, door, now_us, kind))
@@ -128,11 +133,13 @@ def _take(request: Request, kind: str, door: Door, now_us: int) -> Response | Ac
     if isinstance(batch, Rejected):
         return failure(400, batch.code, batch.reason)
     if len(batch.batch) > door.caps.events:
-        many = f"the batch has {len(batch.batch)} events, at most {door.caps.events}"
-        return failure(413, "request_too_large", many)
+        too_many = f"the batch has {len(batch.batch)} events, at most {door.caps.events}"
+        return failure(413, "request_too_large", too_many)
     key = _key(sent_key or _key_in(batch), door)
     if isinstance(key, Response):
         return key
+    if kind == "scores" and key.trust == CLAIMED:
+        return failure(403, "server_key_needed", "scores: only a server's key may state them")
     arrival = _importing(batch.import_id, _arrival(key, door, now_us, kind))
     return arrival if isinstance(arrival, Response) else _take_batch(batch, arrival, len(body))
 
@@ -181,7 +188,7 @@ def _take_one(body: bytes, arrival: Arrival) -> Response | Accepted:
     result = parse(body, arrival)
     if isinstance(result, Event):
         return Accepted([result], _ONE_ACCEPTED, len(body))
-    status = 413 if result.code == "event_too_large" else 400
+    status = _STATUS.get(result.code, 400)
     answer = failure(status, result.code, result.reason)
     if result.code == "invalid_json":
         return answer  # no event to keep; in a batch the request as a whole fails likewise

@@ -13,6 +13,9 @@ trust and limits decide.
 **Names.** page and screen become `page_viewed` and `screen_viewed` with `name` and `category` in
 the properties. A group's traits describe the group, so they are properties too, beside `group_id`.
 
+**Scores.** `scores` are what a model says of somebody. They are kept beside the traits, where only a
+server's key can state them.
+
 **Digest.** What the call says: not when it was sent, by which library, or from where. A retry
 has the same; another message under the same id has not.
 """
@@ -33,10 +36,12 @@ from events.names import slug
 from events.read import read, readable
 from events.record import CLAIMED, Event, event_key
 from events.rejected import RefusedError, Rejected
+from events.scores import EVENT as SCORES_UPDATED
+from events.scores import stated as stated_scores
 from events.values import SAFE_INTEGER, Check
 from events.wire import NO_CONTEXT, RawContext, RawEvent, as_object
 
-KINDS = frozenset({"track", "identify", "page", "screen", "group", "alias"})
+KINDS = frozenset({"track", "identify", "page", "screen", "group", "alias", "scores"})
 
 _PAGES = {"page": "page_viewed", "screen": "screen_viewed"}
 _TYPED_ID = re.compile(r"(user_id|anonymous_id):(.*)", re.DOTALL)
@@ -109,6 +114,8 @@ def _assemble(raw: RawEvent, arrival: Arrival) -> Event:
         addresses = _addresses(traits)
     elif kind == "group":
         properties = _group(raw, properties, check)
+    elif kind == "scores":
+        name, traits = SCORES_UPDATED, _scores(raw, arrival, check)
     elif kind != "alias":
         name = _PAGES[kind]
         for key, value in (("name", raw.name), ("category", raw.category)):
@@ -201,6 +208,12 @@ def _traits(raw: RawEvent, own: RawContext, check: Check) -> dict[str, Any]:
     if own.traits:
         traits = check.fields("context.traits", as_object("context.traits", own.traits)) | traits
     return traits
+
+
+def _scores(raw: RawEvent, arrival: Arrival, check: Check) -> dict[str, Any]:
+    if arrival.trust == CLAIMED:
+        raise RefusedError("server_key_needed", "scores: only a server's key may state them")
+    return stated_scores(as_object("scores", raw.scores), check)
 
 
 def _addresses(traits: dict[str, Any]) -> dict[str, str]:

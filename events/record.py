@@ -126,6 +126,13 @@ class Erase(msgspec.Struct, frozen=True, array_like=True, tag="erase"):
     reason: str
 
 
+class Learned(msgspec.Struct, frozen=True, array_like=True, tag="learned"):
+    """What was worked out from all people: from here on it holds for each of them."""
+
+    what: str  # such as "ranks"
+    values: dict[str, float]
+
+
 class DeadLetter(msgspec.Struct, frozen=True, array_like=True, tag="dead"):
     """An accepted event that cannot be applied, kept whole until somebody replays it."""
 
@@ -150,7 +157,7 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, tag="settled"):
     by: str  # who said so
 
 
-Record = Event | Tick | Sweep | Version | Build | Join | Erase | DeadLetter | Settled
+Record = Event | Tick | Sweep | Version | Build | Join | Erase | DeadLetter | Settled | Learned
 
 NEWEST = 31  # no release's version is above it; what begins with text is not ours
 

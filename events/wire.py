@@ -48,6 +48,7 @@ class RawEvent(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     previous_id: Any = None
     properties: _Object = None
     traits: _Object = None
+    scores: _Object = None
     context: _Context = None
 
 

@@ -14,6 +14,7 @@ from events.record import EVERYBODY, OWN, Build, Event, Sweep, Tick, Version
 from events.sources.base import Entry, Log
 from flows.bounds import DEFAULT, Bounds
 from flows.hot import Hot
+from flows.learning import Learning
 from flows.loading import bring_in, foresee
 from flows.poison import NotAppliedError, Poison, applying, decoded, singly
 from flows.residents import Residents
@@ -86,6 +87,7 @@ class Engine:
         self.hot = Hot()
         self.poison = Poison()
         self.storm = Storm(bounds.fired)
+        self._learning = Learning(store, self._say)
         self.events = 0  # records processed since the start
         self._wanted = -1  # id of an entry that a reader waits for
         self._owed: dict[bytes, Event] = {}  # what steps put out, until it is in the log
@@ -112,6 +114,7 @@ class Engine:
             self.state.sweep = Sweep(*mark.sweep)
         self.state.build = mark.build
         self.state.in_use = set(mark.in_use)
+        self.state.learned = mark.learned
         self.state.erasure_keys = tuple(recovered.erasure_keys)
         for copy in recovered.seen:
             self.state.first_seen.setdefault(copy.key, packed(copy.offset, copy.digest))
@@ -260,6 +263,7 @@ class Engine:
             self.state.build,
             self.state.now,
             tuple(sorted(self.state.in_use)),
+            self.state.learned,
         )
 
     def _stretches(self, batches: list[core.Batch]) -> Iterator[list[core.Batch]]:
@@ -285,6 +289,8 @@ class Engine:
         self._pay()
         self.residents.step()
         self._next_sweep(now_s, busy=busy)
+        if self._vouched:
+            self._learning.look(self.state, self.position, now_s)
         now = self._clock()
         self._go_round(now)
         if self._mover is not None and self._mover.step(self.state.first_seen, self.state.now):
@@ -326,6 +332,9 @@ class Engine:
     def _width(self) -> int:
         """Return how many places have about as many people as one sweep is for."""
         return max(1, PLACES * self._bounds.swept // max(1, self._store.people()))
+
+    def _say(self, records: bytes) -> int:
+        return self._log.append(self.partition, records)
 
     def _append_sweep(self, first: int, last: int) -> None:
         self._sweep = self._log.append(self.partition, record.encode([Sweep(first, last)]))

@@ -10,7 +10,7 @@ import redis
 
 from channels.delivery.ledger import SlotUnusableError, summary
 from kairos.settings import Settings
-from triggers.signs import CROSSING
+from triggers.signs import is_ours
 
 Deliveries = dict[str, dict[str, int]]  # channel -> outcome -> how many
 OPEN = ("pending", "intent")  # states of a delivery that are not final
@@ -122,7 +122,7 @@ class Figures(msgspec.Struct, frozen=True):
         return {
             name.removeprefix("segment:"): n
             for name, n in sorted(self.counts.items())
-            if name.startswith("segment:") and not name.startswith(f"segment:{CROSSING}")
+            if name.startswith("segment:") and not is_ours(name.removeprefix("segment:"))
         }
 
 

@@ -15,6 +15,7 @@ from profile_state.identity import ANONYMOUS, USER, Edge, kind_of, may_join, per
 from profile_state.leaf import NEVER, Leaf, Run, Sent
 
 Differ = Callable[[dict[str, Any], int, Any], None]  # cells, since (ms), a LeafDifference
+NO_RANKS: Mapping[str, float] = {}
 NOBODY: frozenset[str] = frozenset()  # of most people; an empty set takes 216 bytes
 
 
@@ -58,6 +59,7 @@ class Person:
         "named",
         "offset",
         "packed",
+        "ranks",
         "recheck",
         "refused",
         "seen",
@@ -91,6 +93,7 @@ class Person:
         self.member: dict[str, int] = {}  # segment -> ms since when
         self.recheck: dict[str, int] = {}  # segment -> ms at which time alone may change it
         self.version = ""  # of the definitions that `member` follows
+        self.ranks: Mapping[str, float] = NO_RANKS  # where bands begin that `member` follows
         self.slots: Mapping[str, Slot] = {}  # of the definitions that the view follows
         self.view: Leaf | View = (
             next(iter(leaves.values())) if len(leaves) == 1 else View({}, {}, {})

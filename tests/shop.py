@@ -10,8 +10,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from events import record
+from events.limits import Limits
 from events.record import CLAIMED, VERIFIED, Erase, Event, Join, Offset
+from events.scores import stated
 from events.sources.memory import MemoryLog
+from events.values import Check
 from flows.bounds import Bounds
 from flows.engine import Engine
 from profile_state import hashes
@@ -53,6 +56,7 @@ def an_event(
     traits: dict[str, Any] | None = None,
     context: dict[str, Any] | None = None,
     import_id: str = "",
+    scores: dict[str, Any] | None = None,
     **properties: Any,
 ) -> Event:
     """Build an event as the collector would."""
@@ -61,12 +65,14 @@ def an_event(
         for kind, v in (("user_id", user), ("anonymous_id", anon), ("email", email))
         if v
     ]
+    if scores is not None:
+        traits = stated(scores, Check(Limits()))
     content = msgspec.msgpack.encode((name, ids, properties, traits))
     return Event(
         message_id=message_id,
         source="web",
         trust=trust,
-        kind="identify" if name == "identify" else "track",
+        kind="scores" if scores is not None else "identify" if name == "identify" else "track",
         name=name,
         leaf=ids[0],
         ids=tuple(ids),
@@ -249,6 +255,10 @@ class Shop:
         """The shop's server identifies a user, with a verified address."""
         traits = {**({"email": email} if email else {}), **traits}
         self.do("identify", user=user, email=email, trust=VERIFIED, traits=traits)
+
+    def score(self, user: str, **scores: Any) -> None:
+        """A model of the shop's says something of a user."""
+        self.do("scores_updated", user=user, trust=VERIFIED, scores=scores)
 
     def allow(
         self, user: str, purpose: str = "marketing", channel: str = "email", granted: bool = True

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from events.record import Event
+from events.scores import SIGN
 from profile_state.fold import FROM_CONTEXT
 from profile_state.naming import name_of
 from profile_state.person import Person
@@ -42,7 +43,7 @@ def changed(
             wanted = trigger.changed
             assert wanted is not None
             if wanted.before in (None, _text(was)) and wanted.after in (None, _text(now)):
-                found.append((trigger, {"trait": name, "from": was, "to": now}))
+                found.append((trigger, {"trait": name.removeprefix(SIGN), "from": was, "to": now}))
     return found
 
 

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from events.names import slug
+from events.scores import is_score, remembered
 from kairos.discovery import found_in
 from profile_state.cells import MOST, Slot, share
 from triggers import ast
-from triggers.definitions import PurposeRule
+from triggers.definitions import Band, PurposeRule
 from triggers.expressions import ExpressionError
 from triggers.runtime import number_of
 from triggers.words import nearest
@@ -75,6 +76,7 @@ class Uses(msgspec.Struct):
     events: set[str] = msgspec.field(default_factory=set)
     traits: set[str] = msgspec.field(default_factory=set)
     segments: set[str] = msgspec.field(default_factory=set)
+    ranks: bool = False  # a share of all people by a score
     properties: set[str] = msgspec.field(default_factory=set)  # of the entering event
 
 
@@ -86,7 +88,7 @@ class Known(NamedTuple):
     channels: Collection[str]
     purposes: Mapping[str, PurposeRule]
     timezone: str  # of people who state none
-    bands: Mapping[str, Mapping[str, tuple[str, float]]]  # score -> word -> comparison
+    bands: Mapping[str, Mapping[str, Band]]  # score -> word
 
 
 class Scope:
@@ -271,8 +273,23 @@ def _band(node: ast.Band, scope: Scope) -> Code:
         known = ", ".join(sorted(words))
         message = f"{score!r} has no band {node.band!r}.{hint} Known: {known}"
         raise ExpressionError(message, node.column)
-    op, than = words[node.band]
-    return compiled(ast.Compare(op, node.score, ast.Literal(than), node.column), scope)
+    band = words[node.band]
+    if band.op not in ("top", "bottom"):
+        than = ast.Literal(band.than)
+        return compiled(ast.Compare(band.op, node.score, than, node.column), scope)
+    scope.uses.ranks = True
+    compare = ">=" if band.op == "top" else "<="
+    where = f"p.ranks.get({rank_name(score, node.band)!r}, NAN)"
+    return Code(f"(number_of({compiled(node.score, scope).value}) {compare} {where})")
+
+
+def rank_name(score: str, band: str) -> str:
+    """Name the place in the order of all people at which a band of a score begins.
+
+    >>> rank_name("ltv", "high")
+    'ltv is high'
+    """
+    return f"{score} is {band}"
 
 
 def every(parts: list[Code]) -> Code:
@@ -306,6 +323,10 @@ def _name(node: ast.Name, scope: Scope) -> Code:
                 "a segment has no event; it can count events, or ask for traits", node.column
             )
         return Code(scope.property(node.path))
+    if is_score(node.path, scope.known.bands):
+        name = remembered(node.path)
+        scope.uses.traits.add(name)
+        return Code(f"trait(t, {name!r})")
     if head == "trait" and rest:
         head, rest = rest, ""
     if rest:

@@ -20,6 +20,7 @@ from events.record import (
     Erase,
     Event,
     Join,
+    Learned,
     Offset,
     Record,
     Settled,
@@ -32,7 +33,7 @@ from profile_state.copies.base import digest_of, packed, place_of
 from profile_state.fold import UNREMEMBERED, fold, fold_statements
 from profile_state.identity import PLACES, person_id
 from profile_state.person import Person
-from triggers import calendars, changes, erasure, goals, idle, memberships, people, runs
+from triggers import calendars, changes, erasure, goals, idle, memberships, people, ranks, runs
 from triggers.load import load
 from triggers.loading import formers
 from triggers.problems import WorkspaceError
@@ -199,6 +200,8 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
                     _erase(work, record, offset)
                 case DeadLetter():
                     work.dead.append((offset, record))
+                case Learned():
+                    _learned(state, record)
                 case Settled():
                     work.letters_done.append(Offset(record.entry, record.nth))
             state.offset = offset
@@ -418,6 +421,18 @@ def _retire(state: State, addresses: Mapping[str, str | None]) -> None:
     state.files = formers.kept(workspace, state.files, state.in_use)
     state.workspace, state.in_use = load(state.files, addresses), set()
     state.sweep = Sweep(0, PLACES - 1)  # people forget what only those had remembered
+
+
+def _learned(state: State, said: Learned) -> None:
+    """Take what was worked out from all people; who follows something else is swept."""
+    state.learned = {**state.learned, said.what: said.values}
+    workspace = state.workspace
+    if (
+        said.what == ranks.WHAT
+        and workspace is not None
+        and any(s.ranks for s in workspace.segments)
+    ):
+        state.sweep = Sweep(0, PLACES - 1)
 
 
 def _touched(work: Work, person: Person, offset: Offset) -> None:

@@ -48,6 +48,13 @@ class Reentry(msgspec.Struct, frozen=True):
     per: int | None
 
 
+class Band(msgspec.Struct, frozen=True):
+    """`>= 0.7` of a score, or `top 20%` and `bottom 10%` of all people by it."""
+
+    op: str  # a comparison, or `top` or `bottom`
+    than: float  # a number, or a share of people
+
+
 class Changed(msgspec.Struct, frozen=True):
     """`changed: plan`, maybe `from: free`, `to: pro`; None takes any value, and none at all."""
 
@@ -65,6 +72,7 @@ class SendStep(msgspec.Struct, frozen=True):
     require: tuple[str, ...]
     every: bool  # `all: true`
     facts: tuple[str, ...]  # traits that the templates read
+    scores: tuple[str, ...]  # that they read, such as `rfm.monetary`
     event_facts: tuple[str, ...] | None  # event properties that they read; None takes all
 
 
@@ -113,6 +121,7 @@ class Segment(msgspec.Struct, frozen=True):
     events: frozenset[str]
     traits: bool  # looks at traits
     segments: frozenset[str]
+    ranks: bool  # asks for a share of all people
 
 
 class PurposeRule(msgspec.Struct, frozen=True):
@@ -163,6 +172,8 @@ class Workspace(msgspec.Struct, frozen=True):
     leaving: dict[int, Leaving]  # trigger's number -> the conditions of its `exit_when`
     tests: dict[str, Guard]  # conditions of steps
     excluded: dict[str, Callable[[Any, int], bool]]  # purpose -> whom nothing of it may reach
+    ranked: dict[str, str]  # score of whose order bands are shares -> its name among the traits
+    bands: dict[str, dict[str, Band]]  # score -> word
     longest_cap: int  # ms; older sends are let go
     source: str  # the generated Python, for whoever wants to read it
 

@@ -24,6 +24,7 @@ _NAMES: dict[str, Any] = (
         "name_of": name_of,
         "NO_PROPERTIES": cells.NO_PROPERTIES,
         "Happened": cells.Happened,
+        "NAN": runtime.NAN,
         "NEVER": NEVER,
         "streak_breaks": local_time.streak_breaks,
         "streak_of": local_time.streak_of,

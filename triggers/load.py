@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import msgspec
 
+from events.scores import remembered
 from profile_state.fold import Folding
 from profile_state.identity import DEFAULT_LIMITS
 from triggers import generate, rules
@@ -141,6 +142,12 @@ def _load(
         excluded={purpose: functions[f"excluded_{nth}"] for nth, purpose in enumerate(excludes)},
         leaving={t.nth: functions[f"leaves_{t.nth}"] for t in running if t.leaves},
         tests={name: functions[name] for one in (*made, *gone) for name in one.tests},
+        ranked={
+            score: remembered(score)
+            for score, words in context.bands.items()
+            if any(band.op in ("top", "bottom") for band in words.values())
+        },
+        bands=context.bands,
         longest_cap=_longest_cap(running, caps),
         source=source.text(),
     )

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from events.record import Event
 from profile_state.leaf import NEVER
 from profile_state.person import Person
-from triggers import calendars
+from triggers import calendars, ranks
 from triggers.definitions import ABSENCE, Segment, Workspace
-from triggers.signs import CALENDAR
+from triggers.signs import CALENDAR, RANK
 from triggers.work import Work
 
 Edges = list[tuple[str, str]]  # ("entered" | "exited", segment)
@@ -16,10 +16,12 @@ Edges = list[tuple[str, str]]  # ("entered" | "exited", segment)
 def after_event(work: Work, person: Person, event: Event, *, everything: bool) -> Edges:
     """Bring memberships up to date after an event; `everything` after people were joined or parted."""
     workspace = work.state.workspace
-    if workspace is None or not workspace.segments:
+    if workspace is None or not (workspace.segments or workspace.ranked):
         return []
     if everything:
         return after_all(work, person)
+    if workspace.ranked and event.kind == "scores":
+        ranks.place(work, person, workspace)
     with_traits = bool(event.traits or event.context)
     name = event.name
     return _evaluate(work, person, lambda s: name in s.events or (with_traits and s.traits))
@@ -27,6 +29,8 @@ def after_event(work: Work, person: Person, event: Event, *, everything: bool) -
 
 def after_all(work: Work, person: Person) -> Edges:
     """Bring every membership up to date, after people were joined or parted."""
+    if work.state.workspace is not None and work.state.workspace.ranked:
+        ranks.place(work, person, work.state.workspace)
     return _evaluate(work, person, lambda _: True)
 
 
@@ -49,15 +53,21 @@ def adopt(work: Work, person: Person) -> bool:
         # Also where the person follows this version already: written after its record, and read
         # again from before it.
         person.refresh(workspace.slots)
+    begin = work.state.ranks
     if person.version == workspace.version:
-        return False
+        if person.ranks is begin:
+            return False
+        person.ranks = begin
+        return bool(workspace.ranked and _evaluate(work, person, lambda s: s.ranks))
+    person.ranks = begin
     person.version, person.whole = workspace.version, True
     _migrate(workspace, person, work.state.now)
     for leaf in person.leaves.values():
         # What nothing asks for would go on from a gap, were it asked for again.
         for key in leaf.cells.keys() - workspace.slots.keys():
             del leaf.cells[key]
-    for gone in set(person.member) - set(workspace.members):
+    known = [name for name in person.member if name[0] != RANK]  # these are placed below
+    for gone in set(known) - set(workspace.members):
         del person.member[gone]
         work.count(person.id, f"segment:{gone}", -1)
     person.recheck = {
@@ -66,6 +76,7 @@ def adopt(work: Work, person: Person) -> bool:
         if name in workspace.members or name.startswith(CALENDAR)
     }
     calendars.arrange(work, person)
+    ranks.place(work, person, workspace)
     _evaluate(work, person, lambda _: True)
     return True
 

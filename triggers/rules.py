@@ -3,11 +3,12 @@
 import re
 
 from kairos.durations import duration
-from triggers.definitions import Cap, Quiet, Reentry
+from triggers.definitions import Band, Cap, Quiet, Reentry
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
 _BAND = re.compile(r"(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)")
+_RANK = re.compile(r"(top|bottom) (\S+)")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _CAP = re.compile(r"(\d+) per (\S+)")
 _QUIET = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
@@ -99,20 +100,22 @@ def share(text: str) -> float:
     return float(found[1]) / 100
 
 
-def band(text: str) -> tuple[str, float]:
-    """Read a band of a score: a comparison with a number.
+def band(text: str) -> Band:
+    """Read a band of a score: a comparison with a number, or a share of all people.
 
     Raises:
         ValueError: it is none.
 
-    >>> band(">= 0.7")
-    ('>=', 0.7)
+    >>> band(">= 0.7"), band("top 20%")
+    (Band(op='>=', than=0.7), Band(op='top', than=0.2))
     """
     found = _BAND.fullmatch(text.strip())
-    if found is None:
-        later = " (`top 20%` comes with the models)" if text.strip().startswith("top") else ""
-        raise ValueError(f"a comparison such as `>= 0.7` was expected, found {text!r}{later}")
-    return found[1], float(found[2])
+    if found is not None:
+        return Band(found[1], float(found[2]))
+    ranked = _RANK.fullmatch(text.strip())
+    if ranked is not None:
+        return Band(ranked[1], share(ranked[2]))
+    raise ValueError(f"`>= 0.7`, `top 20%` or `bottom 10%` was expected, found {text!r}")
 
 
 def reentry(text: str) -> Reentry:

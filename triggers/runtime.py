@@ -16,7 +16,7 @@ from profile_state.leaf import NEVER
 from profile_state.naming import name_of
 from profile_state.person import Person
 
-_NAN = float("nan")
+NAN = float("nan")
 
 
 def number_of(value: Any) -> float:
@@ -29,7 +29,7 @@ def number_of(value: Any) -> float:
     if kind is float or kind is int:
         return value  # type: ignore[no-any-return]
     value = _number(value)
-    return value if isinstance(value, int | float) else _NAN
+    return value if isinstance(value, int | float) else NAN
 
 
 def _number(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from events.scores import remembered
 from profile_state.leaf import Sent
 from profile_state.person import Person
 from triggers.activation import Activation, activation_id
@@ -47,7 +48,13 @@ def send(turn: Turn, at: str, step: SendStep, verdict: Send) -> None:
 
 def _facts(person: Person, step: SendStep) -> dict[str, Any]:
     traits = person.view.traits
-    return {name: traits[name][2] for name in step.facts if name in traits}
+    facts = {name: traits[name][2] for name in step.facts if name in traits}
+    for path in step.scores:
+        stated = traits.get(remembered(path))
+        if stated is not None:
+            group, dot, name = path.partition(".")
+            facts[group] = {**facts.get(group, {}), name: stated[2]} if dot else stated[2]
+    return facts
 
 
 def _event_facts(properties: dict[str, Any], step: SendStep) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from heapq import heapify, heappop, heappush
 from events.record import START, Build, Offset, Sweep
 from profile_state.identity import PLACES, place_of
 from profile_state.leaf import NEVER
-from profile_state.person import Person
+from profile_state.person import NO_RANKS, Person
 from triggers.definitions import Workspace
 
 Due = tuple[int, str]  # ms, and a person
@@ -108,6 +108,7 @@ class State:
         )  # (trigger, version) of runs met by the sweep so far
         self.sweep: Sweep | None = None  # what is still to be swept for the workspace in force
         self.loaded: set[Sweep] = set()  # sweeps whose people are in memory, ahead of their step
+        self.learned: dict[str, dict[str, float]] = {}  # what was worked out from all people
         self.index: dict[str, str | None] = {}  # identifier or former id -> person, None: nobody
         self.absent: list[str] = []  # what was asked for and led to nobody
         self.dues = Dues()
@@ -120,6 +121,11 @@ class State:
     def limits(self) -> Mapping[str, int]:
         """The most identifiers of each type that one person may have."""
         return self.workspace.limits if self.workspace is not None else NO_LIMITS
+
+    @property
+    def ranks(self) -> Mapping[str, float]:
+        """Where bands begin that are shares of all people."""
+        return self.learned.get("ranks", NO_RANKS)
 
     def find(self, identifier: str) -> Person | None:
         """Return the person that an identifier or former person id belongs to."""

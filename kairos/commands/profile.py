@@ -61,6 +61,7 @@ def _lines(found: Profile) -> list[str]:
     lines += _part("joined by", [line_of(link) for link in found.joined])
     lines += _part("not joined", [line_of(link) for link in found.refused])
     lines += _part("traits", [f"{n:<24} {_value(t['value'])}" for n, t in found.traits.items()])
+    lines += _part("scores", [f"{n:<24} {_value(s['value'])}" for n, s in found.scores.items()])
     addresses = [f"{n:<24} {t['value']}" for n, t in found.addresses.items()]
     lines += _part("addresses, vouched for", addresses)
     lines += _part("consent", [_consent(one) for one in found.consents])

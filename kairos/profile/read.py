@@ -1,12 +1,13 @@
 """Read one person: the ledger's state, the log's recent events, and what became of messages."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 import msgspec
 
 from channels.delivery.ledger import Row, rows_of
 from events.record import Event, decode
+from events.scores import SIGN
 from events.sources.base import Log
 from kairos.profile.beside import beside
 from kairos.profile.links import Link, accepted, refused
@@ -14,7 +15,7 @@ from kairos.settings import Settings
 from profile_state.leaf import Run, Sent
 from profile_state.person import Person
 from profile_state.shown import shown
-from triggers.signs import CROSSING
+from triggers.signs import is_ours
 from triggers.state import State
 
 STRIDE = 256  # entries read at a time while looking back
@@ -44,6 +45,7 @@ class Profile(msgspec.Struct, frozen=True):
     last: int
     events: int  # how many were applied, ever
     traits: dict[str, Any]  # name -> {value, at}
+    scores: dict[str, Any]  # the same of what models say
     addresses: dict[str, Any]  # kind -> {value, at}, vouched for
     consents: list[dict[str, Any]]
     counters: dict[str, Any]
@@ -142,14 +144,15 @@ def _profile(
         first=person.first,
         last=max((leaf.last for leaf in leaves), default=0),
         events=sum(leaf.total for leaf in leaves),
-        traits={n: {"value": v, "at": t} for n, (t, _, v) in sorted(view.traits.items())},
-        addresses={n: {"value": v, "at": t} for n, (t, _, v) in sorted(view.addresses.items())},
+        traits=_stated((n, s) for n, s in view.traits.items() if n[:1] != SIGN),
+        scores=_stated((n[1:], s) for n, s in view.traits.items() if n[:1] == SIGN),
+        addresses=_stated(view.addresses.items()),
         consents=_consents(person),
         counters={k: shown(slots[k], c, now) for k, c in sorted(view.cells.items()) if k in slots},
         segments={
             name: {"since": since, "until": person.recheck.get(name)}
             for name, since in sorted(person.member.items())
-            if not name.startswith(CROSSING)
+            if not is_ours(name)
         },
         runs=[run_of(run) for _, run in person.runs()],
         entries=_entries(person),
@@ -159,6 +162,10 @@ def _profile(
         as_of=now,
         behind=behind,
     )
+
+
+def _stated(known: Iterable[tuple[str, tuple[int, str, Any]]]) -> dict[str, Any]:
+    return {name: {"value": value, "at": at} for name, (at, _, value) in sorted(known)}
 
 
 def _consents(person: Person) -> list[dict[str, Any]]:

@@ -66,6 +66,7 @@ class Mark(msgspec.Struct):
     build: Build | None = None  # which decided last
     now: int = 0  # ms; the log's clock there, 0 in marks of before it was kept
     in_use: tuple[tuple[str, str], ...] = ()  # see `triggers.state.State.in_use`
+    learned: dict[str, dict[str, float]] = {}  # see `triggers.state.State.learned`
 
 
 class Recovered(NamedTuple):
@@ -133,6 +134,14 @@ class Store(Protocol):
 
     def dead(self) -> Iterator[tuple[Offset, bytes]]:
         """Yield the dead letters, packed, oldest first.
+
+        Raises:
+            LedgerLostError: the ledger does not answer.
+        """
+        ...
+
+    def counts(self) -> dict[str, int]:
+        """Return what is counted across people.
 
         Raises:
             LedgerLostError: the ledger does not answer.

@@ -90,6 +90,10 @@ class MemoryStore:
         """Yield the dead letters."""
         yield from sorted((Offset(*place), body) for place, body in self.shelf.dead.items())
 
+    def counts(self) -> dict[str, int]:
+        """Look at what is counted."""
+        return dict(self.shelf.counts)
+
     def people(self) -> int:
         """Count everybody."""
         return len(self.shelf.people)

@@ -39,7 +39,7 @@ LOOK = 1_000  # keys in one step of a scan
 DUE = 5_000  # people in one read of who is due: a few ms of the server's time
 WORDS = 1_000  # of one command; even, since some are pairs
 WITHDRAWN_MS = 90 * 86_400_000  # as long as an activation may still be sent
-_NONE = msgspec.msgpack.encode(())
+_NONE, _NOTHING = msgspec.msgpack.encode(()), msgspec.msgpack.encode({})
 _ROW = struct.Struct(">I16s8s")  # place in the entry, key, digest
 _HEAD = struct.Struct(">qqB")  # entry, when the log took it, bytes of the import's id
 
@@ -153,6 +153,9 @@ class RedisStore:
             Build(*build) if any(build) else None,
             int(found.get(b"now", 0)),
             msgspec.msgpack.decode(found.get(b"in_use", _NONE), type=tuple[tuple[str, str], ...]),
+            msgspec.msgpack.decode(
+                found.get(b"learned", _NOTHING), type=dict[str, dict[str, float]]
+            ),
         )
 
     def _recovered(self) -> Recovered:
@@ -228,6 +231,12 @@ class RedisStore:
                 body = cast("bytes | None", self._client.hget(name, f"{offset.entry}.{offset.nth}"))
                 if body is not None:
                     yield offset, body
+
+    def counts(self) -> dict[str, int]:
+        """Read what is counted."""
+        with _answering():
+            found = cast("dict[bytes, bytes]", self._client.hgetall(self.keys.named("counts")))
+        return {name.decode(): int(number) for name, number in found.items()}
 
     def people(self) -> int:
         """Count the set of everybody."""
@@ -335,6 +344,7 @@ class RedisStore:
         first, last = mark.sweep or (-1, -1)
         words: Command = ["entry", entry, "nth", nth, "files", files, "first", first, "last", last]
         words += ["now", mark.now, "in_use", msgspec.msgpack.encode(mark.in_use)]
+        words += ["learned", msgspec.msgpack.encode(mark.learned)]
         if mark.build is not None:
             words += ["release", mark.build.release, "tzdata", mark.build.tzdata]
         self.send([["HSET", self.keys.mark, *words]])

@@ -125,6 +125,7 @@ def test_the_mark_and_the_first_copies_survive_their_writer(store: Open) -> None
         build=Build("0.2.0", "2026.2"),
         now=5,
         in_use=(("welcome", "v1"), ("welcome", "v2")),
+        learned={"ranks": {"ltv is high": 120.5}},
     )
     ledger.mark(mark)
     ledger.settled(5)

@@ -156,6 +156,10 @@ class EngineStore:
         self._answers()
         return self._writer.people()
 
+    def counts(self) -> dict[str, int]:
+        self._answers()
+        return self._writer.counts()
+
     def due(self, first: int, last: int) -> list[tuple[int, str]]:
         self._answers()
         return self._writer.due(first, last)

@@ -80,10 +80,10 @@ def test_joining_people_changes_nobodys_traits() -> None:
 def test_a_score_that_crosses_a_line_occurs_and_again_only_after_it_came_back() -> None:
     files = trigger('crosses: "churn > 0.7"', "reentry: always\nif: [tier is high]")
     shop = Shop(files, workspace=WORKSPACE + "bands: {tier: {high: '>= 2'}}\n")
-    shop.know("ana", tier=2)
+    shop.score("ana", tier=2)
     for churn in (0.5, 0.7, 0.71, 0.9, 0.3, "0.8"):
-        shop.know("ana", churn=churn)
-    shop.know("bob", tier=1, churn=0.9)
+        shop.score("ana", churn=churn)
+    shop.score("bob", tier=1, churn=0.9)
     assert [one.leaf for one in shop.sent_by("it")] == ["user_id:ana"] * 2
     assert shop.refusals("it")[-1] == "ignored:condition"
 

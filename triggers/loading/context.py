@@ -9,7 +9,7 @@ from profile_state.cells import Slot
 from triggers import yaml
 from triggers.code import Known, Scope
 from triggers.convert import convert
-from triggers.definitions import PurposeRule
+from triggers.definitions import Band, PurposeRule
 from triggers.problems import Problem, WorkspaceError
 from triggers.words import nearest
 from triggers.yaml import Document, Path
@@ -34,7 +34,7 @@ class Context:
         self.purposes: dict[str, PurposeRule] = {}
         self.segments: set[str] = set()
         self.timezone = "UTC"
-        self.bands: dict[str, dict[str, tuple[str, float]]] = {}
+        self.bands: dict[str, dict[str, Band]] = {}
 
     def scope(self, *, has_event: bool) -> Scope:
         """Say what a condition may name, in a trigger or in a segment, which has no event."""

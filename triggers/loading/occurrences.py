@@ -4,6 +4,7 @@ import re
 from datetime import datetime
 
 from events.names import slug
+from events.scores import is_score, remembered
 from kairos.durations import duration
 from triggers import rules
 from triggers.calendars import Calendar, Every, Once, Yearly
@@ -36,11 +37,13 @@ def edge(context: Context, document: Document, file: TriggerFile) -> tuple[str, 
     return word, name
 
 
-def changed(when: When) -> Changed | None:
-    """Read `changed: TRAIT`."""
+def changed(context: Context, when: When) -> Changed | None:
+    """Read `changed: TRAIT`, or a score."""
     if when.changed is None:
         return None
-    return Changed(slug(when.changed), when.from_, when.to)
+    of_score = is_score(when.changed, context.bands)
+    name = remembered(when.changed) if of_score else slug(when.changed)
+    return Changed(name, when.from_, when.to)
 
 
 def calendar(context: Context, document: Document, when: When) -> Calendar | None:

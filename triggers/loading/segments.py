@@ -7,7 +7,7 @@ from triggers.definitions import Segment
 from triggers.loading.conditions import all_of
 from triggers.loading.context import Context
 from triggers.schema import Conditions, SegmentFile, TriggerFile
-from triggers.signs import CALENDAR, CROSSING
+from triggers.signs import CROSSING, is_ours
 from triggers.yaml import Document, Path
 
 
@@ -45,7 +45,7 @@ def segments(
 
 
 def _made(context: Context, document: Document, file: SegmentFile) -> Made:
-    if file.segment[:1] in (CALENDAR, CROSSING):
+    if is_ours(file.segment):
         message = f"a segment's name does not begin with {file.segment[0]}"
         context.say(document, ("segment",), message)
     return _compiled(context, document, file.segment, file.if_, ("if",))
@@ -57,7 +57,9 @@ def _compiled(
     scope = context.scope(has_event=False)
     code = all_of(context, document, conditions, path, scope)
     uses = scope.uses
-    segment = Segment(name, frozenset(uses.events), bool(uses.traits), frozenset(uses.segments))
+    segment = Segment(
+        name, frozenset(uses.events), bool(uses.traits), frozenset(uses.segments), uses.ranks
+    )
     return Made(document, segment, code)
 
 

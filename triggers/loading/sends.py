@@ -1,6 +1,7 @@
 """Sends: channels, purpose, template, and the facts that the template reads."""
 
 from events.names import slug
+from events.scores import is_score
 from triggers.definitions import SendStep
 from triggers.loading.context import Context
 from triggers.problems import Problem
@@ -28,7 +29,8 @@ def send_step(
             machines = machines or (template is None and context.addresses[channel] is None)
     read = {name for template in templates for name in template.variables()}
     of_event = {slug(name.split(".")[1]) for name in read if name.startswith("event.")}
-    of_person = {slug(n.split(".")[0]) for n in read if n.split(".")[0] != "event"}
+    scores = {name for name in read if is_score(name, context.bands)}
+    of_person = {slug(n.split(".")[0]) for n in read - scores if n.split(".")[0] != "event"}
     return SendStep(
         channels=tuple(send.channels),
         template=send.template,
@@ -36,6 +38,7 @@ def send_step(
         require=tuple(slug(name) for name in send.require),
         every=send.all,
         facts=tuple(sorted(of_person | {slug(name) for name in send.require})),
+        scores=tuple(sorted(scores)),
         event_facts=None if machines or "event" in read else tuple(sorted(of_event)),
     )
 

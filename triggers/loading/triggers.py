@@ -112,7 +112,7 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
         events=events,
         sequence=sequence_of(context, document, file.when, in_order, _read(building)),
         segment=occurrences.edge(context, document, file),
-        changed=occurrences.changed(file.when),
+        changed=occurrences.changed(context, file.when),
         calendar=occurrences.calendar(context, document, file.when),
         absence=absence,
         then_no=then_no,

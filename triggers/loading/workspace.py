@@ -9,7 +9,7 @@ from kairos.durations import duration
 from profile_state.identity import ANONYMOUS, DEFAULT_LIMITS
 from triggers import rules
 from triggers.code import Code
-from triggers.definitions import Cap, PurposeRule
+from triggers.definitions import Band, Cap, PurposeRule
 from triggers.loading.conditions import all_of
 from triggers.loading.context import Context
 from triggers.local_time import zones
@@ -59,7 +59,7 @@ def workspace_file(context: Context) -> tuple[Document, WorkspaceFile]:
     for score, words in workspace.bands.items():
         for word, text in words.items():
             band = context.rule(rules.band, text, document, ("bands", score, word))
-            context.bands.setdefault(score, {})[word] = band or (">", 0.0)
+            context.bands.setdefault(score, {})[word] = band or Band(">", 0.0)
     return document, workspace
 
 

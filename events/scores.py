@@ -1,0 +1,67 @@
+"""Scores: what a model says of a person, told by whoever runs it.
+
+A score is remembered like a trait, under a name that no SDK can say, so no browser can state one.
+"""
+
+from typing import Any
+
+from events.rejected import RefusedError
+from events.values import Check
+
+SIGN = "%"  # before a score's name among the traits; no slug begins with it
+EVENT = "scores_updated"
+KNOWN = frozenset({"ltv", "churn", "propensity", "next_best"})  # scores without being declared
+_GROUPS = frozenset({"rfm"})  # of which every part is a score
+_LONGEST = 256  # characters of a score that is a text
+
+
+def is_score(path: str, declared: Any = ()) -> bool:
+    """Say whether a name in a condition is a score.
+
+    Args:
+        path: `ltv`, `rfm.monetary`, or `score.NAME` for one that nothing else declares.
+        declared: the scores that a workspace has bands for.
+
+    >>> is_score("ltv"), is_score("rfm.monetary"), is_score("plan"), is_score("fit", {"fit": {}})
+    (True, True, False, True)
+    """
+    head, dot, _ = path.partition(".")
+    return path in KNOWN or path in declared or (dot != "" and head in {"score", *_GROUPS})
+
+
+def remembered(path: str) -> str:
+    """Return the name under which a score is remembered.
+
+    >>> remembered("ltv"), remembered("score.fit")
+    ('%ltv', '%fit')
+    """
+    return SIGN + path.removeprefix("score.")
+
+
+def stated(scores: dict[str, Any], check: Check) -> dict[str, Any]:
+    """Read `{"ltv": 120.5, "rfm": {"monetary": 5}}` as it is remembered.
+
+    Raises:
+        RefusedError: where one is neither a number, a truth value nor a short text.
+
+    >>> from events.limits import Limits
+    >>> stated({"ltv": 1, "rfm": {"monetary": 5}}, Check(Limits()))
+    {'%ltv': 1, '%rfm.monetary': 5}
+    """
+    found: dict[str, Any] = {}
+    for name, value in check.fields("scores", scores).items():
+        inner = check.fields(f"scores.{name}", value) if type(value) is dict else {"": value}
+        for part, one in inner.items():
+            where = f"{name}.{part}" if part else name
+            if not (one is None or type(one) in (int, float, bool)) and not (
+                type(one) is str and len(one) <= _LONGEST
+            ):
+                raise RefusedError(
+                    "invalid_score",
+                    f"scores.{where}: a number, true or false, or a text of at most {_LONGEST} "
+                    "characters was expected",
+                )
+            found[SIGN + where] = one
+    if not found:
+        raise RefusedError("invalid_score", 'scores: {"ltv": 120.5} was expected, found none')
+    return found
