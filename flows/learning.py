@@ -4,24 +4,43 @@ The core counts each of them, the ledger adds up, and from time to time the engi
 and puts what follows from them into the log: until then the core decides by what it was told last.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from events import record
 from events.record import Learned
 from profile_state.stores.base import Store
-from triggers import ranks
+from triggers import bandit, ranks
 from triggers.definitions import Workspace
+from triggers.goals import Revenue
 from triggers.state import State
 
 OFTEN_S, SELDOM_S = 10.0, 3600.0  # between two looks
 EACH_S = 1 / 300  # of that, for each person: whoever follows a band is looked at when it moves
+MOVES = 0.02  # a share of people that a split sends another way is worth a record
 
-Figures = Mapping[str, Mapping[str, float]]
+Figures = Mapping[str, float]
 
 
-def worked_out(workspace: Workspace, counts: Mapping[str, int]) -> Figures:
-    """Return all that follows from the counts, by name."""
-    return {ranks.WHAT: ranks.begins(workspace.bands, counts)} if workspace.ranked else {}
+def news(
+    workspace: Workspace, counts: Mapping[str, int], known: Mapping[str, Figures]
+) -> Iterator[Learned]:
+    """Yield what follows from the counts, where it is something else than what is known."""
+    if workspace.ranked:
+        begins = ranks.begins(workspace.bands, counts)
+        if begins != known.get(ranks.WHAT, {}):
+            yield Learned(ranks.WHAT, begins)
+    for trigger, split in workspace.bandits:
+        name, arms = bandit.name_of(trigger.name, split.at), tuple(a.name for a in split.arms)
+        by_revenue = isinstance(split.judged_by(trigger), Revenue)
+        weights = bandit.weighed(trigger.name, split.at, arms, counts, revenue=by_revenue)
+        if weights is not None and _moved(weights, known.get(name, {})):
+            yield Learned(name, weights)
+
+
+def _moved(weights: Figures, known: Figures) -> bool:
+    return weights.keys() != known.keys() or any(
+        abs(weights[arm] - known[arm]) >= MOVES for arm in weights
+    )
 
 
 class Learning:
@@ -35,7 +54,7 @@ class Learning:
     def __init__(self, store: Store, append: Callable[[bytes], int]) -> None:
         self._store = store
         self._append = append
-        self._looked_s = 0.0
+        self._looked_s: float | None = None
         self._told = -1  # entry of the last record
 
     def look(self, state: State, position: int, now_s: float) -> None:
@@ -49,19 +68,14 @@ class Learning:
             now_s: a monotonic clock.
         """
         workspace = state.workspace
-        if workspace is None or now_s - self._looked_s < OFTEN_S:
+        if workspace is None or not (workspace.ranked or workspace.bandits):
             return
-        if not workspace.ranked or state.sweep is not None or position < self._told:
+        passed_s = OFTEN_S if self._looked_s is None else now_s - self._looked_s
+        if passed_s < OFTEN_S or state.sweep is not None or position < self._told:
             return
-        pause_s = min(SELDOM_S, self._store.people() * EACH_S)
-        if self._told >= 0 and now_s - self._looked_s < pause_s:
+        if passed_s < min(SELDOM_S, self._store.people() * EACH_S):
             return
         self._looked_s = now_s
-        found = worked_out(workspace, self._store.counts())
-        news = [
-            Learned(what, dict(values))
-            for what, values in found.items()
-            if values != state.learned.get(what, {})
-        ]
-        if news:
-            self._told = self._append(record.encode(news))
+        found = list(news(workspace, self._store.counts(), state.learned))
+        if found:
+            self._told = self._append(record.encode(found))

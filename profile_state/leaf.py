@@ -35,18 +35,16 @@ class Run(msgspec.Struct, array_like=True):
 
 
 class Trial(msgspec.Struct, frozen=True, array_like=True):
-    """An entry into a trigger that has a goal, until it is reached or no longer can be."""
+    """An entry into a trigger with a goal, or into an arm, until it is reached or no longer can be."""
 
     trigger: str
     key: str
     time: int  # ms; event time of the entry
     until: int  # ms; later the goal does not count
-    side: str  # of the hold-out: treated or held_out
-
-    @property
-    def messages(self) -> tuple[str, ...]:
-        """Goals are no receipts, so none are asked for."""
-        return ()
+    side: str  # of the hold-out: treated or held_out; or the arm of a split
+    place: str = ""  # of the split
+    messages: list[str] = []  # activations of the run since, where a receipt may be the aim
+    counted: int = 0  # of what is added up, 10^-6
 
 
 class Sent(msgspec.Struct, frozen=True, array_like=True):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from triggers.calendars import Calendar
     from triggers.goals import Goal
     from triggers.steps.base import Step
+    from triggers.steps.split import Split
 
 # What generated functions look like; `triggers/generate.py` writes them.
 Entering = Callable[
@@ -167,7 +168,8 @@ class Workspace(msgspec.Struct, frozen=True):
     changing: dict[str, tuple[Trigger, ...]]  # trait -> those whose occurrence is its change
     ending: dict[str, frozenset[str]]  # event -> triggers whose runs it may end
     watched: frozenset[str]  # traits whose change concerns a calendar or starts a run
-    aims: frozenset[str]  # events of goals
+    aims: frozenset[str]  # events of goals, and of the aims of splits
+    bandits: tuple[tuple[Trigger, "Split"], ...]  # splits of which the better arm wins
     waking: frozenset[str]  # what may end a wait: see `Step.wakes`
     leaving: dict[int, Leaving]  # trigger's number -> the conditions of its `exit_when`
     tests: dict[str, Guard]  # conditions of steps

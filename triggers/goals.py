@@ -11,10 +11,12 @@ import msgspec
 from profile_state.leaf import Leaf, Run, Trial
 from profile_state.person import Person
 from triggers.awaited import Awaited, when
-from triggers.runtime import share_of
+from triggers.bandit import CENT, counted
+from triggers.runtime import amounts_in, share_of
 
 if TYPE_CHECKING:
     from triggers.definitions import Trigger, Workspace
+    from triggers.steps.base import Turn
     from triggers.work import Work
 
 MOST = 200  # trials of a leaf; the latest stay
@@ -23,11 +25,27 @@ TREATED, HELD_OUT = "treated", "held_out"
 
 
 class Goal(msgspec.Struct, frozen=True):
-    """`goal: {event: first_project_created, within: 14d}`."""
+    """`goal: {event: first_project_created, within: 14d}`, or what an arm aims at."""
 
     awaited: Awaited
     within: int  # ms
     behind: bool  # an event of the goal enters too, so only a later one reaches it
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """Slugs of those that may reach it."""
+        return self.awaited.events
+
+
+class Revenue(msgspec.Struct, frozen=True):
+    """A property of an event, added up."""
+
+    cell: str
+    within: int  # ms
+    events: tuple[str, ...]  # slugs
+
+
+Aim = Goal | Revenue
 
 
 def held_out(person: str, experiment: str, share: float) -> bool:
@@ -57,21 +75,68 @@ def begin(work: "Work", person: Person, leaf: Leaf, trigger: "Trigger", run: Run
     work.count(person.id, f"tried:{trigger.name}:{side}")
 
 
+def try_arm(turn: "Turn", place: str, arm: str, aim: Aim) -> None:
+    """Begin a trial of an arm; not for who is held out, and gets nothing of any."""
+    trigger, run = turn.trigger, turn.run
+    if trigger.holdout and settled(
+        turn.work, turn.person, turn.leaf, trigger.name, trigger.holdout
+    ):
+        return
+    trial = Trial(trigger.name, run.key, turn.since, turn.since + aim.within, arm, place)
+    turn.leaf.trials = [*turn.leaf.trials, trial][-MOST:]
+    turn.work.count(turn.person.id, counted(trigger.name, place, arm, "tried"))
+
+
+def note_message(leaf: Leaf, run: Run, activation: str) -> None:
+    """Let the trials of a run know of its message, whose receipts may be their aim."""
+    leaf.trials = [
+        msgspec.structs.replace(trial, messages=[*trial.messages, activation])
+        if trial.place and (trial.trigger, trial.key) == (run.trigger, run.key)
+        else trial
+        for trial in leaf.trials
+    ]
+
+
 def reached(work: "Work", person: Person, workspace: "Workspace") -> None:
     """Count the trials that have come to their goal, and let go of those that no longer can."""
-    now = work.state.now
     for leaf in person.leaves.values():
-        if not leaf.trials:
-            continue
-        left = []
-        for trial in leaf.trials:
-            trigger = workspace.named.get(trial.trigger)
-            goal = trigger.goal if trigger is not None else None
-            if goal is None or now > trial.until + LATE:
-                continue
-            happened = when(goal.awaited, person.view.cells, trial)
-            if trial.time + goal.behind <= happened <= trial.until:
-                work.count(person.id, f"goal:{trial.trigger}:{trial.side}")
-            else:
-                left.append(trial)
-        leaf.trials = left
+        if leaf.trials:
+            looked = [_looked(work, person, workspace, trial) for trial in leaf.trials]
+            leaf.trials = [trial for trial in looked if trial is not None]
+
+
+def _looked(work: "Work", person: Person, workspace: "Workspace", trial: Trial) -> Trial | None:
+    """Look at a trial; return it as long as more may come of it."""
+    trigger = workspace.named.get(trial.trigger)
+    aim = None if trigger is None else aim_of(trigger, trial.place)
+    if aim is None or work.state.now > trial.until + LATE:
+        return None
+    if isinstance(aim, Revenue):
+        return _added(work, person, aim, trial)
+    happened = when(aim.awaited, person.view.cells, trial)
+    if not trial.time + aim.behind <= happened <= trial.until:
+        return trial
+    if trial.place:
+        what = counted(trial.trigger, trial.place, trial.side, "reached")
+    else:
+        what = f"goal:{trial.trigger}:{trial.side}"
+    work.count(person.id, what)
+    return None
+
+
+def _added(work: "Work", person: Person, aim: Revenue, trial: Trial) -> Trial:
+    """Count what an arm has brought since it was looked at last, and the square of all of it."""
+    total = sum(amounts_in(person.view.cells.get(aim.cell), trial.time, trial.until))
+    before, now = round(trial.counted / CENT), round(total / CENT)
+    for what, by in (("cents", now - before), ("squares", now * now - before * before)):
+        if by:
+            work.count(person.id, counted(trial.trigger, trial.place, trial.side, what), by)
+    return msgspec.structs.replace(trial, counted=total)
+
+
+def aim_of(trigger: "Trigger", place: str) -> Aim | None:
+    """Return what a trial is judged by: the trigger's goal, or the aim of a split."""
+    if not place:
+        return trigger.goal
+    step = trigger.program.get(place)
+    return step.judged_by(trigger) if step is not None else None

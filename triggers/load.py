@@ -28,6 +28,7 @@ from triggers.loading.workspace import (
 )
 from triggers.problems import WorkspaceError
 from triggers.schema import SegmentFile, TriggerFile
+from triggers.steps.split import Split
 
 JOINING = frozenset({"user_id", "anonymous_id", "email", "phone"})  # unless `merge: false`
 
@@ -137,7 +138,13 @@ def _load(
         changing=_changing(all_triggers),
         watched=_calendar_traits(all_triggers) | _changing(all_triggers).keys(),
         ending=_ending(running),
-        aims=frozenset(e for t in all_triggers if t.goal for e in t.goal.awaited.events),
+        aims=_aims(all_triggers),
+        bandits=tuple(
+            (t, step)
+            for t in all_triggers
+            for step in t.program.values()
+            if isinstance(step, Split) and step.bandit
+        ),
         waking=frozenset(w for t in running for s in t.program.values() for w in s.wakes),
         excluded={purpose: functions[f"excluded_{nth}"] for nth, purpose in enumerate(excludes)},
         leaving={t.nth: functions[f"leaves_{t.nth}"] for t in running if t.leaves},
@@ -199,6 +206,13 @@ def _ending(all_triggers: tuple[Trigger, ...]) -> dict[str, frozenset[str]]:
         for event in trigger.ends.events:
             ending.setdefault(event, set()).add(trigger.name)
     return {event: frozenset(names) for event, names in ending.items()}
+
+
+def _aims(all_triggers: tuple[Trigger, ...]) -> frozenset[str]:
+    of_goals = {e for t in all_triggers if t.goal is not None for e in t.goal.events}
+    return frozenset(
+        of_goals | {e for t in all_triggers for step in t.program.values() for e in step.aims}
+    )
 
 
 def _calendar_traits(all_triggers: tuple[Trigger, ...]) -> frozenset[str]:

@@ -157,7 +157,7 @@ class WorkspaceFile(Strict):
 # takes them for typing errors, and refused, so that nobody believes that they act.
 LATER = frozenset(
     {
-        "tests", "item", "api", "include", "key_match", "split",
+        "tests", "item", "api", "include", "key_match",
         "webhook", "crm", "offer", "opt_in", "best_time", "parallel", "on_error", "catalog", "offers",
     }
 )  # fmt: skip

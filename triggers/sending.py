@@ -8,6 +8,7 @@ from profile_state.person import Person
 from triggers.activation import Activation, activation_id
 from triggers.arbitrate import Send
 from triggers.definitions import SendStep
+from triggers.goals import note_message
 from triggers.steps.base import Turn
 
 KEPT = 10  # messages of a leaf that are remembered also where no cap counts them
@@ -42,6 +43,8 @@ def send(turn: Turn, at: str, step: SendStep, verdict: Send) -> None:
     leaf.sent = [s for nth, s in enumerate(leaf.sent) if s.time > floor or nth > old] + [sent]
     turn.subject.sent.append(sent)
     run.messages = [*run.messages, activation.id]
+    if leaf.trials:
+        note_message(leaf, run, activation.id)
     turn.work.activations.append(activation)
     turn.work.explain(turn.person.id, trigger.name, "sent", verdict.channel)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from events.names import slug
-from profile_state.cells import Slot, share
+from profile_state.cells import MOST, Slot, share
 from triggers.awaited import KEPT, NOTHING, RECEIPTS, Awaited
 from triggers.loading.context import Context
 
@@ -76,6 +76,12 @@ def awaiting(
         for r in dict.fromkeys(receipts)
     )
     return found._replace(events=(*found.events, *dict.fromkeys(receipts)), receipts=cells)
+
+
+def amounts_of(context: Context, event: str, field: str, window: int) -> str:
+    """Remember the amounts of an event's property for a while (ms); returns their cell."""
+    key = f"amounts {event}.{field}"
+    return share(context.slots, Slot(key, "amounts", event, (field,), "", None, window, MOST))
 
 
 def both(one: Awaited, other: Awaited) -> Awaited:

@@ -52,6 +52,7 @@ class Building:
         scope: of its conditions.
         key: the property that its runs are keyed by.
         events: slugs of those that enter it.
+        has_goal: whether it has a goal.
     """
 
     def __init__(
@@ -63,6 +64,8 @@ class Building:
         scope: Scope,
         key: str | None,
         events: Iterable[str],
+        *,
+        has_goal: bool,
     ) -> None:
         self.context = context
         self.document = document
@@ -70,6 +73,7 @@ class Building:
         self.scope = scope
         self.key = key
         self.moving = set(events)  # events that may have brought a run to where it stands
+        self.has_goal = has_goal
         self.program: dict[str, Step] = {}
         self.tests: dict[str, str] = {}  # name -> condition, as source
         self.sends: list[SendStep] = []

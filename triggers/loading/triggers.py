@@ -93,7 +93,16 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
         )
     key = slug(file.key) if file.key else None
     deliver = file.deliver
-    building = Building(context, document, nth, deliver, scope.of_run(), key, events)
+    building = Building(
+        context,
+        document,
+        nth,
+        deliver,
+        scope.of_run(),
+        key,
+        events,
+        has_goal=file.goal is not None,
+    )
     first = building.block(file.do, Place("", "", ("do",)))
     if not first:
         context.say(document, ("do",), "a trigger without a step does nothing; add a `send`")

@@ -25,6 +25,7 @@ from triggers.definitions import Trigger, Workspace
 from triggers.local_time import zone_of
 
 if TYPE_CHECKING:
+    from triggers.goals import Aim
     from triggers.work import Work
 
 
@@ -108,8 +109,13 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     at: str
     next: str  # the place of the step behind it, "" where the run ends
+    aims: tuple[str, ...] = ()  # slugs of events that say how well it went
     wakes: tuple[str, ...] = ()  # slugs of events; `trait:NAME` for whatever states that trait
 
     def take(self, turn: Turn) -> Outcome:
         """Say what becomes of a run that stands here."""
         raise NotImplementedError
+
+    def judged_by(self, trigger: Trigger) -> "Aim | None":  # noqa: ARG002 - some steps ask it
+        """Return what its ways are judged by; None where it has none."""
+        return None

@@ -1,0 +1,93 @@
+"""A bandit: as an arm proves better, more people are sent its way.
+
+Each arm gets the probability that it is the best one, given what came of it until now: Thompson
+sampling, whose draws are the hashes of entries. W. R. Thompson, "On the likelihood that one unknown
+probability exceeds another in view of the evidence of two samples", Biometrika 25 (1933), 285-294.
+"""
+
+from collections.abc import Mapping
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+FEWEST = 100  # tries of each arm, before any is preferred
+LEAST = 0.01  # of all people, which every arm keeps: the better one may be another next month
+CENT = 10_000  # of the 10^-6 in which revenue is counted
+_STEPS = 4_001  # of the curves that are integrated
+Curve = NDArray[np.float64]
+
+
+def name_of(trigger: str, place: str) -> str:
+    """Name a split, as records say its weights."""
+    return f"split {trigger} {place}"
+
+
+def counted(trigger: str, place: str, arm: str, what: str) -> str:
+    """Name what the ledger counts of an arm: `tried`, `reached`, `cents`, and `squares` of these."""
+    return f"arm:{trigger}:{place}:{arm}:{what}"
+
+
+def weighed(
+    trigger: str, place: str, arms: tuple[str, ...], counts: Mapping[str, int], *, revenue: bool
+) -> dict[str, float] | None:
+    """Weigh the arms of a split by what the ledger has counted.
+
+    Returns:
+        Each arm's share; None as long as one of them was tried less than `FEWEST` times.
+    """
+
+    def of(arm: str, what: str) -> int:
+        return counts.get(counted(trigger, place, arm, what), 0)
+
+    tried = [of(arm, "tried") for arm in arms]
+    if min(tried) < FEWEST:
+        return None
+    if revenue:
+        cents = [(of(arm, "cents"), of(arm, "squares")) for arm in arms]
+        best = best_mean([(n, s, q) for n, (s, q) in zip(tried, cents, strict=True)])
+    else:
+        best = best_share([(of(a, "reached"), n) for a, n in zip(arms, tried, strict=True)])
+    kept = [max(LEAST, share) for share in best]
+    return {arm: round(share / sum(kept), 3) for arm, share in zip(arms, kept, strict=True)}
+
+
+def best_share(results: list[tuple[int, int]]) -> list[float]:
+    """Return for each arm, as (reached, tried), the probability that its share is the highest.
+
+    >>> [round(p, 2) for p in best_share([(10, 100), (20, 100)])]
+    [0.02, 0.98]
+    """
+    spread = [(s / n, sqrt((s + 1) * (n - s + 1) / (n + 2) ** 3)) for s, n in results]
+    low = max(0.0, min(mean - 8 * width for mean, width in spread))
+    high = min(1.0, max(mean + 8 * width for mean, width in spread))
+    at = np.linspace(low, high, _STEPS)[1:-1]
+    return _best([s * np.log(at) + (n - s) * np.log1p(-at) for s, n in results])
+
+
+def best_mean(results: list[tuple[int, int, int]]) -> list[float]:
+    """Return for each arm, as (number, sum, sum of squares), the probability that its mean is the highest.
+
+    >>> [round(p, 2) for p in best_mean([(100, 1000, 20_000), (100, 1400, 30_000)])]
+    [0.0, 1.0]
+    """
+    means = [s / n for n, s, _ in results]
+    widths = [
+        sqrt(max(q / n - m * m, 1e-9) / n) for (n, _, q), m in zip(results, means, strict=True)
+    ]
+    low = min(m - 8 * w for m, w in zip(means, widths, strict=True))
+    high = max(m + 8 * w for m, w in zip(means, widths, strict=True))
+    at = np.linspace(low, high, _STEPS)
+    return _best([-(((at - m) / w) ** 2) / 2 for m, w in zip(means, widths, strict=True)])
+
+
+def _best(logs: list[Curve]) -> list[float]:
+    """Integrate: for each arm its density, times the chance that all others are lower."""
+    densities = [np.exp(log - log.max()) for log in logs]
+    densities = [d / d.sum() for d in densities]
+    lower = [np.cumsum(d) - d / 2 for d in densities]
+    found = [
+        float((d * np.prod([c for j, c in enumerate(lower) if j != i], axis=0)).sum())
+        for i, d in enumerate(densities)
+    ]
+    return [p / sum(found) for p in found]
