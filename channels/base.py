@@ -9,7 +9,9 @@ from kairos.discovery import found_in
 # Channels that are still to come, by the kind of address that they will send to. Until then what is
 # sent on them goes to the log under their names, see `channels/delivery/stand_in.py`.
 PLANNED: dict[str, str | None] = {
+    "hubspot": None,
     "push": "push_token",
+    "salesforce": None,
     "sms": "phone",
     "web": None,
     "whatsapp": "phone",

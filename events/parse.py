@@ -34,7 +34,7 @@ from events.identifiers import identifier
 from events.limits import Limits
 from events.names import slug
 from events.read import read, readable
-from events.record import CLAIMED, Event, event_key
+from events.record import CLAIMED, OPT_IN_CONFIRMED, Event, event_key
 from events.rejected import RefusedError, Rejected
 from events.scores import EVENT as SCORES_UPDATED
 from events.scores import stated as stated_scores
@@ -43,6 +43,7 @@ from events.wire import NO_CONTEXT, RawContext, RawEvent, as_object
 
 KINDS = frozenset({"track", "identify", "page", "screen", "group", "alias", "scores"})
 
+_SERVERS = frozenset({OPT_IN_CONFIRMED})  # events that a browser's word is not enough for
 _PAGES = {"page": "page_viewed", "screen": "screen_viewed"}
 _TYPED_ID = re.compile(r"(user_id|anonymous_id):(.*)", re.DOTALL)
 
@@ -109,6 +110,8 @@ def _assemble(raw: RawEvent, arrival: Arrival) -> Event:
     name = kind
     if kind == "track":
         name = _event_name(raw.event, arrival.limits)
+        if name in _SERVERS and arrival.trust == CLAIMED:
+            raise RefusedError("server_key_needed", f"event: only a server's key may send {name}")
     elif kind == "identify":
         traits = _traits(raw, own, check)
         addresses = _addresses(traits)

@@ -64,6 +64,7 @@ def event_key(source: str, leaf: str, message_id: str) -> bytes:
 
 
 OWN = "kairos:journey"  # the source of what triggers send; no key can have that name
+OPT_IN_CONFIRMED = "opt_in_confirmed"  # {message}: that a question was answered with yes
 EVERYBODY = "~"  # behind every person's id
 
 

@@ -30,6 +30,8 @@ ADDRESSES: dict[str, str | None] = {
     "sms": "phone",
     "whatsapp": "phone",
     "push": "push_token",
+    "hubspot": None,
+    "salesforce": None,
     "webhook": None,
     "log": None,
 }

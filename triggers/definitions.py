@@ -16,6 +16,7 @@ from triggers.sequences import Sequence
 if TYPE_CHECKING:
     from triggers.calendars import Calendar
     from triggers.goals import Goal
+    from triggers.offers import Offer, Wanted
     from triggers.steps.base import Step
     from triggers.steps.split import Split
 
@@ -74,6 +75,7 @@ class SendStep(msgspec.Struct, frozen=True):
     every: bool  # `all: true`
     facts: tuple[str, ...]  # traits that the templates read
     scores: tuple[str, ...]  # that they read, such as `rfm.monetary`
+    offer: "Wanted | None"
     event_facts: tuple[str, ...] | None  # event properties that they read; None takes all
 
 
@@ -176,6 +178,8 @@ class Workspace(msgspec.Struct, frozen=True):
     excluded: dict[str, Callable[[Any, int], bool]]  # purpose -> whom nothing of it may reach
     ranked: dict[str, str]  # score of whose order bands are shares -> its name among the traits
     bands: dict[str, dict[str, Band]]  # score -> word
+    offers: dict[str, "Offer"]
+    eligible: dict[str, Callable[[Any, int], bool]]  # offer -> who may have it
     longest_cap: int  # ms; older sends are let go
     source: str  # the generated Python, for whoever wants to read it
 

@@ -17,11 +17,12 @@ PATIENCE = 60_000  # ms; until a record that did not come is put out again
 
 
 class Said(NamedTuple):
-    """What a step says: an event, or traits of the person."""
+    """What a step says: an event, or traits or addresses of the person."""
 
     name: str
     properties: dict[str, Any]
     traits: dict[str, Any]
+    addresses: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
 
 
 def acts(turn: Turn) -> bool:
@@ -75,6 +76,7 @@ def _event(turn: Turn, at: str, said: Said, chain: tuple[str, ...]) -> Event:
         digest=ANY,
         properties=said.properties,
         traits=said.traits,
+        addresses=said.addresses,
         chain=chain,
     )
 

@@ -17,6 +17,7 @@ from triggers import generate, rules
 from triggers.definitions import Cap, Trigger, Workspace
 from triggers.loading.context import Context
 from triggers.loading.formers import apart, formers
+from triggers.loading.offers import offers
 from triggers.loading.segments import segments
 from triggers.loading.triggers import Made, triggers
 from triggers.loading.workspace import (
@@ -71,10 +72,11 @@ def _load(
     document, workspace = workspace_file(context)
     segment_files = context.read_folder("segments/", SegmentFile, "segment")
     trigger_files = context.read_folder("triggers/", TriggerFile, "trigger")
-    unread_files(context)
+    unread_files(context, workspace)
     context.segments = {file.segment for _, file in segment_files}
     members = segments(context, segment_files, trigger_files)
     excludes = excluded(context, document, workspace)
+    offered = offers(context, document, workspace)
     made = triggers(context, trigger_files)
     quiet = context.rule(rules.quiet, workspace.quiet_hours, document, ("quiet_hours",))
     caps = channel_caps(context, document, workspace)
@@ -97,6 +99,8 @@ def _load(
         source.function(f"segment_{nth}", "p, now", body)
     for nth, code in enumerate(excludes.values()):
         source.function(f"excluded_{nth}", "p, now", generate.guard_body(code.value))
+    for nth, one_offer in enumerate(offered):
+        source.function(f"offer_{nth}", "p, now", generate.guard_body(one_offer.code.value))
     folded = _fold_functions(context, source)
     entering = _entering_functions(made, source)
     for one in (*made, *gone):
@@ -155,6 +159,8 @@ def _load(
             if any(band.op in ("top", "bottom") for band in words.values())
         },
         bands=context.bands,
+        offers={one.offer.name: one.offer for one in offered},
+        eligible={one.offer.name: functions[f"offer_{n}"] for n, one in enumerate(offered)},
         longest_cap=_longest_cap(running, caps),
         source=source.text(),
     )

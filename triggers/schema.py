@@ -63,6 +63,7 @@ class Send(Strict):
     template: str | None = None
     purpose: str | None = None
     require: list[str] = []
+    offer: str | None = None  # "next_best", a name in offers.yaml, or a text
     all: bool = False
 
 
@@ -151,6 +152,13 @@ class WorkspaceFile(Strict):
     bands: dict[str, dict[str, str]] = {}  # by trait: word -> comparison
     exclude: dict[str, Conditions] = {}  # by purpose
     control_group: dict[str, str] = {}  # by purpose
+    offers: str | None = None  # a file
+
+
+class OffersFile(Strict):
+    """offers.yaml: by name what templates may say of an offer, `if` and `until`."""
+
+    offers: dict[str, dict[str, Any]]
 
 
 # Words of the language that this release does not carry out yet. They are named, so that nobody
@@ -158,7 +166,7 @@ class WorkspaceFile(Strict):
 LATER = frozenset(
     {
         "tests", "item", "api", "include", "key_match",
-        "webhook", "crm", "offer", "opt_in", "best_time", "parallel", "on_error", "catalog", "offers",
+        "best_time", "parallel", "on_error", "catalog",
     }
 )  # fmt: skip
 NOT_YET = "belongs to the language, but this release does not carry it out yet"

@@ -9,13 +9,31 @@ from triggers.activation import Activation, activation_id
 from triggers.arbitrate import Send
 from triggers.definitions import SendStep
 from triggers.goals import note_message
+from triggers.offers import HELD
 from triggers.steps.base import Turn
 
+OFFER = "offer"  # what templates call it
 KEPT = 10  # messages of a leaf that are remembered also where no cap counts them
 
 
-def send(turn: Turn, at: str, step: SendStep, verdict: Send) -> None:
-    """Put out an activation; a trigger in shadow only says that it would."""
+def send(
+    turn: Turn,
+    at: str,
+    step: SendStep,
+    verdict: Send,
+    content: dict[str, Any] | None = None,
+    offer: Any = None,
+) -> None:
+    """Put out an activation; a trigger in shadow only says that it would.
+
+    Args:
+        turn: whose.
+        at: place of the step, of which the activation's id is made.
+        step: what is sent.
+        verdict: where to.
+        content: what a system is told beside the facts.
+        offer: that the message speaks of.
+    """
     trigger, leaf, run, now = turn.trigger, turn.leaf, turn.run, turn.now
     if trigger.status == "shadow":
         turn.work.explain(turn.person.id, trigger.name, "shadow")
@@ -31,11 +49,12 @@ def send(turn: Turn, at: str, step: SendStep, verdict: Send) -> None:
         person=turn.person.id,
         leaf=leaf.key,
         address=verdict.address,
-        facts=_facts(turn.person, step),
+        facts=_facts(turn.person, step) | ({} if offer is None else {OFFER: offer}),
         event=_event_facts(run.event, step),
         decided=now,
         valid_until=run.until,
         accepted_us=turn.accepted_us,
+        content=content or {},
     )
     sent = Sent(now, verdict.channel, step.purpose, trigger.name, activation.id)
     floor = now - turn.workspace.longest_cap
@@ -62,5 +81,5 @@ def _facts(person: Person, step: SendStep) -> dict[str, Any]:
 
 def _event_facts(properties: dict[str, Any], step: SendStep) -> dict[str, Any]:
     if step.event_facts is None:
-        return properties
+        return {name: value for name, value in properties.items() if name != HELD}
     return {name: properties[name] for name in step.event_facts if name in properties}

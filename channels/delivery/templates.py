@@ -25,6 +25,10 @@ class Renderer:
             StoreUnavailableError: when the workspace cannot be asked for.
         """
         subject = text = html = ""
+        try:
+            content = filled(activation)
+        except TemplateError:
+            return Refused(reason="render_failed: content")
         if activation.template is not None:
             files = await self._workspaces.files(activation.version)
             if files is None:
@@ -43,7 +47,7 @@ class Renderer:
             subject=subject,
             text=text,
             html=html,
-            payload=payload(activation),
+            payload=payload(activation) | ({"content": content} if content else {}),
         )
 
     def _template(self, activation: Activation, files: dict[str, str]) -> Template:
@@ -57,6 +61,20 @@ class Renderer:
                 del self._parsed[next(iter(self._parsed))]
             self._parsed[key] = parse(path, files[path])
         return self._parsed[key]
+
+
+def filled(activation: Activation) -> dict[str, Any]:
+    """Fill the texts of what a system is told.
+
+    Raises:
+        TemplateError: one of them cannot be filled.
+    """
+    return {
+        name: render(parse(name, said), activation.facts, activation.event, activation.channel)[1]
+        if isinstance(said, str)
+        else said
+        for name, said in activation.content.items()
+    }
 
 
 def payload(activation: Activation) -> dict[str, Any]:

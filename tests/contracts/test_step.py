@@ -13,7 +13,9 @@ from triggers.steps.base import Step
 
 STEPS = steps()
 NAMES = ("welcome", "welcome_pro", "welcome_team")
-TEMPLATES = {f"templates/{name}.liquid": f"---\nsubject: {name}\n---\n{name}" for name in NAMES}
+TEMPLATES = {f"templates/{name}.liquid": f"---\nsubject: {name}\n---\n{name}" for name in NAMES} | {
+    "templates/please_confirm.liquid": "---\nsubject: Please\npurpose: transactional\n---\nYes?"
+}
 
 
 def journey(name: str) -> str:

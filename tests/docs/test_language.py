@@ -18,7 +18,6 @@ from triggers.goals import MOST as TRIALS
 from triggers.load import load
 from triggers.loading.building import steps
 from triggers.runs import ENTRIES, RUNS
-from triggers.steps.wait_for import Options as WaitOptions
 from triggers.templates import FRONT_KEYS, parse
 
 PAGE = "docs/language.md"
@@ -99,8 +98,15 @@ def test_no_step_is_described_that_is_not_there() -> None:
     assert described == sorted(STEPS)
 
 
-def test_every_key_of_wait_for_has_a_row() -> None:
-    assert set(first_cells(section(PAGE, "### wait_for"))) == keys(WaitOptions)
+OWN = [n for n, step in STEPS.items() if hasattr(step, "Options") and n != "send"]  # has a section
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_every_key_of_a_step_is_explained(name: str) -> None:
+    entry = section(PAGE, f"### {name}").partition("```yaml")
+    explained = re.sub(r"```.*```", "", entry[2], flags=re.DOTALL) if name != "emit" else entry[0]
+    for key in keys(STEPS[name].Options):
+        assert re.search(rf"`[^`]*\b{key}\b[^`]*`", explained), key
 
 
 def test_every_channel_is_named() -> None:
@@ -120,7 +126,11 @@ def test_every_reason_has_a_row() -> None:
     )
     core += "\n".join(
         p.read_text(encoding="utf-8")
-        for p in (*(ROOT / "triggers/steps").glob("*.py"), ROOT / "triggers/emitting.py")
+        for p in (
+            *(ROOT / "triggers/steps").glob("*.py"),
+            ROOT / "triggers/emitting.py",
+            ROOT / "triggers/acting.py",
+        )
     )
     said = re.findall(r'\bexplain\([^()]*?"(held|refused|ignored|ended)", "(\w+)"[,)]', core)
     said += re.findall(r'\bLeave\("(\w+)", "(\w+)"\)', core)
@@ -170,6 +180,11 @@ def test_every_example_loads(path: str, nth: int) -> None:
         kind = text.partition(":")[0]
         if kind == "workspace":
             files["workspace.yaml"] = text if place == nth else WORKSPACE
+        elif kind == "offers":
+            files["offers.yaml"] = text
+            files["workspace.yaml"] = (
+                f"{WORKSPACE}bands: {{ltv: {{high: '>= 1'}}}}\noffers: offers.yaml\n"
+            )
         elif not text.startswith("- "):  # a step alone; `tests/contracts/test_step.py` takes it
             assert kind in ("trigger", "segment"), f"{path}: what is {text!r}?"
             files[f"{kind}s/{place}.yaml"] = text

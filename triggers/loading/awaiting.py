@@ -68,14 +68,21 @@ def awaiting(
         else:
             plain.append(name)
     found = of_events(context, plain, key) if plain else NOTHING
+    told = receipts_of(context, receipts)
+    return found._replace(events=(*found.events, *told.events), receipts=told.receipts)
+
+
+def receipts_of(context: Context, names: Iterable[str]) -> Awaited:
+    """Await events of these names that tell, by `message`, of one of the run's own messages."""
+    events = tuple(dict.fromkeys(names))
     cells = tuple(
         share(
             context.slots,
-            Slot(f"distinct {r}.message", "distinct", r, ("message",), "", None, None, KEPT),
+            Slot(f"distinct {e}.message", "distinct", e, ("message",), "", None, None, KEPT),
         )
-        for r in dict.fromkeys(receipts)
+        for e in events
     )
-    return found._replace(events=(*found.events, *dict.fromkeys(receipts)), receipts=cells)
+    return Awaited(events, (), keyed=False, receipts=cells)
 
 
 def amounts_of(context: Context, event: str, field: str, window: int) -> str:

@@ -77,6 +77,8 @@ class Building:
         self.program: dict[str, Step] = {}
         self.tests: dict[str, str] = {}  # name -> condition, as source
         self.sends: list[SendStep] = []
+        self.told: list[SendStep] = []  # what systems are told
+        self.offered = False  # whether a step before has chosen an offer
         self.calls: list[tuple[str, Path]] = []  # triggers that steps start
         self._nth = nth
         self._behind: dict[str, str] = {}  # place -> the one behind it in its list

@@ -33,6 +33,7 @@ class Context:
         self.slots: dict[str, Slot] = {}
         self.purposes: dict[str, PurposeRule] = {}
         self.segments: set[str] = set()
+        self.offers: set[str] = set()
         self.timezone = "UTC"
         self.bands: dict[str, dict[str, Band]] = {}
 

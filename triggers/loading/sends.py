@@ -4,8 +4,10 @@ from events.names import slug
 from events.scores import is_score
 from triggers.definitions import SendStep
 from triggers.loading.context import Context
+from triggers.loading.offers import wanted
 from triggers.problems import Problem
 from triggers.schema import Deliver, Send
+from triggers.sending import OFFER
 from triggers.templates import Template, TemplateError, choose
 from triggers.templates import parse as parse_template
 from triggers.words import nearest
@@ -13,9 +15,24 @@ from triggers.yaml import Document, Path
 
 
 def send_step(
-    context: Context, document: Document, path: Path, send: Send, deliver: Deliver
+    context: Context,
+    document: Document,
+    path: Path,
+    send: Send,
+    deliver: Deliver,
+    *,
+    offered: bool,
 ) -> SendStep:
-    """Check one `send` and work out what an activation of it must carry."""
+    """Check one `send` and work out what an activation of it must carry.
+
+    Args:
+        context: of the workspace.
+        document: the trigger's file.
+        path: of the send.
+        send: as it is written.
+        deliver: what all of the trigger's sends have in common.
+        offered: whether a step before has chosen an offer.
+    """
     purpose = _purpose(context, document, path, send, deliver)
     if not send.channels:
         context.say(document, (*path, "channels"), "a send needs at least one channel")
@@ -30,7 +47,11 @@ def send_step(
     read = {name for template in templates for name in template.variables()}
     of_event = {slug(name.split(".")[1]) for name in read if name.startswith("event.")}
     scores = {name for name in read if is_score(name, context.bands)}
-    of_person = {slug(n.split(".")[0]) for n in read - scores if n.split(".")[0] != "event"}
+    heads = {name.split(".")[0] for name in read - scores}
+    if OFFER in heads and send.offer is None and not offered:
+        message = "the template speaks of an {{ offer }}; add `offer: next_best`, a name or a text"
+        context.say(document, path, message)
+    of_person = {slug(name) for name in heads - {"event", OFFER}}
     return SendStep(
         channels=tuple(send.channels),
         template=send.template,
@@ -39,6 +60,9 @@ def send_step(
         every=send.all,
         facts=tuple(sorted(of_person | {slug(name) for name in send.require})),
         scores=tuple(sorted(scores)),
+        offer=None
+        if send.offer is None
+        else wanted(context, document, send.offer, (*path, "offer")),
         event_facts=None if machines or "event" in read else tuple(sorted(of_event)),
     )
 

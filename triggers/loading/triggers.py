@@ -106,7 +106,8 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
     first = building.block(file.do, Place("", "", ("do",)))
     if not first:
         context.say(document, ("do",), "a trigger without a step does nothing; add a `send`")
-    if file.holdout and all(send.purpose == "transactional" for send in building.sends):
+    only_transactional = all(send.purpose == "transactional" for send in building.sends)
+    if file.holdout and only_transactional and not building.told:
         context.say(document, ("holdout",), "transactional sends are never held out")
     goal = _goal(context, document, file, events, key)
     ends, leaves = _exits(context, document, file, then_no, building, goal)
@@ -228,7 +229,7 @@ def _companions(context: Context, document: Document, when: When, form: str) -> 
 def _read(building: Building) -> frozenset[str] | None:
     """Return the properties of the entering event that a trigger reads, None for all."""
     facts: set[str] = set()
-    for send in building.sends:
+    for send in (*building.sends, *building.told):
         if send.event_facts is None:
             return None
         facts.update(send.event_facts)

@@ -140,13 +140,13 @@ def channel_caps(
     return caps
 
 
-def unread_files(context: Context) -> None:
+def unread_files(context: Context, workspace: WorkspaceFile) -> None:
     """Say so where a file lies in a place that nobody reads."""
     for path in sorted(context.files):
         folder, _, name = path.rpartition("/")
         if (
             path.endswith((".yaml", ".yml"))
-            and path != FILE
+            and path not in (FILE, workspace.offers)
             and folder not in ("segments", "triggers")
         ):
             message = f"nobody reads {name} here; triggers live in triggers/, segments in segments/"

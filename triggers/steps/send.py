@@ -14,6 +14,7 @@ from triggers.definitions import TRANSACTIONAL, SendStep
 from triggers.goals import settled
 from triggers.loading.building import Building, Place
 from triggers.loading.sends import send_step
+from triggers.offers import HELD, chosen
 from triggers.schema import Send as Options
 from triggers.schema import Strict
 from triggers.steps.base import Go, Leave, Outcome, Rest, Step, Turn
@@ -40,6 +41,13 @@ class SendOn(Step, frozen=True):
             return Leave("refused", "condition")
         if run.until is None:
             run.until = valid_until(trigger, turn.now, turn.workspace, turn.subject.timezone)
+        offer = run.event.get(HELD)
+        if step.offer is not None:
+            offer = chosen(turn.workspace, turn.person, step.offer, turn.now)
+            if offer is None:
+                turn.work.explain(turn.person.id, trigger.name, "refused", "no_offer", self.at)
+                run.until, run.done = None, []
+                return Go(self.next, turn.now if turn.again else None)
         rest: Rest | None = None
         for channel, verdict in arbitrate(
             trigger, step, turn.subject, turn.workspace, turn.now, run.until
@@ -54,7 +62,7 @@ class SendOn(Step, frozen=True):
                 case Refuse(reason=reason, detail=detail):
                     turn.work.explain(turn.person.id, trigger.name, "refused", reason, detail)
                 case Send():
-                    sending.send(turn, self.at, step, verdict)
+                    sending.send(turn, self.at, step, verdict, offer=offer)
             run.done = [*run.done, channel]
         if rest is not None:
             return rest
@@ -76,7 +84,12 @@ def _settle_arms(turn: Turn, step: SendStep, verdict: Verdict) -> None:
 def build(building: Building, place: Place, written: Shape) -> Step:
     """Build it."""
     what = send_step(
-        building.context, building.document, (*place.path, "send"), written.send, building.deliver
+        building.context,
+        building.document,
+        (*place.path, "send"),
+        written.send,
+        building.deliver,
+        offered=building.offered,
     )
     building.sends.append(what)
     return SendOn(at=place.at, next=place.next, what=what)
