@@ -426,7 +426,6 @@ def test_a_usual_interval_takes_all_devices_of_a_person_together() -> None:
         ("[{if: plan = pro, then: [{wait: 1d}, {wiat: 1d}]}]", "3:43: unknown step 'wiat'"),
         ("[{switch: plan, cases: {}}]", "3:28: a switch needs one case at least"),
         ("[{send: {channels: [webhook]}, wait: 1d}]", "3:6: one step was expected, found send and wait"),
-        ("[{split: {}}]", "3:7: 'split' belongs to the language, but this release does not"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_step_is_said_at_its_place(steps: str, problem: str) -> None:

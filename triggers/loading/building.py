@@ -16,7 +16,7 @@ from triggers.expressions import ExpressionError, parse
 from triggers.loading.conditions import all_of
 from triggers.loading.context import Context
 from triggers.problems import Problem
-from triggers.schema import LATER, NOT_YET, Conditions, Deliver, Steps
+from triggers.schema import Conditions, Deliver, Steps
 from triggers.steps.base import Step
 from triggers.words import nearest
 from triggers.yaml import Document, Path
@@ -172,13 +172,8 @@ class Building:
             return None
         word = next(iter(written), "")
         path = (*place.path, word, "") if word else place.path
-        if word in LATER:
-            message = f"{word!r} {NOT_YET}"
-        else:
-            message = (
-                f"unknown step {word!r}.{nearest(word, known)} Known: {', '.join(sorted(known))}"
-            )
-        self.say(path, message)
+        hint = nearest(word, known)
+        self.say(path, f"unknown step {word!r}.{hint} Known: {', '.join(sorted(known))}")
         return None
 
 
