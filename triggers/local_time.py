@@ -73,9 +73,10 @@ def quiet_until(now: int, quiet: Quiet, where: ZoneInfo) -> int | None:
     if not inside:
         return None
     day = local.date() + timedelta(days=1 if overnight and minute >= quiet.start else 0)
-    end = _instant(datetime.combine(day, time(quiet.end // 60, quiet.end % 60)), where)
+    wall = datetime.combine(day, time(quiet.end // 60, quiet.end % 60))
+    end = _instant(wall, where)
     # The repeated hour in autumn can put the wall clock's first 02:30 behind us: take the second.
-    return end if end > now else now + MINUTE
+    return end if end > now else _instant(wall.replace(fold=1), where)
 
 
 def streak_of(quarters: list[int] | None, now: int, where: ZoneInfo) -> int:
