@@ -5,13 +5,23 @@ variables, hold-out and control group. Priority is the order in which candidates
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from profile_state.leaf import Sent
-from triggers.definitions import TRANSACTIONAL, Cap, PurposeRule, SendStep, Trigger, Workspace
+from triggers.definitions import (
+    DAY,
+    TRANSACTIONAL,
+    Cap,
+    PurposeRule,
+    Quiet,
+    SendStep,
+    Trigger,
+    Workspace,
+)
 from triggers.goals import held_out
-from triggers.local_time import MINUTE, end_of_day, quiet_until, zone_of
+from triggers.local_time import MINUTE, day_begins, end_of_day, quiet_until, zone_of
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -128,24 +138,19 @@ def _on(
     address = None if kind is None else subject.addresses.get(kind)
     if kind is not None and address is None:
         return Refuse("no_address", f"no verified {kind}")
+    where = zone_of(subject.timezone, workspace.timezone)
     quiet = trigger.quiet if trigger.quiet_set else workspace.quiet
-    if rule.quiet and quiet is not None:
-        end = quiet_until(now, quiet, zone_of(subject.timezone, workspace.timezone))
-        if end is not None:
-            return _held(end, until, "quiet_hours")
+    if not rule.quiet:
+        quiet = None
+    awake = _awake_at(now, quiet, where)
+    if awake > now:
+        return _held(awake, until, "quiet_hours")
     if rule.capped:
-        free = max(
-            _free_at(subject.sent, trigger.caps.get(channel), now, channel, trigger=trigger.name),
-            _free_at(
-                subject.sent,
-                workspace.channel_caps.get(channel, {}).get(step.purpose),
-                now,
-                channel,
-                purpose=step.purpose,
-            ),
-        )
+        free = _room_at(channel, trigger, step, subject, workspace, now, where)
         if free > now:
-            return _held(free, until, "cap")
+            # The slot is one at which the send may leave: nobody holds what would be too late, and
+            # the hours that the engine itself chose are none for `on_quiet` to skip.
+            return _held(_awake_at(free, quiet, where), until, "cap")
     missing = [name for name in step.require if name not in subject.traits]
     if missing:
         return Refuse("missing", ", ".join(missing))
@@ -194,28 +199,52 @@ def _refusal(verdict: Verdict) -> Refuse:
     raise AssertionError("a send is no refusal")
 
 
-def _free_at(
-    sent: list[Sent],
-    cap: Cap | None,
-    now: int,
-    channel: str,
-    *,
-    trigger: str | None = None,
-    purpose: str | None = None,
-) -> int:
-    """Return when a rolling cap has room: `now`, or the ms at which its oldest send leaves.
+def _awake_at(instant: int, quiet: Quiet | None, where: ZoneInfo) -> int:
+    """Return the first ms from an instant on at which quiet hours do not hold."""
+    end = None if quiet is None else quiet_until(instant, quiet, where)
+    return instant if end is None else end
 
-    A trigger's own cap counts that trigger's sends on the channel, the workspace's those of
-    the purpose on the channel; purposes without caps count nowhere.
+
+def _room_at(
+    channel: str,
+    trigger: Trigger,
+    step: SendStep,
+    subject: Subject,
+    workspace: Workspace,
+    now: int,
+    where: ZoneInfo,
+) -> int:
+    """Return when both caps have room on a channel, ms.
+
+    A trigger's own cap counts that trigger's sends, the workspace's those of the purpose; purposes
+    without caps count nowhere.
     """
-    if cap is None:
+    free, sent = now, subject.sent
+    own = trigger.caps.get(channel)
+    if own is not None:
+        purposes = workspace.purposes
+        of_trigger = [
+            s.time
+            for s in sent
+            if s.channel == channel
+            and s.trigger == trigger.name
+            and purposes.get(s.purpose, TRANSACTIONAL).capped
+        ]
+        free = max(free, _free_at(own, of_trigger, now, where))
+    shared = workspace.channel_caps.get(channel, {}).get(step.purpose)
+    if shared is not None:
+        of_purpose = [s.time for s in sent if s.channel == channel and s.purpose == step.purpose]
+        free = max(free, _free_at(shared, of_purpose, now, where))
+    return free
+
+
+def _free_at(cap: Cap, times: list[int], now: int, where: ZoneInfo) -> int:
+    """Return when a cap has room (ms): `now`, or when it counts one fewer of its latest sends.
+
+    Days are those of the zone in which the person is now, also for what was sent elsewhere.
+    """
+    if len(times) < cap.most:
         return now
-    counted = [
-        s.time
-        for s in sent
-        if s.channel == channel
-        and s.time > now - cap.per
-        and (trigger is None or s.trigger == trigger)
-        and (purpose is None or s.purpose == purpose)
-    ]
-    return now if len(counted) < cap.most else counted[-cap.most] + cap.per
+    oldest = times[-cap.most]
+    leaves = day_begins(oldest, cap.per // DAY, where) if cap.calendar else oldest + cap.per
+    return max(now, leaves)

@@ -28,12 +28,20 @@ Guard = Callable[[Any, dict[str, Any], int, Run], bool]  # person, event, now, r
 Leaving = Callable[[Any, dict[str, Any], int, Run], tuple[bool, int]]  # and may change at
 Member = Callable[[Any, int], tuple[bool, int]]  # person, now -> (inside, may change at)
 
+DAY = 86_400_000  # ms
+
 
 class Cap(msgspec.Struct, frozen=True):
-    """`3 per 7d`, rolling."""
+    """`3 per 7d`, rolling or by the calendar."""
 
     most: int
-    per: int  # ms
+    per: int  # ms; whole days by the calendar
+    calendar: bool = False  # counts the person's local days, today being the last
+
+    @property
+    def reach(self) -> int:
+        """How long a send may be counted, ms; clocks that change make some days longer than others."""
+        return self.per + DAY if self.calendar else self.per
 
 
 class Quiet(msgspec.Struct, frozen=True):

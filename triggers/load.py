@@ -238,6 +238,6 @@ def _changing(all_triggers: tuple[Trigger, ...]) -> dict[str, tuple[Trigger, ...
 
 
 def _longest_cap(all_triggers: tuple[Trigger, ...], caps: dict[str, dict[str, Cap]]) -> int:
-    lengths = [cap.per for trigger in all_triggers for cap in trigger.caps.values()]
-    lengths += [cap.per for of_channel in caps.values() for cap in of_channel.values()]
+    lengths = [cap.reach for trigger in all_triggers for cap in trigger.caps.values()]
+    lengths += [cap.reach for of_channel in caps.values() for cap in of_channel.values()]
     return max(lengths, default=0)

@@ -123,9 +123,18 @@ def end_of_day(now: int, where: ZoneInfo) -> int:
     >>> end_of_day(0, zone("UTC"))
     86399999
     """
-    local = datetime.fromtimestamp(now / 1000, where)
-    after = local.date() + timedelta(days=1)
-    return _instant(datetime.combine(after, time()), where) - 1
+    return day_begins(now, 1, where) - 1
+
+
+def day_begins(instant: int, days: int, where: ZoneInfo) -> int:
+    """Return the first instant (ms) of the local day so many days after that of an instant (ms).
+
+    >>> havana = zone("America/Havana")  # where clocks skip midnight
+    >>> saturday = int(datetime(2026, 3, 7, 12, 0, tzinfo=havana).timestamp() * 1000)
+    >>> datetime.fromtimestamp(day_begins(saturday, 1, havana) / 1000, havana).isoformat()
+    '2026-03-08T01:00:00-04:00'
+    """
+    return instant_at(date_at(instant, where) + timedelta(days=days), 0, where)
 
 
 def instant_at(day: date, minute: int, where: ZoneInfo) -> int:

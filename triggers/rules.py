@@ -3,7 +3,7 @@
 import re
 
 from kairos.durations import duration
-from triggers.definitions import Band, Cap, Quiet, Reentry
+from triggers.definitions import Band, Cap, Quiet, Reentry, DAY
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
@@ -14,21 +14,47 @@ _CAP = re.compile(r"(\d+) per (\S+)")
 _QUIET = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
 
 
-def cap(text: str) -> Cap:
+def cap(text: str, *, calendar: bool = False) -> Cap:
     """Read a frequency cap.
 
+    Args:
+        text: such as `3 per 7d`.
+        calendar: it counts local days, so it is of whole ones.
+
     Raises:
-        ValueError: it is none, or lets nothing through.
+        ValueError: it is none, or lets nothing or everything through.
 
     >>> cap("3 per 7d")
-    Cap(most=3, per=604800000)
+    Cap(most=3, per=604800000, calendar=False)
     """
     found = _CAP.fullmatch(text.strip())
     if found is None:
         raise ValueError(f"a cap such as `3 per 7d` was expected, found {text!r}")
     if int(found[1]) == 0:
         raise ValueError(f"`{text}` lets nothing through; use `status: paused` to stop a trigger")
-    return Cap(int(found[1]), duration(found[2]))
+    per = duration(found[2])
+    if per == 0:
+        raise ValueError(f"`{text}` limits nothing; a cap such as `3 per 7d` was expected")
+    if calendar and per % DAY:
+        raise ValueError(
+            f"with `calendar: true` a cap counts whole days, such as `1 per 1d`; found {text!r}"
+        )
+    return Cap(int(found[1]), per, calendar)
+
+
+def truth(text: str) -> bool:
+    """Read a truth value.
+
+    Raises:
+        ValueError: it is none.
+
+    >>> truth("true"), truth("False")
+    (True, False)
+    """
+    word = text.strip().lower()
+    if word not in ("true", "false"):
+        raise ValueError(f"`true` or `false` was expected, found {text!r}")
+    return word == "true"
 
 
 def quiet(text: str) -> Quiet:

@@ -12,6 +12,17 @@ Conditions = Annotated[
 ]
 Steps = Annotated[list[Any] | str, msgspec.Meta(title=STEPS)]  # or the one word `exit`
 Names = str | list[str]
+CALENDAR = "calendar"  # beside the words that caps are told apart by
+Caps = Annotated[
+    dict[str, str],
+    msgspec.Meta(
+        extra_json_schema={
+            "properties": {
+                CALENDAR: {"type": "boolean", "description": "Count the person's local days."}
+            }
+        }
+    ),
+]
 Action = Literal["delay", "skip", "next_channel"]
 
 
@@ -79,7 +90,7 @@ class Deliver(Strict):
 
     purpose: str | None = None
     priority: int = 50
-    caps: dict[str, str] = {}
+    caps: Caps = {}
     quiet_hours: str | None = None
     valid_for: str | None = None
     by: Literal["end_of_day"] | None = None
@@ -129,7 +140,7 @@ class ChannelOptions(Strict):
     """A channel's settings for this workspace."""
 
     from_: str | None = msgspec.field(default=None, name="from")
-    caps: dict[str, str] = {}
+    caps: Caps = {}
 
 
 class IdentityLimit(Strict):

@@ -60,6 +60,10 @@ def test_the_schemas_beside_the_examples_are_current(workspace: str, kind: str) 
         ("trigger", "trigger: a\nwhen: {event: a}\ndo: [{if: x = 1, then: [{wiat: 1d}]}]\n"),
         ("trigger", "trigger: a\nwhen: {evnt: a}\ndo: [exit]\n"),
         ("trigger", "trigger: a\nwhen: {event: a}\ndo: [exit]\nstatus: off\n"),
+        (
+            "trigger",
+            "trigger: a\nwhen: {event: a}\ndo: [exit]\ndeliver: {caps: {calendar: daily}}\n",
+        ),
         ("segment", "segment: a\n"),
         ("workspace", "workspace: a\npurposes: {marketing: {default: maybe}}\n"),
     ],

@@ -77,6 +77,12 @@ def test_the_keys_of_small_parts_are_named(shape: type[msgspec.Struct]) -> None:
         assert re.search(rf"`[^`]*\b{key}\b[^`]*`", section(PAGE, heading)), key
 
 
+def test_the_word_beside_caps_is_explained() -> None:
+    assert f"`{schema.CALENDAR}: true`" in section(PAGE, "### Caps")
+    for heading in ("## Deliver", "## Workspace"):
+        assert "[Caps](#caps)" in section(PAGE, heading)
+
+
 def test_every_choice_of_a_word_is_named() -> None:
     text = page(PAGE)
     for shape in TABLES.values():

@@ -44,7 +44,7 @@ if: ['count(product_viewed where product_id = event.product_id, last 1d) >= 2']
 key: product_id
 reentry: max 2 per 1d
 do: [{send: {channels: [email], template: hello}}]
-deliver: {purpose: marketing, priority: 10}
+deliver: {purpose: marketing, priority: 10, caps: {email: 1 per 1d, calendar: true}, on_cap: delay}
 """,
     "triggers/undecided.yaml": """
 trigger: undecided

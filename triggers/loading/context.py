@@ -1,6 +1,6 @@
 """What loading carries along: the files, what is known so far, and every problem found."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -89,19 +89,20 @@ class Context:
 
     def known_channel(self, document: Document, path: Path, channel: str) -> bool:
         """Check that a channel exists."""
-        return self._known(document, path, "channel", channel, self.addresses)
+        return self.known(document, path, "channel", channel, self.addresses)
 
     def known_purpose(self, document: Document, path: Path, purpose: str) -> bool:
         """Check that a consent purpose exists."""
-        return self._known(document, path, "purpose", purpose, self.purposes)
+        return self.known(document, path, "purpose", purpose, self.purposes)
 
     def known_segment(self, document: Document, path: Path, segment: str) -> bool:
         """Check that a segment exists."""
-        return self._known(document, path, "segment", segment, dict.fromkeys(self.segments))
+        return self.known(document, path, "segment", segment, dict.fromkeys(self.segments))
 
-    def _known(
-        self, document: Document, path: Path, what: str, word: str, known: Mapping[str, object]
+    def known(
+        self, document: Document, path: Path, what: str, word: str, known: Collection[str]
     ) -> bool:
+        """Check that a word is one of those that are known."""
         if word in known:
             return True
         options = ", ".join(sorted(known)) or "none yet"

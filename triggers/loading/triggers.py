@@ -13,12 +13,13 @@ from profile_state.cells import Slot, share
 from triggers import ast, rules
 from triggers.awaited import NOTHING, Awaited
 from triggers.code import Code, any_of, compiled, every
-from triggers.definitions import Cap, Quiet, Reentry, SendStep, Trigger
+from triggers.definitions import Quiet, Reentry, SendStep, Trigger
 from triggers.goals import Goal
 from triggers.habits import KEPT, Usual
 from triggers.loading import occurrences
 from triggers.loading.awaiting import awaiting, both, of_events
 from triggers.loading.building import Building, Place
+from triggers.loading.caps import caps
 from triggers.loading.conditions import all_of, condition
 from triggers.loading.context import Context
 from triggers.loading.sequences import Written, sequence_of, slugs, written_steps
@@ -137,7 +138,9 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
         program=building.program,
         first=first,
         priority=deliver.priority,
-        caps=_caps(context, document, deliver),
+        caps=caps(
+            context, document, ("deliver", "caps"), deliver.caps, "channel", context.addresses
+        ),
         quiet=_quiet(context, document, deliver),
         quiet_set=deliver.quiet_hours is not None,
         valid_for=context.rule(duration, deliver.valid_for, document, ("deliver", "valid_for")),
@@ -295,17 +298,6 @@ def _reentry(
         return BY_CALENDAR
     transactional = bool(sends) and all(send.purpose == "transactional" for send in sends)
     return ALWAYS if transactional else ONCE
-
-
-def _caps(context: Context, document: Document, deliver: Deliver) -> dict[str, Cap]:
-    caps = {}
-    for channel, text in deliver.caps.items():
-        path = ("deliver", "caps", channel)
-        context.known_channel(document, path, channel)
-        found = context.rule(rules.cap, text, document, path)
-        if found is not None:
-            caps[channel] = found
-    return caps
 
 
 def _quiet(context: Context, document: Document, deliver: Deliver) -> Quiet | None:

@@ -10,11 +10,12 @@ from profile_state.identity import ANONYMOUS, DEFAULT_LIMITS
 from triggers import rules
 from triggers.code import Code
 from triggers.definitions import Band, Cap, PurposeRule
+from triggers.loading.caps import caps
 from triggers.loading.conditions import all_of
 from triggers.loading.context import Context
 from triggers.local_time import zones
 from triggers.problems import Problem, WorkspaceError
-from triggers.schema import Purpose, WorkspaceFile
+from triggers.schema import CALENDAR, Purpose, WorkspaceFile
 from triggers.words import nearest
 from triggers.yaml import Document
 
@@ -46,21 +47,27 @@ def workspace_file(context: Context) -> tuple[Document, WorkspaceFile]:
     else:
         context.timezone = workspace.timezone
     _identifier_types(context, document, workspace)
-    context.purposes = {
-        name: PurposeRule(
-            p.default == "allowed",
-            p.caps == "on",
-            p.quiet_hours == "on",
-            excludes=name in workspace.exclude,
-        )
-        for name, p in {**STANDARD_PURPOSES, **workspace.purposes}.items()
-    }
+    _purposes(context, document, workspace)
     _control_groups(context, document, workspace)
     for score, words in workspace.bands.items():
         for word, text in words.items():
             band = context.rule(rules.band, text, document, ("bands", score, word))
             context.bands.setdefault(score, {})[word] = band or Band(">", 0.0)
     return document, workspace
+
+
+def _purposes(context: Context, document: Document, workspace: WorkspaceFile) -> None:
+    for name, said in {**STANDARD_PURPOSES, **workspace.purposes}.items():
+        excludes = name in workspace.exclude
+        if name == CALENDAR:
+            message = f"{name!r} has a meaning of its own in `caps`; give the purpose another name"
+            context.say(document, ("purposes", name, ""), message)
+        context.purposes[name] = PurposeRule(
+            said.default == "allowed",
+            said.caps == "on",
+            said.quiet_hours == "on",
+            excludes=excludes,
+        )
 
 
 def _control_groups(context: Context, document: Document, workspace: WorkspaceFile) -> None:
@@ -128,16 +135,17 @@ def channel_caps(
     context: Context, document: Document, workspace: WorkspaceFile
 ) -> dict[str, dict[str, Cap]]:
     """Return the workspace's caps: channel -> purpose -> cap."""
-    caps: dict[str, dict[str, Cap]] = {}
+    found: dict[str, dict[str, Cap]] = {}
     for channel, options in workspace.channels.items():
         context.known_channel(document, ("channels", channel, ""), channel)
-        for purpose, text in options.caps.items():
-            path = ("channels", channel, "caps", purpose)
-            context.known_purpose(document, path, purpose)
-            found = context.rule(rules.cap, text, document, path)
-            if found is not None:
-                caps.setdefault(channel, {})[purpose] = found
-    return caps
+        path = ("channels", channel, "caps")
+        found[channel] = caps(context, document, path, options.caps, "purpose", context.purposes)
+        for purpose in found[channel]:
+            rule = context.purposes.get(purpose)
+            if rule is not None and not rule.capped:
+                message = f"{purpose!r} has no caps, so this one would limit nothing"
+                context.say(document, (*path, purpose), message)
+    return found
 
 
 def unread_files(context: Context, workspace: WorkspaceFile) -> None:
