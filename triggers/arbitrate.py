@@ -101,12 +101,12 @@ def arbitrate(
         return [("", Refuse("status", trigger.status))]
     verdicts = [_on(c, trigger, step, rule, subject, workspace, now, until) for c in step.channels]
     if step.every:
-        return list(zip(step.channels, verdicts, strict=True))
+        return [(c, _first([v], trigger)) for c, v in zip(step.channels, verdicts, strict=True)]
     return [("", _first(verdicts, trigger))]
 
 
 def _first(verdicts: list[Verdict], trigger: Trigger) -> Verdict:
-    """Return what becomes of a send whose channels are an order."""
+    """Return what becomes of a send for which these channels are left, in order."""
     for verdict, action in ((v, _action(v, trigger)) for v in verdicts):
         if isinstance(verdict, Send):
             return verdict

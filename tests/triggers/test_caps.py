@@ -314,6 +314,26 @@ def test_e8_on_quiet_says_what_becomes_of_a_send_in_quiet_hours(action: str, bec
     assert [one.channel for one in shop.sent] == (["email"] if action == "delay" else [])
 
 
+@pytest.mark.parametrize("action", ["delay", "skip", "next_channel"])
+def test_e8_where_each_channel_gets_it_those_without_room_do_as_is_said(action: str) -> None:
+    deliver = f"on_cap: {action}, on_quiet: {action}, caps: {{email: 1 per 1d}}"
+    shop = shop_of(
+        trigger("offer", "seen", deliver, "email, sms", ", all: true"),
+        start="2026-03-02 10:00",
+        rest="quiet_hours: 21:00-08:00\n",
+    )
+    assert at_a_time(shop, "2026-03-02 10:00") == "sent:email sent:sms"
+    waits = action == "delay"
+    assert at_a_time(shop, "2026-03-02 11:00") == (
+        "sent:sms held:cap" if waits else "refused:cap sent:sms"
+    )
+    shop.wait(DAY)
+    assert len(shop.sent_by("offer")) == (4 if waits else 3)
+    assert at_a_time(shop, "2026-03-05 23:00") == (
+        "held:quiet_hours" if waits else "refused:quiet_hours refused:quiet_hours"
+    )
+
+
 @pytest.mark.parametrize("on_quiet", ["delay", "skip", "next_channel"])
 @pytest.mark.parametrize("on_cap", ["delay", "skip", "next_channel"])
 def test_e8_every_send_that_is_not_made_has_a_reason(on_cap: str, on_quiet: str) -> None:
