@@ -215,6 +215,18 @@ deliver: {purpose: marketing, caps: {email: 2 per 7d}}
     assert came == ["sent:email sent:email"] * 2 + ["sent:email refused:cap"]
 
 
+@pytest.mark.parametrize("said", ["", "purposes: {transactional: {default: allowed}}"])
+def test_e6_transactional_sends_are_never_capped_whatever_the_purpose_says(said: str) -> None:
+    purposes = "purposes: {marketing: {default: allowed}, product: {default: allowed}}"
+    files = {**TEMPLATES, "triggers/receipt.yaml": RECEIPT}
+    workspace = f"workspace: test\nquiet_hours: 00:00-23:59\n{said or purposes}\n"
+    shop = Shop(files, workspace=workspace)
+    shop.know("ana", email="ana@shop.example")
+    for _ in range(3):
+        shop.do("ordered", user="ana")
+    assert shop.refusals("receipt") == ["sent:email"] * 3
+
+
 @pytest.mark.parametrize(
     ("valid_for", "became"), [("23h", ["held:cap", "sent:email"]), ("20h", ["refused:cap"])]
 )

@@ -91,6 +91,7 @@ def test_the_good_one_loads() -> None:
         ("workspace.yaml", "marketing: 3 per 7d", "markting: 3 per 7d", "workspace.yaml:2:27: unknown purpose 'markting'. Did you mean 'marketing'?"),
         ("workspace.yaml", "marketing: 3 per 7d", "transactional: 3 per 7d", "workspace.yaml:2:42: 'transactional' has no caps, so this one would limit nothing"),
         ("workspace.yaml", "workspace: shop", "workspace: shop\npurposes: {calendar: {default: allowed}}", "workspace.yaml:2:12: 'calendar' has a meaning of its own in `caps`; give the purpose another name"),
+        ("workspace.yaml", "workspace: shop", "workspace: shop\npurposes: {transactional: {quiet_hours: on}}", "workspace.yaml:2:41: transactional sends have no caps or quiet hours"),
         ("triggers/hello.yaml", "purpose: marketing", "purpose: marketing, quiet_hours: 21-8", "triggers/hello.yaml:7:44: quiet hours such as 21:00-08:00 were expected, found '21-8'"),
         ("triggers/hello.yaml", "purpose: marketing", "purpose: marketing, priority: high", "triggers/hello.yaml:7:41: a whole number was expected, found text"),
         ("segments/warm.yaml", "count(product_viewed, last 7d) >= 3", "in_segment(warm)", "segments/warm.yaml:3:3: segments ask for each other in a circle: warm -> warm"),

@@ -9,7 +9,7 @@ from kairos.durations import duration
 from profile_state.identity import ANONYMOUS, DEFAULT_LIMITS
 from triggers import rules
 from triggers.code import Code
-from triggers.definitions import Band, Cap, PurposeRule
+from triggers.definitions import Band, Cap, PurposeRule, TRANSACTIONAL
 from triggers.loading.caps import caps
 from triggers.loading.conditions import all_of
 from triggers.loading.context import Context
@@ -25,7 +25,7 @@ FORGET_AFTER = 180 * DAY  # where the workspace says nothing
 _FLEETING = re.compile(r"(^|_)(session|request|page|visit|event|message|transaction|order)(_|$)")
 STANDARD_PURPOSES = {
     "marketing": Purpose(default="denied"),
-    "transactional": Purpose(default="allowed", caps="off", quiet_hours="off"),
+    "transactional": Purpose(default="allowed"),
 }
 
 
@@ -62,12 +62,19 @@ def _purposes(context: Context, document: Document, workspace: WorkspaceFile) ->
         if name == CALENDAR:
             message = f"{name!r} has a meaning of its own in `caps`; give the purpose another name"
             context.say(document, ("purposes", name, ""), message)
-        context.purposes[name] = PurposeRule(
-            said.default == "allowed",
-            said.caps == "on",
-            said.quiet_hours == "on",
-            excludes=excludes,
-        )
+        if name == "transactional":
+            context.purposes[name] = msgspec.structs.replace(TRANSACTIONAL, excludes=excludes)
+            for key, word in (("caps", said.caps), ("quiet_hours", said.quiet_hours)):
+                path = ("purposes", name, key)
+                if path in document.places and word == "on":
+                    context.say(document, path, "transactional sends have no caps or quiet hours")
+        else:
+            context.purposes[name] = PurposeRule(
+                said.default == "allowed",
+                said.caps == "on",
+                said.quiet_hours == "on",
+                excludes=excludes,
+            )
 
 
 def _control_groups(context: Context, document: Document, workspace: WorkspaceFile) -> None:
