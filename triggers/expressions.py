@@ -99,6 +99,13 @@ def _column(token: Token) -> int:
     return (token.column or 1) - 1
 
 
+def _ms(token: Token) -> int:
+    try:
+        return duration(str(token))
+    except ValueError as error:
+        raise ExpressionError(str(error), _column(token)) from None
+
+
 class _Builder(Transformer[Token, ast.Node]):
     """Turns lark's tree into ours, bottom up."""
 
@@ -143,7 +150,7 @@ class _Builder(Transformer[Token, ast.Node]):
         return ast.Arithmetic("/", parts[0], parts[1])
 
     def duration(self, parts: list[Token]) -> ast.Node:
-        return ast.Duration(duration(str(parts[0])), _column(parts[0]))
+        return ast.Duration(_ms(parts[0]), _column(parts[0]))
 
     def percent(self, parts: list[Token]) -> ast.Node:
         return ast.Literal(float(parts[0][:-1]) / 100, _column(parts[0]))
@@ -179,13 +186,13 @@ class _Builder(Transformer[Token, ast.Node]):
         return ast.Many(values)
 
     def window(self, parts: list[Token]) -> Any:
-        return ast.Window(duration(str(parts[0])))
+        return ast.Window(_ms(parts[0]))
 
     def since_entry(self, _parts: list[Token]) -> Any:
         return ast.Window(None)
 
     def between(self, parts: list[Token]) -> Any:
-        start, end = (duration(str(part)) for part in parts)
+        start, end = (_ms(part) for part in parts)
         if start <= end:
             message = (
                 f"`between 30d and 7d ago` was expected, the longer one first, found {parts[0]}"
@@ -194,7 +201,7 @@ class _Builder(Transformer[Token, ast.Node]):
         return ast.Window(start, end)
 
     def within(self, parts: list[Token]) -> Any:
-        return ("within", duration(str(parts[0])))
+        return ("within", _ms(parts[0]))
 
     def filtered(self, parts: list[Any]) -> Any:
         return ("filtered", parts[0], parts[1])
