@@ -296,7 +296,7 @@ def test_e6_of_two_held_for_one_slot_the_more_important_goes_and_the_other_waits
     assert [left_at(one, "2026-03-11 18:00") for one in shop.sent_by(low)[2:]] == [True]
 
 
-REASONS = {  # what was said before -> what becomes of the second send of a day, on each action
+REASONS = {  # `on_cap` -> what becomes of the second send of a day
     "delay": "held:cap",
     "skip": "refused:cap",
     "next_channel": "sent:sms",
@@ -367,9 +367,6 @@ def test_e8_every_send_that_is_not_made_has_a_reason(on_cap: str, on_quiet: str)
     assert not held(shop)
 
 
-CAPPED = "caps: {email: 1 per 1d}"
-
-
 @pytest.mark.parametrize("names", list(permutations(("aaa", "zzz"))))
 @pytest.mark.parametrize("files", list(permutations(("a", "z"))))
 def test_e9_of_two_by_one_record_the_more_important_is_sent(
@@ -429,14 +426,14 @@ do:
   - send: {{channels: [email], template: hello}}
   - wait: 30m
   - send: {{channels: [email], template: hello{require}}}
-  - send: {{channels: [log], purpose: product}}
+  - send: {{channels: [log], purpose: calm}}
   - wait: 1d
-  - send: {{channels: [log], purpose: product}}
+  - send: {{channels: [log], purpose: calm}}
 deliver: {{purpose: marketing, {deliver}}}
 """
     files = {
         **TEMPLATES,
-        "triggers/journey.yaml": journey.replace("purpose: product", "purpose: calm"),
+        "triggers/journey.yaml": journey,
     }
     purposes = "marketing: {default: allowed}, calm: {default: allowed, caps: off, quiet_hours: off}, news: {default: denied}"
     workspace = f"workspace: test\ntimezone: {BERLIN}\npurposes: {{{purposes}}}\n"
@@ -449,8 +446,8 @@ deliver: {{purpose: marketing, {deliver}}}
     assert [one.step for one in shop.sent] == ["0", "3", "5"]
 
 
-@pytest.mark.parametrize("outlasts", [True, False])
-def test_d10_nor_does_one_that_is_refused_after_it_was_held(outlasts: bool) -> None:
+@pytest.mark.parametrize("opts_out", [True, False])
+def test_d10_nor_does_one_that_is_refused_after_it_was_held(opts_out: bool) -> None:
     journey = """
 trigger: journey
 when: {event: seen}
@@ -462,7 +459,7 @@ deliver: {purpose: marketing, quiet_hours: 21:00-08:00}
     shop = shop_of(journey, start="2026-03-02 22:00")
     shop.do("seen", user="ana")
     assert shop.sent == [], "one that is held holds up the steps behind it"
-    if outlasts:
+    if opts_out:
         shop.allow("ana", granted=False)
     shop.wait(DAY)
-    assert [one.channel for one in shop.sent] == (["log"] if outlasts else ["email", "log"])
+    assert [one.channel for one in shop.sent] == (["log"] if opts_out else ["email", "log"])

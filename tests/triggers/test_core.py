@@ -369,22 +369,6 @@ def test_a_send_that_quiet_hours_outlast_is_expired() -> None:
     assert shop.sent == []
 
 
-def test_e5_caps_roll() -> None:
-    capped = "purpose: marketing, caps: {email: 1 per 24h}"
-    shop = shop_with(
-        simple("offer", "visited", "reentry: always", deliver=capped), start=at("23:00")
-    )
-    known(shop)
-    shop.do("visited", user="u1")
-    shop.wait_until(at("0:00", 1))
-    shop.do("visited", user="u1")
-    assert len(shop.sent) == 1
-    assert shop.refusals("offer")[-1] == "refused:cap"
-    shop.wait_until(at("23:00", 1))
-    shop.do("visited", user="u1")
-    assert len(shop.sent) == 2
-
-
 def test_on_cap_delay_sends_when_the_window_has_room() -> None:
     capped = "purpose: marketing, caps: {email: 1 per 24h}, on_cap: delay"
     shop = shop_with(simple("offer", "visited", "reentry: always", deliver=capped))
@@ -447,23 +431,6 @@ def test_b3_a_clock_in_the_future_moves_no_window() -> None:
     assert "warm" in shop.person("user_id:u1").member
     shop.wait(7 * DAY + SECOND)
     assert "warm" not in shop.person("user_id:u1").member
-
-
-def test_e9_two_triggers_at_one_instant_and_a_cap_of_one_send_the_more_important() -> None:
-    workspace = """
-workspace: test
-purposes: {marketing: {default: denied}}
-channels: {email: {caps: {marketing: 1 per 24h}}}
-"""
-    shop = shop_with(
-        simple("aaa_low", "visited", deliver="purpose: marketing, priority: 10"),
-        simple("zzz_high", "visited", deliver="purpose: marketing, priority: 90"),
-        workspace=workspace,
-    )
-    known(shop)
-    shop.do("visited", user="u1")
-    assert [a.trigger for a in shop.sent] == ["zzz_high"]
-    assert shop.refusals("aaa_low") == ["refused:cap"]
 
 
 def test_transactional_needs_no_consent_and_knows_no_quiet_hours() -> None:
