@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 
 from triggers.loading.building import steps
-from triggers.schema import STEPS, SegmentFile, TriggerFile, WorkspaceFile
+from triggers.schema import STEPS, OffersFile, SegmentFile, TriggerFile, WorkspaceFile
 
 KINDS: dict[str, type[msgspec.Struct]] = {
     "trigger": TriggerFile,
     "segment": SegmentFile,
     "workspace": WorkspaceFile,
+    "offers": OffersFile,
 }
 SCALAR = ["string", "number", "boolean"]  # whatever stands alone in YAML is text to us
 

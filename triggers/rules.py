@@ -3,7 +3,7 @@
 import re
 
 from kairos.durations import duration
-from triggers.definitions import Band, Cap, Quiet, Reentry, DAY
+from triggers.definitions import DAY, Band, Cap, Quiet, Reentry
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")

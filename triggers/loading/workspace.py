@@ -9,7 +9,7 @@ from kairos.durations import duration
 from profile_state.identity import ANONYMOUS, DEFAULT_LIMITS
 from triggers import rules
 from triggers.code import Code
-from triggers.definitions import Band, Cap, PurposeRule, TRANSACTIONAL
+from triggers.definitions import TRANSACTIONAL, Band, Cap, PurposeRule
 from triggers.loading.caps import caps
 from triggers.loading.conditions import all_of
 from triggers.loading.context import Context
