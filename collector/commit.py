@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
-from events.record import DeadLetter, Event, encode
+from events.record import DeadLetter, Event, Item, encode
 from events.sources.base import Appender, LogUnavailableError
 
-Record = Event | DeadLetter
+Record = Event | DeadLetter | Item
 
 _ENTRY_RECORDS = 500  # in one entry, unless one request has more
 _ENTRY_BYTES = 1024 * 1024  # of JSON, likewise; what one command of the log should carry
@@ -30,8 +30,8 @@ class _Waiter(NamedTuple):
     done: asyncio.Future[Exception | None]
 
 
-def partition_of(record: Record, partitions: int) -> int:
-    """Return the home of a record: by its leaf; a dead letter, which has none, by its source.
+def partition_of(record: Event | DeadLetter, partitions: int) -> int:
+    """Return the home of an event: by its leaf; a dead letter, which has none, by its source.
 
     >>> partition_of(DeadLetter("web", 0, "unknown_type", "", b"{}", 0), 1)
     0
@@ -107,8 +107,11 @@ class GroupCommit:
         if len(self._queues) == 1:
             return {0: records}
         parts: dict[int, list[Record]] = {}
+        every = range(len(self._queues))
         for record in records:
-            parts.setdefault(partition_of(record, len(self._queues)), []).append(record)
+            home = partition_of(record, len(every)) if not isinstance(record, Item) else None
+            for partition in every if home is None else (home,):  # all need the catalogue
+                parts.setdefault(partition, []).append(record)
         return dict(parts)
 
     def _enqueue(

@@ -4,7 +4,8 @@ Content-Type is never looked at: SDKs send JSON as text, as a form and as JSON.
 """
 
 import re
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,11 +16,12 @@ from collector.inflate import Caps, Corrupt, TooLarge, inflate
 from collector.keys import Key, KeyRing
 from collector.request import Request, Response
 from collector.respond import failure, success
+from events.catalog import posted
 from events.context import as_context
 from events.limits import Limits
 from events.parse import Arrival, parse
-from events.record import CLAIMED, DeadLetter, Event
-from events.rejected import Rejected
+from events.record import CLAIMED, DeadLetter, Event, Item
+from events.rejected import RefusedError, Rejected
 from events.wire import RawBatch
 
 _ONE = {name: name for name in ("track", "identify", "page", "screen", "group", "alias")}
@@ -28,7 +30,8 @@ _BATCH = {"batch": "", "b": "", "scores": "scores"}  # path -> kind of each, "" 
 _IMPORT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METRICS = "m"  # Segment's browser SDK reports about itself
 
-_STATUS = {"event_too_large": 413, "server_key_needed": 403}  # of a single event, else 400
+_CATALOG = "catalog"
+_STATUS = {"event_too_large": 413, "request_too_large": 413, "server_key_needed": 403}  # else 400
 _ONE_ACCEPTED = success(accepted=1)
 
 
@@ -50,7 +53,7 @@ class Door(msgspec.Struct, frozen=True):
 class Accepted(msgspec.Struct, frozen=True):
     """An answer that may only leave once its records are durable."""
 
-    records: list[Event | DeadLetter]
+    records: Sequence[Event | DeadLetter | Item]
     response: Response
     size: int  # bytes of JSON that the records came from
     rejected: int = 0  # how many of the records are dead letters
@@ -89,7 +92,7 @@ def _answer(request: Request, door: Door, now_us: int) -> Response | Accepted:
             return failure(503, "disk_full", "the log's disk is nearly full")
         return success(clock="file" if door.replayed else "log") if path == "readyz" else success()
     call = path.removeprefix("beacon/").removeprefix("v1/")
-    if call not in _ONE and call not in _BATCH and call != _METRICS:
+    if call not in _ONE and call not in _BATCH and call not in (_METRICS, _CATALOG):
         return failure(404, "not_found", "no such path; events go to /v1/batch or /v1/track")
     if method == "OPTIONS":
         return preflight(request)
@@ -101,9 +104,14 @@ def _answer(request: Request, door: Door, now_us: int) -> Response | Accepted:
         return failure(503, "draining", "this collector is shutting down; send again")
     if not door.room:
         return failure(503, "disk_full", "the log's disk is nearly full; send again")
+    opened = _open(request, door)
+    if isinstance(opened, Response):
+        return opened
+    if call == _CATALOG:
+        return _take_catalog(opened, door, now_us)
     if call in _BATCH:
-        return _take(request, _BATCH[call], door, now_us, many=True)
-    return _take(request, _ONE[call], door, now_us, many=False)
+        return _take_many(opened, _BATCH[call], door, now_us)
+    return _take_single(opened, _ONE[call], door, now_us)
 
 
 def _wrong_method(allowed: str) -> Response:
@@ -112,9 +120,14 @@ def _wrong_method(allowed: str) -> Response:
     return msgspec.structs.replace(wrong, headers=(*wrong.headers, allow))
 
 
-def _take(
-    request: Request, kind: str, door: Door, now_us: int, *, many: bool
-) -> Response | Accepted:
+class _Opened(NamedTuple):
+    """A request whose key may be one, with its body inflated."""
+
+    body: bytes
+    sent_key: str  # as the head has it, "" where it has none
+
+
+def _open(request: Request, door: Door) -> _Opened | Response:
     sent_key = from_head(request)
     if sent_key and door.keys.find(sent_key) is None:
         return _unknown_key()  # before its body costs anything
@@ -124,24 +137,47 @@ def _take(
             return failure(413, "request_too_large", reason)
         case Corrupt(reason=reason):
             return failure(400, "invalid_encoding", reason)
-    if not many:
-        key = _key(sent_key or from_body(body), door)
-        return (
-            key if isinstance(key, Response) else _take_one(body, _arrival(key, door, now_us, kind))
-        )
-    batch = open_batch(body, door.caps.events)
+    return _Opened(body, sent_key)
+
+
+def _take_single(opened: _Opened, kind: str, door: Door, now_us: int) -> Response | Accepted:
+    key = _key(opened.sent_key or from_body(opened.body), door)
+    if isinstance(key, Response):
+        return key
+    return _take_one(opened.body, _arrival(key, door, now_us, kind))
+
+
+def _take_many(opened: _Opened, kind: str, door: Door, now_us: int) -> Response | Accepted:
+    batch = open_batch(opened.body, door.caps.events)
     if isinstance(batch, Rejected):
         return failure(400, batch.code, batch.reason)
     if len(batch.batch) > door.caps.events:
-        too_many = f"the batch has {len(batch.batch)} events, at most {door.caps.events}"
-        return failure(413, "request_too_large", too_many)
-    key = _key(sent_key or _key_in(batch), door)
+        many = f"the batch has {len(batch.batch)} events, at most {door.caps.events}"
+        return failure(413, "request_too_large", many)
+    key = _key(opened.sent_key or _key_in(batch), door)
     if isinstance(key, Response):
         return key
     if kind == "scores" and key.trust == CLAIMED:
         return failure(403, "server_key_needed", "scores: only a server's key may state them")
     arrival = _importing(batch.import_id, _arrival(key, door, now_us, kind))
-    return arrival if isinstance(arrival, Response) else _take_batch(batch, arrival, len(body))
+    if isinstance(arrival, Response):
+        return arrival
+    return _take_batch(batch, arrival, len(opened.body))
+
+
+def _take_catalog(opened: _Opened, door: Door, now_us: int) -> Response | Accepted:
+    key = _key(opened.sent_key, door)
+    if isinstance(key, Response):
+        return key
+    if key.trust == CLAIMED:
+        return failure(403, "server_key_needed", "only a server's key may change the catalogue")
+    try:
+        items = posted(opened.body, now_us // 1000)
+    except RefusedError as refusal:
+        status = _STATUS.get(refusal.code, 400)
+        return failure(status, refusal.code, refusal.reason)
+    answer = success(accepted=len(items))
+    return Accepted(items, answer, len(opened.body)) if items else answer
 
 
 def _importing(import_id: Any, arrival: Arrival) -> Arrival | Response:

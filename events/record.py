@@ -134,6 +134,27 @@ class Learned(msgspec.Struct, frozen=True, array_like=True, tag="learned"):
     values: dict[str, float]
 
 
+class Item(msgspec.Struct, frozen=True, array_like=True, tag="item"):
+    """Something that can be bought is so from here on, or there no more."""
+
+    id: str
+    fields: dict[str, Any]
+    time: int  # ms; when it was said
+    origin: str  # "file" or "api"
+    whole: bool  # the fields are all; otherwise those that are not named stay
+    gone: bool = False
+
+
+class Asked(msgspec.Struct, frozen=True, array_like=True, tag="asked"):
+    """Ask these people whether a change of an item's concerns them."""
+
+    item: str
+    at: tuple[int, int]  # offset of the record that changed it
+    trigger: str
+    leaves: list[str]  # in the order of their names
+    last: bool  # there are no more
+
+
 class DeadLetter(msgspec.Struct, frozen=True, array_like=True, tag="dead"):
     """An accepted event that cannot be applied, kept whole until somebody replays it."""
 
@@ -158,7 +179,20 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, tag="settled"):
     by: str  # who said so
 
 
-Record = Event | Tick | Sweep | Version | Build | Join | Erase | DeadLetter | Settled | Learned
+Record = (
+    Event
+    | Tick
+    | Sweep
+    | Version
+    | Build
+    | Join
+    | Erase
+    | DeadLetter
+    | Settled
+    | Learned
+    | Item
+    | Asked
+)
 
 NEWEST = 31  # no release's version is above it; what begins with text is not ours
 

@@ -5,13 +5,15 @@ It knows no dataflow: `flows.live` wires it into Bytewax, tests and benchmarks c
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version as release_of
+from typing import Any
 
 import msgspec
 import structlog
 
-from events import record
+from events import catalog, record
 from events.record import EVERYBODY, OWN, Build, Event, Sweep, Tick, Version
 from events.sources.base import Entry, Log
+from flows.asking import Asking
 from flows.bounds import DEFAULT, Bounds
 from flows.hot import Hot
 from flows.learning import Learning
@@ -37,6 +39,7 @@ PUMP_EVERY_S = 0.005  # under load; measured at 10,000 events/s: p99 24 -> 18 ms
 SWEEP_EVERY_S = 0.05  # under load; without, one follows the other
 DAY = 86_400_000  # ms
 READ = 128  # entries in one read
+STOCKED = 500  # items in one entry
 EAGER_S = 0.5  # between generations, while the engine reads what it missed
 HURRIED_S = 0.05  # between generations, while a reader waits
 SETTLE_S = 1.0  # how long the ledger's answers are waited for, before memory is dropped
@@ -88,6 +91,7 @@ class Engine:
         self.poison = Poison()
         self.storm = Storm(bounds.fired)
         self._learning = Learning(store, self._say)
+        self._asking = Asking(store, self._say)
         self.events = 0  # records processed since the start
         self._wanted = -1  # id of an entry that a reader waits for
         self._owed: dict[bytes, Event] = {}  # what steps put out, until it is in the log
@@ -115,6 +119,8 @@ class Engine:
         self.state.build = mark.build
         self.state.in_use = set(mark.in_use)
         self.state.learned = mark.learned
+        self.state.catalog.load(recovered.items, mark.offset)
+        self._asking.restart()
         self.state.erasure_keys = tuple(recovered.erasure_keys)
         for copy in recovered.seen:
             self.state.first_seen.setdefault(copy.key, packed(copy.offset, copy.digest))
@@ -153,6 +159,17 @@ class Engine:
         version = Version(hash_of(files), files, release_of("tzdata"))
         self._log.append(self.partition, record.encode([version]))
         return True
+
+    def stock(self, listed: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Append what brings the catalogue to what a file lists; say whether anything did.
+
+        Call it when the log has been read to its end.
+        """
+        known = self.state.catalog.from_origin(catalog.FILE)
+        changed = list(catalog.differences(listed, known, self._clock()))
+        for start in range(0, len(changed), STOCKED):
+            self._say(record.encode(changed[start : start + STOCKED]))
+        return bool(changed)
 
     def read(self, after: int | None = None) -> Sequence[Entry]:
         """Read what has come after an entry, by default after the last one processed.
@@ -244,6 +261,7 @@ class Engine:
             work.applied,
             work.counts,
             self._mark(),
+            work.items,
         )
         self._owed |= {event.key: event for event in work.emitted}
         for chain in work.bounded:
@@ -291,6 +309,7 @@ class Engine:
         self._next_sweep(now_s, busy=busy)
         if self._vouched:
             self._learning.look(self.state, self.position, now_s)
+            self._asking.step(self.state, self.position, self.behind.stored.entry, now_s, busy=busy)
         now = self._clock()
         self._go_round(now)
         if self._mover is not None and self._mover.step(self.state.first_seen, self.state.now):
@@ -375,7 +394,7 @@ class Engine:
 
 
 def _behind(store: Store, state: State) -> WriteBehind:
-    return WriteBehind(store, state.people, state.index, state.gone)
+    return WriteBehind(store, state.people, state.index, state.gone, state.catalog.packed)
 
 
 def _outputs(work: Work) -> Outputs:
@@ -387,5 +406,7 @@ def _outputs(work: Work) -> Outputs:
         letters_done=work.letters_done,
         erasure_keys=work.erasure_keys,
         seen=work.seen,
+        seen_items=work.seen_items,
+        unseen_items=work.unseen_items,
         workspaces=[(version, msgspec.msgpack.encode(files)) for version, files in work.workspaces],
     )

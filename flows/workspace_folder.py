@@ -1,10 +1,29 @@
 """A workspace folder on disk: the files that a version record carries."""
 
 from pathlib import Path
+from typing import Any
 
+from events import catalog
+from events.catalog import CatalogError
 from triggers.problems import Problem, WorkspaceError
 
 SUFFIXES = (".yaml", ".yml", ".liquid")
+
+
+def read_catalog(folder: Path, name: str) -> dict[str, dict[str, Any]]:
+    """Read the catalogue that a workspace names: the fields of each item by its id.
+
+    It is no part of the version: items have records of their own.
+
+    Raises:
+        WorkspaceError: there is no such file, or it cannot be read.
+    """
+    try:
+        return catalog.read_file((folder / name).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, CatalogError) as error:
+        raise WorkspaceError(
+            [Problem(name, 1, 1, f"the catalogue cannot be read: {error}")]
+        ) from None
 
 
 def read_folder(folder: Path) -> dict[str, str]:

@@ -7,7 +7,7 @@ there, and people who were written later skip what they contain.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from events.record import START, Offset
 from profile_state.person import Person
@@ -29,10 +29,13 @@ class WriteBehind:
         people: Mapping[str, Person],
         index: Mapping[str, str | None],
         gone: Mapping[str, Offset],
+        packed_item: Callable[[str, Offset], bytes],
     ) -> None:
         self._store = store
         self._people = people
         self._index = index
+        self._packed_item = packed_item  # of the catalogue, by its id and what is stored
+        self._items: dict[str, None] = {}  # changed, in order
         self._gone = gone  # people who are no more; whoever else is missing has left memory
         self._gathering: dict[str, None] = {}  # in order of first change
         self._draining: set[str] = set()
@@ -74,6 +77,7 @@ class WriteBehind:
         applied: Mapping[str, int],
         counts: Mapping[str, Mapping[str, int]],
         mark: Mark,
+        items: Iterable[str] = (),
     ) -> None:
         """Gather a step's changes, whose outputs are sent.
 
@@ -96,6 +100,7 @@ class WriteBehind:
                 continue
             for what, by in counted.items():
                 known[what] = known.get(what, 0) + by
+        self._items |= dict.fromkeys(items)
         self._reached = mark
 
     def _join(self, group: set[str]) -> None:
@@ -129,6 +134,7 @@ class WriteBehind:
             self._gathering = {}
             self._size = len(self._draining)
             self._target, self._swapped = self._reached, before
+            self._write_items()
             self._drained_at = self._store.sent  # outputs that this offset stands for
         may_wait = self._may_wait(now_s - self._swapped, period_s)
         while len(self._draining) > may_wait:
@@ -140,6 +146,14 @@ class WriteBehind:
             self._target = None
             self._settled()
         return not self.idle
+
+    def _write_items(self) -> None:
+        """Write what changed of the catalogue: each value has all that anybody may read on from."""
+        names, self._items = list(self._items), {}
+        for start in range(0, len(names), CHUNK):
+            some = names[start : start + CHUNK]
+            items = [(name, self._packed_item(name, self.stored)) for name in some]
+            self._store.write(Chunk(items=items))
 
     def _may_wait(self, passed_s: float, period_s: float) -> int:
         """Return how many people of a generation need not be written yet.

@@ -73,7 +73,7 @@ def telling(
         purpose=ACTION,
         require=(),
         every=False,
-        facts=tuple(sorted({n.split(".")[0] for n in read - scores} - {"event"})),
+        facts=tuple(sorted({n.split(".")[0] for n in read - scores} - {"event", "item"})),
         scores=tuple(sorted(scores)),
         event_facts=None,
         offer=None,

@@ -18,6 +18,7 @@ from events.scores import is_score, remembered
 from kairos.discovery import found_in
 from profile_state.cells import MOST, Slot, share
 from triggers import ast
+from triggers.catalog import ITEM
 from triggers.definitions import Band, PurposeRule
 from triggers.expressions import ExpressionError
 from triggers.runtime import number_of
@@ -97,22 +98,30 @@ class Scope:
     Args:
         known: of the workspace.
         has_event: `event.*` is the entering event; segments have none.
+        has_item: `item.*` is an item of the catalogue, whose change is the occurrence.
         has_run: it is asked of a run, so `since entry` means something.
         counted: inside `where`, a bare name is the counted event's property.
     """
 
     def __init__(
-        self, known: Known, *, has_event: bool, has_run: bool = False, counted: bool = False
+        self,
+        known: Known,
+        *,
+        has_event: bool,
+        has_item: bool = False,
+        has_run: bool = False,
+        counted: bool = False,
     ) -> None:
         self.known = known
         self.has_event = has_event
+        self.has_item = has_item
         self.has_run = has_run
         self.counted = counted
         self.uses = Uses()
 
     def of_run(self) -> "Scope":
         """Return the same scope for what is asked of a run."""
-        asked = Scope(self.known, has_event=self.has_event, has_run=True)
+        asked = Scope(self.known, has_event=self.has_event, has_item=self.has_item, has_run=True)
         asked.uses = self.uses
         return asked
 
@@ -327,6 +336,14 @@ def _name(node: ast.Name, scope: Scope) -> Code:
         name = remembered(node.path)
         scope.uses.traits.add(name)
         return Code(f"trait(t, {name!r})")
+    if head == "item" and rest:
+        if not scope.has_item:
+            raise ExpressionError(
+                "only where `when` is `item` there is one; a trait is written trait.item",
+                node.column,
+            )
+        parts = ", ".join(repr(_slugged(part)) for part in rest.split("."))
+        return Code(f"pick(e.get({ITEM!r}), {parts})")
     if head == "trait" and rest:
         head, rest = rest, ""
     if rest:

@@ -15,10 +15,12 @@ import msgspec
 from events.record import (
     EVERYBODY,
     OWN,
+    Asked,
     Build,
     DeadLetter,
     Erase,
     Event,
+    Item,
     Join,
     Learned,
     Offset,
@@ -32,8 +34,12 @@ from profile_state.consent import STATEMENTS, statements
 from profile_state.copies.base import digest_of, packed, place_of
 from profile_state.fold import UNREMEMBERED, fold, fold_statements
 from profile_state.identity import PLACES, person_id
+from profile_state.leaf import Leaf
+from profile_state.naming import name_of
 from profile_state.person import Person
 from triggers import calendars, changes, erasure, goals, idle, memberships, people, ranks, runs
+from triggers.catalog import ITEM, ITEM_ID, Change, Happening
+from triggers.definitions import Trigger
 from triggers.load import load
 from triggers.loading import formers
 from triggers.problems import WorkspaceError
@@ -42,6 +48,7 @@ from triggers.work import Withdrawal, Work
 
 MACHINE = "machine"  # the flag of what no human did: kept, but it occurs nowhere
 new = tuple.__new__  # makes a named tuple without the call in Python that its constructor is
+DAY = 86_400_000  # ms
 OLDEST = 30 * 86_400_000  # ms; an older event changes traits, never counters, and never sends
 _CUT_BEFORE = frozenset((Tick, Sweep, Erase))  # kinds of records, see `stretches`
 
@@ -110,6 +117,8 @@ def needs(state: State, batches: list[Batch]) -> Needs:
                 key = record.key
                 if state.older and key not in state.first_seen and key not in state.asked:
                     wanted.copies.add(key)
+            elif isinstance(record, Asked):
+                _need(state, record.leaves, wanted)
             elif isinstance(record, Join):
                 _need(state, (record.one, record.other), wanted)
             elif isinstance(record, Erase):
@@ -202,6 +211,10 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
                     work.dead.append((offset, record))
                 case Learned():
                     _learned(state, record)
+                case Item():
+                    _item(work, record, offset)
+                case Asked():
+                    _asked(work, record, offset)
                 case Settled():
                     work.letters_done.append(Offset(record.entry, record.nth))
             state.offset = offset
@@ -244,6 +257,8 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     counting = folding if counts else UNREMEMBERED
     leaf = person.leaves[event.leaf]
     before = changes.watched(workspace, person, event) if workspace is not None else changes.NOTHING
+    if workspace is not None and event.name in workspace.seeing and counts:
+        _saw_item(work, leaf, event, workspace.seeing[event.name])
     let_go = fold(leaf, event, counting, state.now)
     if let_go or event.name in STATEMENTS:
         person.whole = True
@@ -292,6 +307,18 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     for other in others:
         _moved(work, other, _cause(event, state.now) if occurs else None, offset)
     _touched(work, person, offset)
+
+
+def _saw_item(work: Work, leaf: Leaf, event: Event, ways: Iterable[tuple[str, str, str]]) -> None:
+    """Say that somebody has seen an item, at most once a day; it is asked before that is folded in."""
+    for how, by, cell in ways:
+        value = event.properties.get(by)
+        if value is None or value == "":
+            continue
+        item = name_of(value)
+        before = (leaf.cells.get(cell) or {}).get(item)
+        if before is None or before // DAY < event.time // DAY:
+            work.seen_items.append((how, item, event.leaf, event.time))
 
 
 def _copy(work: Work, event: Event, offset: Offset, *, same: bool) -> None:
@@ -433,6 +460,63 @@ def _learned(state: State, said: Learned) -> None:
         and any(s.ranks for s in workspace.segments)
     ):
         state.sweep = Sweep(0, PLACES - 1)
+
+
+def _item(work: Work, said: Item, offset: Offset) -> None:
+    """Change the catalogue; whom a change may concern is asked in records to come."""
+    state = work.state
+    was, now = state.catalog.apply(said, offset)
+    work.items.append(said.id)
+    triggers = state.workspace.on_items if state.workspace is not None else ()
+    happened = tuple(
+        Change(trigger.name, offset, state.now, was or {}, now or {})
+        for trigger in triggers
+        if trigger.item is not None
+        and trigger.status not in ("draft", "paused")
+        and trigger.item.happens(was, now)
+    )
+    if happened:
+        known = state.catalog.get(said.id)
+        assert known is not None
+        # What nobody has heard of yet is overtaken by a later change of the same kind.
+        news = {change.trigger for change in happened}
+        waiting = tuple(change for change in known.changes if change.trigger not in news)
+        state.catalog.change(said.id, offset, (*waiting, *happened))
+
+
+def _asked(work: Work, asked: Asked, offset: Offset) -> None:
+    """Ask people whether a change of an item's concerns them: who has seen it, and whom `if` admits."""
+    state, workspace = work.state, work.state.workspace
+    known = state.catalog.get(asked.item)
+    changes = known.changes if known is not None else ()
+    change = next((c for c in changes if (c.trigger, c.at) == (asked.trigger, asked.at)), None)
+    if change is None:
+        return  # a later change has overtaken it
+    trigger = workspace.named.get(asked.trigger) if workspace is not None else None
+    if trigger is not None and trigger.item is not None:
+        for leaf in asked.leaves:
+            person = state.find(leaf)
+            if person is not None and person.offset < offset:
+                _told_of(work, person, trigger, trigger.item, asked.item, change)
+                _touched(work, person, offset)
+    rest = tuple(c for c in changes if c is not change)
+    if not asked.last:
+        rest = (msgspec.structs.replace(change, told=asked.leaves[-1]), *rest)
+    state.catalog.change(asked.item, offset, rest)
+    work.items.append(asked.item)
+
+
+def _told_of(
+    work: Work, person: Person, trigger: Trigger, happening: Happening, item: str, change: Change
+) -> None:
+    memberships.adopt(work, person)
+    seen = (person.view.cells.get(happening.cell) or {}).get(item, -1)
+    if seen < change.time - happening.window:
+        return
+    entry, nth = change.at
+    said = {ITEM_ID: item, ITEM: {**change.item, "id": item, "was": change.was}}
+    cause = runs.Cause(f"item/{item}@{entry}.{nth}", work.state.now, event=said)
+    runs.take_steps(work, person, runs.occurred(work, person, [trigger], cause))
 
 
 def _touched(work: Work, person: Person, offset: Offset) -> None:

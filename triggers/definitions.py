@@ -15,6 +15,7 @@ from triggers.sequences import Sequence
 
 if TYPE_CHECKING:
     from triggers.calendars import Calendar
+    from triggers.catalog import Happening
     from triggers.goals import Goal
     from triggers.offers import Offer, Wanted
     from triggers.steps.base import Step
@@ -102,6 +103,7 @@ class Trigger(msgspec.Struct, frozen=True):
     segment: tuple[str, str] | None  # ("entered" | "exited", name)
     changed: Changed | None
     calendar: "Calendar | None"
+    item: "Happening | None"  # of the catalogue
     absence: int | Usual | None  # ms to wait for one of `then_no`
     then_no: tuple[str, ...]
     ends: Awaited  # `then_no`, and the events of `exit_when`
@@ -175,6 +177,8 @@ class Workspace(msgspec.Struct, frozen=True):
     on_edges: tuple[Trigger, ...]  # those whose occurrence is a segment's edge
     calendars: tuple[Trigger, ...]  # those that a calendar brings
     calendar_traits: frozenset[str]  # traits that these go by
+    on_items: tuple[Trigger, ...]  # those that an item of the catalogue brings
+    seeing: dict[str, tuple[tuple[str, str, str], ...]]  # event -> (how, property, cell) of items
     changing: dict[str, tuple[Trigger, ...]]  # trait -> those whose occurrence is its change
     ending: dict[str, frozenset[str]]  # event -> triggers whose runs it may end
     watched: frozenset[str]  # traits whose change concerns a calendar or starts a run
@@ -186,6 +190,7 @@ class Workspace(msgspec.Struct, frozen=True):
     excluded: dict[str, Callable[[Any, int], bool]]  # purpose -> whom nothing of it may reach
     ranked: dict[str, str]  # score of whose order bands are shares -> its name among the traits
     bands: dict[str, dict[str, Band]]  # score -> word
+    catalog: str | None  # a file beside workspace.yaml
     offers: dict[str, "Offer"]
     eligible: dict[str, Callable[[Any, int], bool]]  # offer -> who may have it
     longest_cap: int  # ms; older sends are let go

@@ -15,6 +15,7 @@ from events.record import Erase, Event, Offset
 from profile_state.identity import ANONYMOUS, kind_of, person_id
 from profile_state.person import Person
 from triggers import people
+from triggers.definitions import Workspace
 from triggers.state import State
 from triggers.work import Withdrawal, Work
 
@@ -164,7 +165,20 @@ def _take_out(work: Work, identifier: str, key: bytes, offset: Offset) -> list[P
     ]
     if person is not None:
         work.count(tombs[0].id, "forgotten", sum(leaf.total for leaf in person.leaves.values()))
+        if state.workspace is not None:
+            work.unseen_items += _seen_by(person, state.workspace)
         work.withdrawals += [
             Withdrawal(person_id(leaf), EVERY, EVERY, state.now) for leaf in person.leaves
         ]
     return people.forget(work, identifier, tombs, offset)
+
+
+def _seen_by(person: Person, workspace: Workspace) -> list[tuple[str, str, str]]:
+    """Return what is kept of which items somebody has seen, so that nothing of it stays."""
+    ways = {(how, cell) for ways in workspace.seeing.values() for how, _, cell in ways}
+    return [
+        (how, item, leaf.key)
+        for leaf in person.leaves.values()
+        for how, cell in sorted(ways)
+        for item in leaf.cells.get(cell) or ()
+    ]

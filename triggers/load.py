@@ -139,6 +139,8 @@ def _load(
         on_edges=tuple(t for t in all_triggers if t.segment is not None),
         calendars=tuple(t for t in all_triggers if t.calendar is not None),
         calendar_traits=_calendar_traits(all_triggers),
+        on_items=tuple(t for t in all_triggers if t.item is not None),
+        seeing=_seeing(all_triggers),
         changing=_changing(all_triggers),
         watched=_calendar_traits(all_triggers) | _changing(all_triggers).keys(),
         ending=_ending(running),
@@ -159,6 +161,7 @@ def _load(
             if any(band.op in ("top", "bottom") for band in words.values())
         },
         bands=context.bands,
+        catalog=workspace.catalog,
         offers={one.offer.name: one.offer for one in offered},
         eligible={one.offer.name: functions[f"offer_{n}"] for n, one in enumerate(offered)},
         longest_cap=_longest_cap(running, caps),
@@ -212,6 +215,17 @@ def _ending(all_triggers: tuple[Trigger, ...]) -> dict[str, frozenset[str]]:
         for event in trigger.ends.events:
             ending.setdefault(event, set()).add(trigger.name)
     return {event: frozenset(names) for event, names in ending.items()}
+
+
+def _seeing(all_triggers: tuple[Trigger, ...]) -> dict[str, tuple[tuple[str, str, str], ...]]:
+    """Return for each event how it tells that somebody has seen an item."""
+    found: dict[str, set[tuple[str, str, str]]] = {}
+    for trigger in all_triggers:
+        if trigger.item is not None:
+            happening = trigger.item
+            how = (happening.how, happening.by, happening.cell)
+            found.setdefault(happening.event, set()).add(how)
+    return {event: tuple(sorted(ways)) for event, ways in found.items()}
 
 
 def _aims(all_triggers: tuple[Trigger, ...]) -> frozenset[str]:

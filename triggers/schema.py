@@ -65,6 +65,9 @@ class When(Strict):
     at: str | None = None  # "2026-11-27 09:00"
     in_: str | None = msgspec.field(default=None, name="in")  # a segment
     crosses: str | None = None  # a condition
+    item: str | None = None  # "price_drop 10%", "back_in_stock" or "changed FIELD"
+    seen: str | None = None  # EVENT or EVENT.PROPERTY
+    last: str | None = None
 
 
 class Send(Strict):
@@ -164,6 +167,7 @@ class WorkspaceFile(Strict):
     exclude: dict[str, Conditions] = {}  # by purpose
     control_group: dict[str, str] = {}  # by purpose
     offers: str | None = None  # a file
+    catalog: str | None = None  # a file of comma-separated values
 
 
 class OffersFile(Strict):
@@ -176,8 +180,8 @@ class OffersFile(Strict):
 # takes them for typing errors, and refused, so that nobody believes that they act.
 LATER = frozenset(
     {
-        "tests", "item", "api", "include", "key_match",
-        "best_time", "parallel", "on_error", "catalog",
+        "tests", "api", "include", "key_match",
+        "best_time", "parallel", "on_error",
     }
 )  # fmt: skip
 NOT_YET = "belongs to the language, but this release does not carry it out yet"

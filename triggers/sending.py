@@ -4,12 +4,12 @@ from typing import Any
 
 from events.scores import remembered
 from profile_state.leaf import Sent
-from profile_state.person import Person
 from triggers.activation import Activation, activation_id
 from triggers.arbitrate import Send
+from triggers.catalog import ITEM
 from triggers.definitions import SendStep
 from triggers.goals import note_message
-from triggers.offers import HELD
+from triggers.signs import BESIDE
 from triggers.steps.base import Turn
 
 OFFER = "offer"  # what templates call it
@@ -49,7 +49,7 @@ def send(
         person=turn.person.id,
         leaf=leaf.key,
         address=verdict.address,
-        facts=_facts(turn.person, step) | ({} if offer is None else {OFFER: offer}),
+        facts=_facts(turn, step) | ({} if offer is None else {OFFER: offer}),
         event=_event_facts(run.event, step),
         decided=now,
         valid_until=run.until,
@@ -68,18 +68,20 @@ def send(
     turn.work.explain(turn.person.id, trigger.name, "sent", verdict.channel)
 
 
-def _facts(person: Person, step: SendStep) -> dict[str, Any]:
-    traits = person.view.traits
+def _facts(turn: Turn, step: SendStep) -> dict[str, Any]:
+    traits = turn.person.view.traits
     facts = {name: traits[name][2] for name in step.facts if name in traits}
     for path in step.scores:
         stated = traits.get(remembered(path))
         if stated is not None:
             group, dot, name = path.partition(".")
             facts[group] = {**facts.get(group, {}), name: stated[2]} if dot else stated[2]
+    if ITEM in turn.run.event:
+        facts["item"] = turn.run.event[ITEM]
     return facts
 
 
 def _event_facts(properties: dict[str, Any], step: SendStep) -> dict[str, Any]:
     if step.event_facts is None:
-        return {name: value for name, value in properties.items() if name != HELD}
+        return {name: value for name, value in properties.items() if name[:1] != BESIDE}
     return {name: properties[name] for name in step.event_facts if name in properties}

@@ -12,6 +12,7 @@ from events.record import START, Build, Offset, Sweep
 from profile_state.identity import PLACES, place_of
 from profile_state.leaf import NEVER
 from profile_state.person import NO_RANKS, Person
+from triggers.catalog import Catalog
 from triggers.definitions import Workspace
 
 Due = tuple[int, str]  # ms, and a person
@@ -109,6 +110,7 @@ class State:
         self.sweep: Sweep | None = None  # what is still to be swept for the workspace in force
         self.loaded: set[Sweep] = set()  # sweeps whose people are in memory, ahead of their step
         self.learned: dict[str, dict[str, float]] = {}  # what was worked out from all people
+        self.catalog = Catalog()
         self.index: dict[str, str | None] = {}  # identifier or former id -> person, None: nobody
         self.absent: list[str] = []  # what was asked for and led to nobody
         self.dues = Dues()

@@ -39,6 +39,9 @@ class Work(msgspec.Struct):
     seen: list[tuple[Offset, bytes, bytes, int, str]] = []  # first copies, as in `copies.base.Seen`
     erasure_keys: list[bytes] = []  # of erasures: known before their tombstones are
     workspaces: list[tuple[str, dict[str, str]]] = []  # (hash, files) that came into force
+    items: list[str] = []  # of the catalogue, to write
+    seen_items: list[tuple[str, str, str, int]] = []  # as in `Outputs`
+    unseen_items: list[tuple[str, str, str]] = []  # the same
     emitted: list[Event] = []  # what steps put into the log
     bounded: list[tuple[str, ...]] = []  # chains of triggers that were ended for their length
     explanations: list[Explanation] = []

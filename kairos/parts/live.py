@@ -2,6 +2,7 @@
 
 import threading
 import time
+from pathlib import Path
 
 import structlog
 
@@ -18,7 +19,7 @@ from flows.promises import demand_ledger, demand_log
 from flows.replayed import ReplayedEngine
 from flows.restored import restored
 from flows.room import Room
-from flows.workspace_folder import read_folder
+from flows.workspace_folder import read_catalog, read_folder
 from kairos.parts.base import REPLACED, Reporter, log_lines, stop_on_signals
 from kairos.settings import READING, Settings, SettingsError
 from profile_state.checkpoints.folder import Checkpoints
@@ -149,6 +150,17 @@ def _catch_up(engine: Engine, source: Log, settings: Settings) -> None:
         return
     if changed:
         _read_to_end(engine, source)
+    named = engine.state.workspace.catalog if engine.state.workspace is not None else None
+    if named is not None:
+        _stock(engine, settings.workspace, named)
+
+
+def _stock(engine: Engine, folder: Path, name: str) -> None:
+    """Bring the catalogue to what its file says; one that cannot be read leaves it as it was."""
+    try:
+        engine.stock(read_catalog(folder, name))
+    except WorkspaceError as error:
+        log.error("the catalogue has problems, the last good one stays", problems=str(error))
 
 
 def _read_to_end(engine: Engine, source: Log) -> None:

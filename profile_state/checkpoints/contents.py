@@ -36,17 +36,21 @@ def entry_of(mark: Command) -> int:
 
 def commands(client: redis.Redis, keys: Keys) -> Iterator[Command]:
     """Yield everything of a partition but its mark."""
-    own, shared = [], []
+    own, shared, sets = [], [], []
     for key in cast("Iterator[bytes]", client.scan_iter(count=LOOK)):
         if key.startswith(keys.prefixes):
             own.append(key)
             if len(own) == LOOK:
                 yield from _strings(client, own)
                 own = []
+        elif key.startswith(keys.seen_items):
+            sets.append(key)
         elif key.startswith(SHARED):
             shared.append(key)
     yield from _strings(client, own)
     yield from _passing(client, shared)
+    for key in sets:
+        yield from _sorted_set(client, key.decode())
     for name in keys.single:
         kind = cast("bytes", client.type(name)).decode()
         if kind != "none":

@@ -38,6 +38,8 @@ class Outputs(msgspec.Struct):
     moved: int = 0  # rows of the oldest first copies that are kept elsewhere now
     erasure_keys: list[bytes] = []  # of tombstones
     workspaces: list[tuple[str, bytes]] = []  # hash, packed files
+    seen_items: list[tuple[str, str, str, int]] = []  # how, item, leaf, ms: who has seen what
+    unseen_items: list[tuple[str, str, str]] = []  # the same, of whom nothing may be left
 
 
 class Chunk(msgspec.Struct):
@@ -50,6 +52,7 @@ class Chunk(msgspec.Struct):
     index: list[tuple[str, str]] = []  # identifier or former id -> person id
     forgotten: list[str] = []  # identifiers and former ids that lead to nobody any more
     counts: dict[str, int] = {}  # increments of what is counted across people
+    items: list[tuple[str, bytes]] = []  # of the catalogue
 
     @property
     def persons(self) -> int:
@@ -75,6 +78,7 @@ class Recovered(NamedTuple):
     mark: Mark
     seen: list[Seen]  # oldest first; may reach beyond the mark
     erasure_keys: list[bytes]  # the same
+    items: dict[str, bytes]  # of the catalogue
 
 
 class Loaded(NamedTuple):
@@ -126,6 +130,19 @@ class Store(Protocol):
         Args:
             after: how many of the oldest rows to pass over.
             rows: how many to return at most.
+
+        Raises:
+            LedgerLostError: the ledger does not answer.
+        """
+        ...
+
+    def who_saw(self, how: str, item: str, since: int) -> list[str]:
+        """Return the leaves that have seen an item, in the order of their names.
+
+        Args:
+            how: by which event and property, as `Outputs.seen_items` says it.
+            item: its id.
+            since: ms; who saw it last before then is left out.
 
         Raises:
             LedgerLostError: the ledger does not answer.

@@ -10,6 +10,7 @@ from events.sources.valkey import stream_key
 Command = list[bytes | str | int]
 
 MARK = "mark"  # up to where the log is applied; its presence says that a ledger was begun
+SEEN_ITEM = "saw:"
 VOUCHED = "vouched"  # the server's run in which withdrawals are complete, see `Store.vouch`
 RESTORING = "restoring"  # names the checkpoint from which a ledger is being filled
 
@@ -38,6 +39,15 @@ class Keys(NamedTuple):
         """Return a key of which there is one."""
         return f"{name}:{self.tag}"
 
+    def seen_item(self, how: str, item: str) -> str:
+        """Return the key of who has seen an item."""
+        return f"{SEEN_ITEM}{self.tag}:{how}:{item}"
+
+    @property
+    def seen_items(self) -> bytes:
+        """How the keys begin of who has seen which item."""
+        return f"{SEEN_ITEM}{self.tag}:".encode()
+
     @property
     def prefixes(self) -> tuple[bytes, bytes]:
         """How the keys begin of which there is one a person and one an identifier."""
@@ -61,6 +71,6 @@ class Keys(NamedTuple):
     @property
     def single(self) -> tuple[str, ...]:
         """Those of which there is one, and that last; the mark is not among them."""
-        names = ("seen", "erasure_keys", "people", "due", "counts", "dead")
+        names = ("seen", "erasure_keys", "people", "due", "counts", "dead", "items")
         stream = (stream_key(name, self.partition) for name in ("activations", "activations.gone"))
         return *(self.named(name) for name in names), *stream

@@ -33,6 +33,8 @@ class Shelf:
         self.erasure_keys: set[bytes] = set()
         self.dead: dict[tuple[int, int], bytes] = {}
         self.workspaces: dict[str, bytes] = {}
+        self.items: dict[str, bytes] = {}
+        self.seen_items: dict[tuple[str, str], dict[str, int]] = {}
         self.mark = Mark(START, {})
         self.vouched = False
 
@@ -65,6 +67,7 @@ class MemoryStore:
             self.shelf.mark,
             [c for row in self.shelf.seen for c in row],
             sorted(self.shelf.erasure_keys),
+            dict(self.shelf.items),
         )
 
     def load(self, identifiers: Iterable[str], people: Iterable[str]) -> Loaded:
@@ -85,6 +88,11 @@ class MemoryStore:
     def oldest_copies(self, after: int, rows: int) -> list[list[Seen]]:
         """Return rows of first copies."""
         return self.shelf.seen[after : after + rows]
+
+    def who_saw(self, how: str, item: str, since: int) -> list[str]:
+        """Look at who has seen an item."""
+        seen = self.shelf.seen_items.get((how, item), {})
+        return sorted(leaf for leaf, at in seen.items() if at >= since)
 
     def dead(self) -> Iterator[tuple[Offset, bytes]]:
         """Yield the dead letters."""
@@ -119,6 +127,11 @@ class MemoryStore:
         del shelf.seen[: outputs.moved]
         shelf.erasure_keys.update(outputs.erasure_keys)
         shelf.workspaces.update(outputs.workspaces)
+        for how, item, leaf, at in outputs.seen_items:
+            seen = shelf.seen_items.setdefault((how, item), {})
+            seen[leaf] = max(at, seen.get(leaf, at))
+        for how, item, leaf in outputs.unseen_items:
+            shelf.seen_items.get((how, item), {}).pop(leaf, None)
 
     def write(self, chunk: Chunk) -> None:
         """Take a chunk."""
@@ -140,6 +153,7 @@ class MemoryStore:
         for way in chunk.forgotten:
             shelf.index.pop(way, None)
         shelf.counts.update(chunk.counts)
+        shelf.items.update(chunk.items)
 
     def mark(self, mark: Mark) -> None:
         """Take the mark."""

@@ -18,6 +18,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from events.catalog import SEEN_DAYS
 from events.record import START, Build, Offset
 from events.sources.valkey import stream_key
 from profile_state.copies.base import Seen
@@ -39,6 +40,7 @@ LOOK = 1_000  # keys in one step of a scan
 DUE = 5_000  # people in one read of who is due: a few ms of the server's time
 WORDS = 1_000  # of one command; even, since some are pairs
 WITHDRAWN_MS = 90 * 86_400_000  # as long as an activation may still be sent
+SEEN_ITEM_MS = SEEN_DAYS * 86_400_000
 _NONE, _NOTHING = msgspec.msgpack.encode(()), msgspec.msgpack.encode({})
 _ROW = struct.Struct(">I16s8s")  # place in the entry, key, digest
 _HEAD = struct.Struct(">qqB")  # entry, when the log took it, bytes of the import's id
@@ -131,7 +133,7 @@ class RedisStore:
             LedgerLostError: the ledger does not answer.
         """
         with _answering():
-            for prefix in self.keys.prefixes:
+            for prefix in (*self.keys.prefixes, self.keys.seen_items):
                 # Identifiers may hold what a pattern means something by; these do not.
                 yield from self._client.scan_iter(match=prefix + b"*", count=LOOK)
             for name in (self.keys.mark, *self.keys.single):
@@ -162,7 +164,10 @@ class RedisStore:
         mark = self._mark()
         rows = cast("list[bytes]", self._client.lrange(self.keys.named("seen"), 0, -1))
         seen = [copy for row in rows for copy in _unpack_seen(row)]
-        return Recovered(mark, seen, self.erasure_keys())
+        items = cast("dict[bytes, bytes]", self._client.hgetall(self.keys.named("items")))
+        return Recovered(
+            mark, seen, self.erasure_keys(), {name.decode(): item for name, item in items.items()}
+        )
 
     def load(self, identifiers: Iterable[str], people: Iterable[str]) -> Loaded:
         """Read people, in one batch."""
@@ -238,6 +243,13 @@ class RedisStore:
             found = cast("dict[bytes, bytes]", self._client.hgetall(self.keys.named("counts")))
         return {name.decode(): int(number) for name, number in found.items()}
 
+    def who_saw(self, how: str, item: str, since: int) -> list[str]:
+        """Read who has seen an item."""
+        key = self.keys.seen_item(how, item)
+        with _answering():
+            found = cast("list[bytes]", self._client.zrangebyscore(key, since, "+inf"))
+        return sorted(leaf.decode() for leaf in found)
+
     def people(self) -> int:
         """Count the set of everybody."""
         with _answering():
@@ -306,6 +318,17 @@ class RedisStore:
         if outputs.letters_done:
             fields = [f"{offset.entry}.{offset.nth}" for offset in outputs.letters_done]
             commands += _cut(["HDEL", self.keys.named("dead")], fields)
+        for how, item, leaf, at in outputs.seen_items:
+            key = self.keys.seen_item(how, item)
+            commands += [
+                ["ZADD", key, "GT", at, leaf],
+                ["ZREMRANGEBYSCORE", key, "-inf", f"({at - SEEN_ITEM_MS}"],
+                ["PEXPIRE", key, SEEN_ITEM_MS],
+            ]
+        commands += [
+            ["ZREM", self.keys.seen_item(how, item), leaf]
+            for how, item, leaf in outputs.unseen_items
+        ]
         commands += [["RPUSH", self.keys.named("seen"), row] for row in _pack_seen(outputs.seen)]
         if outputs.moved:
             commands.append(["LPOP", self.keys.named("seen"), outputs.moved])
@@ -335,6 +358,8 @@ class RedisStore:
         commands += [
             ["HINCRBY", self.keys.named("counts"), name, by] for name, by in chunk.counts.items()
         ]
+        items = [word for item in chunk.items for word in item]
+        commands += _cut(["HSET", self.keys.named("items")], items)
         self.send(commands)
 
     def mark(self, mark: Mark) -> None:

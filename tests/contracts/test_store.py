@@ -272,3 +272,24 @@ def test_redis_counts_and_streams_are_where_the_others_look(valkey: Path) -> Non
     stream.close()
     client.close()
     ledger.close()
+
+
+def test_the_catalogue_survives_its_writer_and_who_saw_an_item_is_found(store: Open) -> None:
+    ledger = store()
+    ledger.own()
+    ledger.write(Chunk(items=[("p1", b"one"), ("p2", b"two")]))
+    ledger.write(Chunk(items=[("p1", b"newer")]))
+    how, day = "product_viewed.product_id", 86_400_000
+    now = 1000 * day
+    seen = [(how, "p1", "user_id:b", now), (how, "p1", "user_id:a", now - 3 * day)]
+    ledger.put(Outputs(seen_items=[*seen, (how, "p2", "user_id:a", now)]))
+    ledger.put(Outputs(seen_items=[(how, "p1", "user_id:b", now - 9 * day)]))
+    ledger.settled(5)
+    assert ledger.who_saw(how, "p1", now - 3 * day) == ["user_id:a", "user_id:b"]
+    assert ledger.who_saw(how, "p1", now - 2 * day) == ["user_id:b"]
+    assert ledger.who_saw("product_viewed.sku", "p1", 0) == []
+    ledger.put(Outputs(unseen_items=[(how, "p1", "user_id:b")]))
+    ledger.settled(5)
+    assert ledger.who_saw(how, "p1", 0) == ["user_id:a"]
+    assert ledger.counts() == {}
+    assert store().own().items == {"p1": b"newer", "p2": b"two"}

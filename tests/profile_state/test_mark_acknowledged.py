@@ -14,7 +14,7 @@ from profile_state.write_behind import WriteBehind
 def test_a_mark_that_the_ledger_refused_is_not_stored(valkey: Path) -> None:
     store = RedisStore(f"unix://{valkey}")
     store.own()
-    behind = WriteBehind(store, {}, {}, {})
+    behind = WriteBehind(store, {}, {}, {}, lambda _item, _stored: b"")
     behind.take(set(), {}, [], {}, {}, Mark(Offset(7, 0), {}))
     client = redis.Redis(unix_socket_path=str(valkey))
     client.config_set("maxmemory", 1)

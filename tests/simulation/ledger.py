@@ -156,6 +156,10 @@ class EngineStore:
         self._answers()
         return self._writer.people()
 
+    def who_saw(self, how: str, item: str, since: int) -> list[str]:
+        self._answers()
+        return self._writer.who_saw(how, item, since)
+
     def counts(self) -> dict[str, int]:
         self._answers()
         return self._writer.counts()

@@ -37,12 +37,12 @@ class Context:
         self.timezone = "UTC"
         self.bands: dict[str, dict[str, Band]] = {}
 
-    def scope(self, *, has_event: bool) -> Scope:
+    def scope(self, *, has_event: bool, has_item: bool = False) -> Scope:
         """Say what a condition may name, in a trigger or in a segment, which has no event."""
         known = Known(
             self.slots, self.segments, self.addresses, self.purposes, self.timezone, self.bands
         )
-        return Scope(known, has_event=has_event)
+        return Scope(known, has_event=has_event, has_item=has_item)
 
     def say(self, document: Document, path: Path, message: str, shift: int = 0) -> None:
         """Note a problem at a place in a document."""

@@ -3,11 +3,15 @@
 import re
 from datetime import datetime
 
+from events.catalog import SEEN_DAYS
 from events.names import slug
 from events.scores import is_score, remembered
 from kairos.durations import duration
+from profile_state.cells import Slot
+from profile_state.cells import share as share_slot
 from triggers import rules
 from triggers.calendars import Calendar, Every, Once, Yearly
+from triggers.catalog import PRICE, Happening
 from triggers.definitions import Changed
 from triggers.loading.context import Context
 from triggers.schema import TriggerFile, When
@@ -15,6 +19,7 @@ from triggers.signs import CROSSING
 from triggers.yaml import Document
 
 DAY = 86_400_000  # ms
+PRODUCT = "product_id"  # the property that names an item, where `seen` names none
 NINE = 9 * 60  # minutes after midnight, where a date names no time
 _EVERY = re.compile(r"(?:(day)|month (last|\d{1,2})|([a-z,\s-]+)) (\d{1,2}:\d{2})")
 _DATE = re.compile(r"([A-Za-z_]\w*)(?: ([+-]) ?(\S+))?(?: at (\d{1,2}:\d{2}))?")
@@ -59,6 +64,33 @@ def calendar(context: Context, document: Document, when: When) -> Calendar | Non
             context.known_segment(document, ("when", "in"), when.in_)
         return context.rule(once, when.at, document, ("when", "at"))
     return None
+
+
+def item(context: Context, document: Document, when: When) -> Happening | None:
+    """Read `item: price_drop 10%`, `back_in_stock` or `changed FIELD`, and who has `seen` it."""
+    if when.item is None:
+        return None
+    word, _, rest = " ".join(when.item.split()).partition(" ")
+    path = ("when", "item")
+    share, field = 0.0, PRICE if word == "price_drop" else slug(rest)
+    if word == "price_drop":
+        share = context.rule(rules.share, rest, document, path) or 0.0
+    elif (word, bool(rest)) not in (("changed", True), ("back_in_stock", False)):
+        message = f"`price_drop 10%`, `back_in_stock` or `changed FIELD` was expected, found {when.item!r}"
+        context.say(document, path, message)
+    if when.seen is None:
+        context.say(document, path, "`seen: EVENT` is missing: whom does it concern?")
+        return None
+    event, _, by = (slug(part) if part != "." else part for part in when.seen.partition("."))
+    by = by or PRODUCT
+    window = context.rule(duration, when.last or "30d", document, ("when", "last")) or 0
+    if window > SEEN_DAYS * DAY:
+        context.say(
+            document, ("when", "last"), f"at most {SEEN_DAYS}d was expected, found {when.last}"
+        )
+    key = f"newest {event} by {by}"
+    cell = share_slot(context.slots, Slot(key, "newest", event, (), "", by, None, 1))
+    return Happening(word, field, share, event, by, cell, window)
 
 
 def every(text: str) -> Every:

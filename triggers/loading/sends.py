@@ -22,6 +22,7 @@ def send_step(
     deliver: Deliver,
     *,
     offered: bool,
+    has_item: bool,
 ) -> SendStep:
     """Check one `send` and work out what an activation of it must carry.
 
@@ -32,6 +33,7 @@ def send_step(
         send: as it is written.
         deliver: what all of the trigger's sends have in common.
         offered: whether a step before has chosen an offer.
+        has_item: whether the trigger's occurrence is a change of an item's.
     """
     purpose = _purpose(context, document, path, send, deliver)
     if not send.channels:
@@ -51,7 +53,9 @@ def send_step(
     if OFFER in heads and send.offer is None and not offered:
         message = "the template speaks of an {{ offer }}; add `offer: next_best`, a name or a text"
         context.say(document, path, message)
-    of_person = {slug(name) for name in heads - {"event", OFFER}}
+    if "item" in heads and not has_item:
+        context.say(document, path, "the template speaks of an {{ item }}, and `when` is no `item`")
+    of_person = {slug(name) for name in heads - {"event", "item", OFFER}}
     return SendStep(
         channels=tuple(send.channels),
         template=send.template,

@@ -12,6 +12,7 @@ from kairos.durations import duration
 from profile_state.cells import Slot, share
 from triggers import ast, rules
 from triggers.awaited import NOTHING, Awaited
+from triggers.catalog import ITEM_ID
 from triggers.code import Code, any_of, compiled, every
 from triggers.definitions import Quiet, Reentry, SendStep, Trigger
 from triggers.goals import Goal
@@ -38,8 +39,21 @@ GOES_WITH = {  # what may stand beside which occurrence
     "from_": ("changed",),
     "to": ("changed",),
     "in_": ("at",),
+    "seen": ("item",),
+    "last": ("item",),
 }
-FORMS = ("event", "sequence", "absence", "segment", "changed", "crosses", "every", "date", "at")
+FORMS = (
+    "event",
+    "sequence",
+    "absence",
+    "segment",
+    "changed",
+    "crosses",
+    "every",
+    "date",
+    "at",
+    "item",
+)
 WITHOUT_PROPERTIES = ("segment", "crosses", "every", "date", "at")
 BY_CALENDAR = Reentry(1, 3_600_000)  # once per occurrence, also where people are joined meanwhile
 
@@ -82,7 +96,7 @@ def triggers(
 
 
 def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> Made:
-    scope = context.scope(has_event=True)
+    scope = context.scope(has_event=True, has_item=file.when.item is not None)
     in_order = written_steps(context, document, file.when)
     events, then_no, absence = _occurrence(context, document, file, in_order)
     where = all_of(context, document, file.when.where, ("when", "where"), scope)
@@ -92,7 +106,10 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
         guard = every(
             [guard, compiled(ast.Call("in_segment", (ast.Source(file.when.in_),)), asked)]
         )
+    item = occurrences.item(context, document, file.when)
     key = slug(file.key) if file.key else None
+    if item is not None and key is None:
+        key = ITEM_ID  # each item is an occurrence of its own
     deliver = file.deliver
     building = Building(
         context,
@@ -125,6 +142,7 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
         segment=occurrences.edge(context, document, file),
         changed=occurrences.changed(context, file.when),
         calendar=occurrences.calendar(context, document, file.when),
+        item=item,
         absence=absence,
         then_no=then_no,
         ends=ends,
@@ -294,7 +312,7 @@ def _reentry(
 ) -> Reentry:
     if file.reentry is not None:
         return context.rule(rules.reentry, file.reentry, document, ("reentry",)) or ONCE
-    if file.when.every or file.when.date or file.when.at:
+    if file.when.every or file.when.date or file.when.at or file.when.item:
         return BY_CALENDAR
     transactional = bool(sends) and all(send.purpose == "transactional" for send in sends)
     return ALWAYS if transactional else ONCE

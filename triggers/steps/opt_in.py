@@ -118,7 +118,15 @@ def build(building: Building, place: Place, written: Shape) -> Step:
     question = SendOptions(
         channels=[options.channel], template=options.template, purpose=TRANSACTIONAL_PURPOSE
     )
-    what = send_step(context, document, path, question, building.deliver, offered=building.offered)
+    what = send_step(
+        context,
+        document,
+        path,
+        question,
+        building.deliver,
+        offered=building.offered,
+        has_item=building.scope.has_item,
+    )
     building.sends.append(what)
     return OptIn(
         at=place.at,

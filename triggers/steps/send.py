@@ -90,6 +90,7 @@ def build(building: Building, place: Place, written: Shape) -> Step:
         written.send,
         building.deliver,
         offered=building.offered,
+        has_item=building.scope.has_item,
     )
     building.sends.append(what)
     return SendOn(at=place.at, next=place.next, what=what)
