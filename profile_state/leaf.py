@@ -32,6 +32,17 @@ class Run(msgspec.Struct, array_like=True):
     awaits: str = ""  # message id of a record of its own that is to come out of the log
     version: str = ""  # of its trigger; "" follows the one in force
     done: list[str] = []  # channels that are decided, where a step sends on each
+    beside: bool = False  # it goes side by side with others of its trigger and key
+
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """What a run is known by: of several with one name, which a merge brought together, one is active."""
+        return self.trigger, self.key, self.entry if self.beside else ""
+
+    @property
+    def order(self) -> tuple[str, int, str]:
+        """In which order runs of one trigger are asked: of one key the older first."""
+        return self.key, self.started, self.entry
 
 
 class Trial(msgspec.Struct, frozen=True, array_like=True):

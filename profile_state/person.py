@@ -179,26 +179,27 @@ class Person:
     def runs(self) -> Iterator[tuple[Leaf, Run]]:
         """Yield the active runs.
 
-        Of two of one trigger and key, which a merge brought together, the older one is active.
+        Of two of one name, which a merge brought together, the older one is active.
         """
         if len(self.leaves) == 1:
             leaf = next(iter(self.leaves.values()))
             for run in leaf.runs:
                 yield leaf, run
             return
-        oldest: dict[tuple[str, str], tuple[Leaf, Run]] = {}
+        oldest: dict[tuple[str, str, str], tuple[Leaf, Run]] = {}
         for leaf in self.leaves.values():
             for run in leaf.runs:
-                known = oldest.get((run.trigger, run.key))
+                known = oldest.get(run.name)
                 if known is None or (run.started, run.entry) < (known[1].started, known[1].entry):
-                    oldest[run.trigger, run.key] = (leaf, run)
+                    oldest[run.name] = (leaf, run)
         yield from oldest.values()
 
-    def end_runs(self, trigger: str, key: str) -> None:
-        """Take a trigger's run of this key off every leaf."""
+    def end_run(self, ended: Run) -> None:
+        """Take a run off its leaf, and those of its name off every other."""
+        name = ended.name
         for leaf in self.leaves.values():
             if leaf.runs:
-                leaf.runs = [r for r in leaf.runs if r.trigger != trigger or r.key != key]
+                leaf.runs = [run for run in leaf.runs if run.name != name]
 
     def entries(self, entry_key: str) -> list[int]:
         """Return the log times (ms) at which the person entered, oldest first."""

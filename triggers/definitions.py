@@ -147,6 +147,7 @@ class PurposeRule(msgspec.Struct, frozen=True):
     excludes: bool = False  # `Workspace.excluded` has a condition for it
 
 
+PARALLEL = "parallel"  # of `while_active`: a new entry goes side by side with those that are active
 ABSENCE = ""  # where a run stands that waits for an absence
 TRANSACTIONAL = PurposeRule(allowed=True, capped=False, quiet=False)
 

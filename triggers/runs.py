@@ -13,7 +13,7 @@ from profile_state.person import Person
 from triggers import goals
 from triggers.arbitrate import Subject
 from triggers.awaited import when
-from triggers.definitions import ABSENCE, Trigger, Workspace
+from triggers.definitions import ABSENCE, PARALLEL, Trigger, Workspace
 from triggers.habits import Usual
 from triggers.memberships import Edges
 from triggers.sequences import AHEAD
@@ -86,7 +86,7 @@ def _end(work: Work, person: Person, run: Run, workspace: Workspace, reason: str
         if not leaves:
             return False
         reason = "condition"
-    person.end_runs(run.trigger, run.key)
+    person.end_run(run)
     work.explain(person.id, trigger.name, "ended", reason)
     return True
 
@@ -176,7 +176,7 @@ def _enter(
     if trigger.status == "paused":
         work.explain(person.id, trigger.name, "ignored", "paused")
         return None
-    active = _active(person, trigger.name, key)
+    active = _active(person, trigger, key)
     # Asked before anything is built: a busy person's occurrences mostly end here.
     if (
         active is None
@@ -208,7 +208,10 @@ def _enter(
         since=event.time,
         chain=list(arrived.chain),
         version=trigger.version,
+        beside=trigger.while_active == PARALLEL,
     )
+    if run.beside:
+        active = _active(person, trigger, key, entry)
     if active is not None and not _anew(work, person, trigger, active, run):
         return None
     if trigger.absence is not None:
@@ -241,7 +244,7 @@ def _anew(work: Work, person: Person, trigger: Trigger, active: Run, newer: Run)
         and later
         and _has_room(person, trigger, newer.key, work.state.now)
     ):
-        person.end_runs(active.trigger, active.key)
+        person.end_run(active)
         work.explain(person.id, trigger.name, "ended", "restarted")
         return True
     else:
@@ -256,10 +259,18 @@ def _key(trigger: Trigger, properties: dict[str, Any]) -> str | None:
     return None if value is None or value == "" else name_of(value)
 
 
-def _active(person: Person, trigger: str, key: str) -> Run | None:
+def _active(person: Person, trigger: Trigger, key: str, entry: str = "") -> Run | None:
+    """Return the run that a new one meets: of its key, or of its very entry where they go side by side.
+
+    An entry is made again where late events part a sequence and put it together anew.
+    """
     if not person.waits:
         return None
-    return next((r for _, r in person.runs() if r.trigger == trigger and r.key == key), None)
+    beside = trigger.while_active == PARALLEL
+    for _, run in person.runs():
+        if run.trigger == trigger.name and run.key == key and (not beside or run.entry == entry):
+            return run
+    return None
 
 
 def _ended(trigger: Trigger, run: Run, person: Person) -> bool:
@@ -347,11 +358,12 @@ def occurred(
             since=cause.time,
             chain=list(cause.chain),
             version=trigger.version,
+            beside=trigger.while_active == PARALLEL,
         )
         if not workspace.guards[trigger.nth](person, run.event, work.state.now, run):
             work.explain(person.id, trigger.name, "ignored", "condition")
             continue
-        active = _active(person, trigger.name, key)
+        active = _active(person, trigger, key, run.entry)
         if active is not None and not _anew(work, person, trigger, active, run):
             continue
         found = _admitted(work, person, leaf, trigger, run, cause.accepted_us)
@@ -377,7 +389,7 @@ def due(work: Work, person: Person) -> list[Candidate]:
             continue
         trigger = workspace.trigger_of(run) if workspace is not None else None
         if trigger is None or workspace is None:
-            person.end_runs(run.trigger, run.key)
+            person.end_run(run)
             known = workspace is not None and run.trigger in workspace.named
             reason = "version_removed" if known else "trigger_removed"
             work.explain(person.id, run.trigger, "ended", reason)
@@ -389,7 +401,7 @@ def due(work: Work, person: Person) -> list[Candidate]:
             continue
         found = _absent(work, person, leaf, trigger, run, workspace)
         if found is None:
-            person.end_runs(run.trigger, run.key)
+            person.end_run(run)
         else:
             candidates.append(found)
     return candidates
@@ -415,7 +427,8 @@ def take_steps(work: Work, person: Person, candidates: list[Candidate]) -> None:
     while candidates:
         calls: list[Call] = []
         for one in sorted(
-            candidates, key=lambda c: (-c.trigger.priority, c.trigger.name, c.run.key)
+            candidates,
+            key=lambda c: (-c.trigger.priority, c.trigger.name, *c.run.order),
         ):
             _take(work, person, one, subject, workspace, calls)
         candidates = [
@@ -494,7 +507,7 @@ def _take(
             case Leave(outcome=outcome, reason=reason):
                 work.explain(person.id, trigger.name, outcome, reason)
                 break
-    person.end_runs(trigger.name, run.key)
+    person.end_run(run)
 
 
 def _rest(work: Work, person: Person, leaf: Leaf, trigger: Trigger, run: Run) -> None:
@@ -504,7 +517,7 @@ def _rest(work: Work, person: Person, leaf: Leaf, trigger: Trigger, run: Run) ->
     if leaving is not None:
         leaves, run.look = leaving(person, run.event, work.state.now, run)
         if leaves:
-            person.end_runs(run.trigger, run.key)
+            person.end_run(run)
             work.explain(person.id, trigger.name, "ended", "condition")
             return
     if any(known is run for known in leaf.runs):

@@ -113,7 +113,7 @@ class TriggerFile(Strict):
     status: Literal["draft", "shadow", "live", "paused"] = "live"
     if_: Conditions = msgspec.field(default_factory=list, name="if")
     key: str | None = None
-    while_active: Literal["ignore", "restart", "update"] = "ignore"
+    while_active: Literal["ignore", "restart", "update", "parallel"] = "ignore"
     reentry: str | None = None
     goal: Aim | None = None
     holdout: str | None = None
@@ -181,7 +181,7 @@ class OffersFile(Strict):
 LATER = frozenset(
     {
         "tests", "api", "include", "key_match",
-        "best_time", "parallel", "on_error",
+        "best_time", "on_error",
     }
 )  # fmt: skip
 NOT_YET = "belongs to the language, but this release does not carry it out yet"

@@ -14,6 +14,7 @@ from triggers.core import Batch, step
 from triggers.state import State
 
 BEYOND = 1 << 62  # of an entry that is in no log: everything that is stored lies before it
+Waiting = tuple[str, str, str, int]  # person, trigger, key, and when the run began (ms)
 TICKS = 50  # instants that are tried; who has more runs to come is told of the first ones
 
 
@@ -93,7 +94,7 @@ def picture(state: State) -> Picture:
     return Picture(people, limits)
 
 
-def change(before: Picture, after: Picture, outcomes: Mapping[tuple[str, str, str], str]) -> Change:
+def change(before: Picture, after: Picture, outcomes: Mapping[Waiting, str]) -> Change:
     """Compare.
 
     Args:
@@ -142,7 +143,7 @@ def _segments(gone: Iterable[Someone], person: Someone) -> set[str]:
 
 
 def _runs(
-    gone: Iterable[Someone], come: Iterable[Someone], outcomes: Mapping[tuple[str, str, str], str]
+    gone: Iterable[Someone], come: Iterable[Someone], outcomes: Mapping[Waiting, str]
 ) -> list[Run]:
     active = {_name(run): (person, run) for person in come for run in person.runs}
     found = []
@@ -154,7 +155,7 @@ def _runs(
                 found.append(Run(run["trigger"], run["key"], whose, run["due"], False, ""))
             else:
                 whose, due = now[0].id, now[1]["due"]
-                outcome = outcomes.get((whose, run["trigger"], run["key"]), "")
+                outcome = outcomes.get((whose, *_name(run)), "")
                 found.append(Run(run["trigger"], run["key"], whose, due, True, outcome))
     return found
 
@@ -174,7 +175,7 @@ def _kinds(one: Someone) -> Counter[str]:
     return Counter(map(kind_of, one.identifiers))
 
 
-def to_come(state: State, addresses: Mapping[str, str | None]) -> dict[tuple[str, str, str], str]:
+def to_come(state: State, addresses: Mapping[str, str | None]) -> dict[Waiting, str]:
     """Ask the core what becomes of the runs that wait, if nothing else happens.
 
     Args:
@@ -182,14 +183,14 @@ def to_come(state: State, addresses: Mapping[str, str | None]) -> dict[tuple[str
         addresses: channel -> kind of address.
 
     Returns:
-        (person, trigger, key) -> what is decided when it is due, such as "sent email".
+        What is decided when a run is due, such as "sent email".
     """
     waiting = {
-        (p.id, run.trigger, run.key): run.due for p in state.people.values() for _, run in p.runs()
+        (p.id, *_name(run_of(run))): run.due for p in state.people.values() for _, run in p.runs()
     }
     for person in state.people.values():
         state.dues.set(person.id, person.due)
-    found: dict[tuple[str, str, str], str] = {}
+    found: dict[Waiting, str] = {}
     for nth, instant in enumerate(sorted(set(waiting.values()))[:TICKS], start=1):
         tick = Batch(BEYOND + nth, instant, [Tick(instant)])
         said: dict[tuple[str, str], list[str]] = {}

@@ -14,7 +14,7 @@ from triggers import ast, rules
 from triggers.awaited import NOTHING, Awaited
 from triggers.catalog import ITEM_ID
 from triggers.code import Code, any_of, compiled, every
-from triggers.definitions import Quiet, Reentry, SendStep, Trigger
+from triggers.definitions import Quiet, Reentry, SendStep, Trigger, PARALLEL
 from triggers.goals import Goal
 from triggers.habits import KEPT, Usual
 from triggers.loading import occurrences
@@ -308,6 +308,20 @@ def _exits(
 
 
 def _reentry(
+    context: Context, document: Document, file: TriggerFile, sends: list[SendStep]
+) -> Reentry:
+    rule = _rule(context, document, file, sends)
+    if rule == ONCE and file.while_active == PARALLEL:
+        path = ("while_active",) if file.reentry is None else ("reentry",)
+        message = (
+            "with `reentry: once` no second run ever goes beside the first; `while_active: parallel` "
+            "goes with `always`, `cooldown 7d` or `max 3 per 30d`"
+        )
+        context.say(document, path, message)
+    return rule
+
+
+def _rule(
     context: Context, document: Document, file: TriggerFile, sends: list[SendStep]
 ) -> Reentry:
     if file.reentry is not None:
