@@ -196,10 +196,12 @@ class Person:
 
     def end_run(self, ended: Run) -> None:
         """Take a run off its leaf, and those of its name off every other."""
-        name = ended.name
+        trigger, key, _ = name = ended.name
         for leaf in self.leaves.values():
             if leaf.runs:
-                leaf.runs = [run for run in leaf.runs if run.name != name]
+                leaf.runs = [
+                    r for r in leaf.runs if r.key != key or r.trigger != trigger or r.name != name
+                ]
 
     def entries(self, entry_key: str) -> list[int]:
         """Return the log times (ms) at which the person entered, oldest first."""

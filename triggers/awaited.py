@@ -20,6 +20,7 @@ class Awaited(NamedTuple):
     newest: tuple[str, ...]  # cells with their newest instants
     keyed: bool  # these are split by the trigger's key
     receipts: tuple[str, ...]  # cells with the newest instants of receipts, by message
+    strict: bool = False  # an event without the key concerns no run; else it concerns every one
 
 
 NOTHING = Awaited((), (), keyed=False, receipts=())
@@ -28,12 +29,16 @@ NOTHING = Awaited((), (), keyed=False, receipts=())
 def when(awaited: Awaited, cells: Mapping[str, Any], run: Run | Trial) -> int:
     """Return when one of the events last happened that concern a run, ms; -1 where none did.
 
-    An event without the key concerns every run of the person.
+    An event without the key concerns every run of the person, or none where the trigger is strict.
 
     >>> run = Run("t", "c1", "e", 5, 5, "m1", 9, "0", {}, messages=["a1"])
     >>> ordered = Awaited(("ordered",), ("newest ordered by cart_id",), keyed=True, receipts=())
     >>> when(ordered, {"newest ordered by cart_id": {"c1": 7, "c2": 9}}, run)
     7
+    >>> when(ordered, {"newest ordered by cart_id": {"": 9}}, run)
+    9
+    >>> when(ordered._replace(strict=True), {"newest ordered by cart_id": {"": 9}}, run)
+    -1
     >>> opened = Awaited(("email_opened",), (), keyed=False, receipts=("opened",))
     >>> when(opened, {"opened": {"a1": 8, "a2": 9}}, run)
     8
@@ -46,7 +51,9 @@ def when(awaited: Awaited, cells: Mapping[str, Any], run: Run | Trial) -> int:
         if not awaited.keyed:
             found = max(found, cell)
             continue
-        found = max(found, cell.get(run.key, -1), cell.get("", -1))
+        found = max(found, cell.get(run.key, -1))
+        if not awaited.strict:
+            found = max(found, cell.get("", -1))
     for key in awaited.receipts:
         cell = cells.get(key)
         if cell is not None:

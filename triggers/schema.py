@@ -113,6 +113,7 @@ class TriggerFile(Strict):
     status: Literal["draft", "shadow", "live", "paused"] = "live"
     if_: Conditions = msgspec.field(default_factory=list, name="if")
     key: str | None = None
+    key_match: Literal["loose", "strict"] = "loose"
     while_active: Literal["ignore", "restart", "update", "parallel"] = "ignore"
     reentry: str | None = None
     goal: Aim | None = None
@@ -180,7 +181,7 @@ class OffersFile(Strict):
 # takes them for typing errors, and refused, so that nobody believes that they act.
 LATER = frozenset(
     {
-        "tests", "api", "include", "key_match",
+        "tests", "api", "include",
         "best_time", "on_error",
     }
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """Events that end a run or a wait: `order_completed`, `clicked`, `any email_clicked`."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from events.names import slug
 from profile_state.cells import MOST, Slot, share
@@ -8,26 +9,31 @@ from triggers.awaited import KEPT, NOTHING, RECEIPTS, Awaited
 from triggers.loading.context import Context
 
 
-def of_events(context: Context, names: Iterable[str], key: str | None) -> Awaited:
+class Key(NamedTuple):
+    """What a trigger's runs are told apart by."""
+
+    by: str | None  # slug of a property, None for the person alone
+    strict: bool = False  # an event without it concerns no run
+
+
+def of_events(context: Context, names: Iterable[str], key: Key) -> Awaited:
     """Await events of these names, whoever sent them.
 
     Args:
         context: of the workspace.
         names: slugs.
-        key: the property by which a trigger's runs are told apart.
+        key: of the trigger.
     """
     events = tuple(dict.fromkeys(names))
-    by = f" by {key}" if key else ""
+    by = f" by {key.by}" if key.by else ""
     newest = tuple(
-        share(context.slots, Slot(f"newest {e}{by}", "newest", e, (), "", key, None, 1))
+        share(context.slots, Slot(f"newest {e}{by}", "newest", e, (), "", key.by, None, 1))
         for e in events
     )
-    return Awaited(events, newest, key is not None, ())
+    return Awaited(events, newest, key.by is not None, (), key.strict)
 
 
-def awaiting(
-    context: Context, texts: Iterable[str], key: str | None, channels: Iterable[str]
-) -> Awaited:
+def awaiting(context: Context, texts: Iterable[str], key: Key, channels: Iterable[str]) -> Awaited:
     """Await events as a marketer writes them.
 
     A receipt is that of the run's own messages, unless the text says `any`.
@@ -35,11 +41,11 @@ def awaiting(
     Args:
         context: of the workspace.
         texts: events.
-        key: as for `of_events`.
+        key: of the trigger.
         channels: on which the trigger sends.
 
     Raises:
-        ValueError: a receipt is awaited where nothing is sent.
+        ValueError: a receipt is awaited where nothing is sent, or where none could concern a run.
     """
     plain: list[str] = []
     receipts: list[str] = []
@@ -67,6 +73,13 @@ def awaiting(
             receipts.append(name)
         else:
             plain.append(name)
+    for name in plain if key.strict else ():
+        channel, _, last = name.rpartition("_")
+        if last in RECEIPTS and channel in context.addresses:
+            raise ValueError(
+                f"{name} carries no {key.by!r}, so with `key_match: strict` it concerns no run; "
+                f"only receipts of the run's own messages do, such as `{last}`"
+            )
     found = of_events(context, plain, key) if plain else NOTHING
     told = receipts_of(context, receipts)
     return found._replace(events=(*found.events, *told.events), receipts=told.receipts)
@@ -98,4 +111,5 @@ def both(one: Awaited, other: Awaited) -> Awaited:
         tuple(dict.fromkeys((*one.newest, *other.newest))),
         one.keyed or other.keyed,
         tuple(dict.fromkeys((*one.receipts, *other.receipts))),
+        one.strict or other.strict,
     )

@@ -13,6 +13,7 @@ from triggers.code import Scope, compiled
 from triggers.convert import convert
 from triggers.definitions import SendStep
 from triggers.expressions import ExpressionError, parse
+from triggers.loading.awaiting import Key
 from triggers.loading.conditions import all_of
 from triggers.loading.context import Context
 from triggers.problems import Problem
@@ -50,7 +51,7 @@ class Building:
         nth: of the trigger.
         deliver: what its sends have in common.
         scope: of its conditions.
-        key: the property that its runs are keyed by.
+        key: what its runs are told apart by.
         events: slugs of those that enter it.
         has_goal: whether it has a goal.
     """
@@ -62,7 +63,7 @@ class Building:
         nth: int,
         deliver: Deliver,
         scope: Scope,
-        key: str | None,
+        key: Key,
         events: Iterable[str],
         *,
         has_goal: bool,

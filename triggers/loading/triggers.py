@@ -18,7 +18,7 @@ from triggers.definitions import Quiet, Reentry, SendStep, Trigger, PARALLEL
 from triggers.goals import Goal
 from triggers.habits import KEPT, Usual
 from triggers.loading import occurrences
-from triggers.loading.awaiting import awaiting, both, of_events
+from triggers.loading.awaiting import Key, awaiting, both, of_events
 from triggers.loading.building import Building, Place
 from triggers.loading.caps import caps
 from triggers.loading.conditions import all_of, condition
@@ -107,9 +107,7 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
             [guard, compiled(ast.Call("in_segment", (ast.Source(file.when.in_),)), asked)]
         )
     item = occurrences.item(context, document, file.when)
-    key = slug(file.key) if file.key else None
-    if item is not None and key is None:
-        key = ITEM_ID  # each item is an occurrence of its own
+    key = _key(context, document, file)
     deliver = file.deliver
     building = Building(
         context,
@@ -148,7 +146,7 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
         ends=ends,
         behind=not set(events).isdisjoint(then_no),
         leaves=leaves is not None,
-        key=key,
+        key=key.by,
         while_active=file.while_active,
         reentry=_reentry(context, document, file, building.sends),
         goal=goal,
@@ -169,6 +167,16 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
     )
     sieve = f"{where.sieve} and {guard.sieve}"
     return Made(trigger, where.value, guard.value, sieve, leaves, building.tests, building.calls)
+
+
+def _key(context: Context, document: Document, file: TriggerFile) -> Key:
+    strict = file.key_match == "strict"
+    if strict and not file.key:
+        message = "without `key: PROPERTY` there is nothing that an event would have to carry"
+        context.say(document, ("key_match",), message)
+    if file.key:
+        return Key(slug(file.key), strict)
+    return Key(ITEM_ID if file.when.item is not None else None, strict)  # each item is apart
 
 
 def _version(file: TriggerFile) -> str:
@@ -254,7 +262,7 @@ def _read(building: Building) -> frozenset[str] | None:
         if send.event_facts is None:
             return None
         facts.update(send.event_facts)
-    key = {building.key} if building.key is not None else set()
+    key = {building.key.by} if building.key.by is not None else set()
     return frozenset(facts | building.scope.uses.properties | key)
 
 
@@ -263,7 +271,7 @@ def _goal(
     document: Document,
     file: TriggerFile,
     events: tuple[str, ...],
-    key: str | None,
+    key: Key,
 ) -> Goal | None:
     if file.goal is None:
         return None
