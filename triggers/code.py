@@ -246,7 +246,7 @@ def compiled(node: ast.Node, scope: Scope) -> Code:
         case ast.Many(values):
             return Code(repr(values))
         case ast.Call():
-            return function_of(node).code(node, scope)  # type: ignore[no-any-return]
+            return function_of(node, scope).code(node, scope)  # type: ignore[no-any-return]
         case ast.Compare():
             return _compare(node, scope)
         case ast.Exists(value):
@@ -365,7 +365,7 @@ def _compare(node: ast.Compare, scope: Scope) -> Code:
     if isinstance(right, ast.Arithmetic):
         _no_bare_words(right, node.column)
     if isinstance(node.left, ast.Call):
-        compare = getattr(function_of(node.left), "compare", None)
+        compare = getattr(function_of(node.left, scope), "compare", None)
         special: Code | None = compare and compare(node.left, node.op, right, scope)
         if special is not None:
             return special
@@ -409,12 +409,19 @@ def _conditions() -> dict[str, ModuleType]:
     return found_in("triggers.conditions")
 
 
-def function_of(call: ast.Call) -> ModuleType:
+def function_of(call: ast.Call, scope: Scope) -> ModuleType:
     """Find the module of a function by its name.
 
     Raises:
-        ExpressionError: with the nearest known function, or for a number that it does not take.
+        ExpressionError: with the nearest known function, or for a number that it does not take; or
+            where no function may stand.
     """
+    if scope.counted:
+        raise ExpressionError(
+            f"a filter looks at properties of the counted event alone; {call.function}(...) stands "
+            "beside it, as a condition of its own",
+            call.column,
+        )
     known = _conditions()
     if call.function not in known:
         hint = nearest(call.function, known)

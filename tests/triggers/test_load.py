@@ -82,6 +82,8 @@ def test_the_good_one_loads() -> None:
         ("triggers/hello.yaml", "in_segment(warm)", "opened_last(2)", "triggers/hello.yaml:4:5: opened_last(...) takes a number and a channel alone"),
         ("triggers/hello.yaml", "in_segment(warm)", "opened_last(2, email, last 7d)", "triggers/hello.yaml:4:5: opened_last(...) takes a number and a channel alone"),
         ("triggers/hello.yaml", "in_segment(warm)", "opened_last(2, emial)", "triggers/hello.yaml:4:20: unknown channel 'emial'. Did you mean 'email'?"),
+        ("triggers/hello.yaml", "in_segment(warm)", "count(signed_up where in_segment(warm)) > 1", "triggers/hello.yaml:4:27: a filter looks at properties of the counted event alone; in_segment(...) stands beside it"),
+        ("triggers/hello.yaml", "in_segment(warm)", "count(signed_up where a = 1 and since(b) > 1d) > 1", "triggers/hello.yaml:4:37: a filter looks at properties of the counted event alone; since(...) stands beside it"),
         ("triggers/hello.yaml", "in_segment(warm)", "count(3, signed_up) > 1", "triggers/hello.yaml:4:5: count(...) takes no number"),
         ("triggers/hello.yaml", "purpose: marketing", "purpose: marketing, caps: {email: 0 per 7d}", "triggers/hello.yaml:7:45: `0 per 7d` lets nothing through"),
         ("triggers/hello.yaml", "purpose: marketing", "purpose: marketing, caps: {email: 3 per 0d}", "triggers/hello.yaml:7:45: `3 per 0d` limits nothing; a cap such as `3 per 7d` was expected"),
