@@ -212,6 +212,11 @@ class Scope:
                     alone.append(compiled(part, inside).value)
         return " and ".join(sorted(alone)), split
 
+    def zone(self) -> str:
+        """Return the source of the person's time zone."""
+        self.uses.traits.add("timezone")
+        return f"zone_of(trait(t, 'timezone'), {self.known.timezone!r})"
+
     def property(self, path: str) -> str:
         """Return the source that reads `event.…` of the entering event."""
         self.uses.properties.add(_slugged(path.split(".")[1]).removesuffix("[]"))

@@ -26,6 +26,7 @@ _NAMES: dict[str, Any] = (
         "Happened": cells.Happened,
         "NAN": runtime.NAN,
         "NEVER": NEVER,
+        "instant_of": local_time.instant_of,
         "streak_breaks": local_time.streak_breaks,
         "streak_of": local_time.streak_of,
         "zone_of": local_time.zone_of,

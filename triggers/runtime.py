@@ -338,6 +338,15 @@ def since(newest: int | None, now: int) -> int | None:
     return None if newest is None else now - newest
 
 
+def come(instant: int | None, now: int) -> int | None:
+    """Return an instant (ms) once it has come; missing before.
+
+    >>> come(5, 5), come(6, 5), come(None, 5)
+    (5, None, None)
+    """
+    return None if instant is None or instant > now else instant
+
+
 def not_since(newest: int | None, floor: int) -> bool:
     """Say that something did not happen at or after `floor`."""
     return newest is None or newest < floor

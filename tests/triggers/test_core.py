@@ -148,7 +148,24 @@ def test_d7_once_is_once_through_restart_and_merge() -> None:
     shop.do("signed_up", user="u1")
     shop.do("identify", user="u1", anon="phone")
     shop.do("signed_up", anon="phone")
-    assert len(shop.sent) == 1
+    assert len(shop.sent) == shop.count("entered:once") == 1
+
+
+def test_d7_once_stays_once_where_both_had_entered_before_they_were_one() -> None:
+    shop = shop_with(simple("once", "signed_up", "reentry: once"))
+    known(shop)
+    for who in ({"user": "u1"}, {"anon": "phone"}):
+        shop.do("signed_up", **who)  # type: ignore[arg-type]
+    shop.engine.drain()
+    shop.open()
+    shop.do("identify", user="u1", anon="phone")
+    for who in ({"user": "u1"}, {"anon": "phone"}):
+        shop.do("signed_up", **who)  # type: ignore[arg-type]
+    assert shop.count("entered:once") == 2
+    assert shop.refusals("once")[-2:] == ["ignored:reentry"] * 2
+    shop.join("user_id:u1", "anonymous_id:phone", cut=True)
+    shop.do("signed_up", anon="phone")
+    assert shop.count("entered:once") == 2, "each has entered once"
 
 
 def test_d8_cooldown_lets_in_again_when_it_is_over() -> None:

@@ -5,7 +5,7 @@ And where time alone changes the answer, the instant at which it does is announc
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -204,6 +204,53 @@ def test_a_bucket_is_a_stable_share_of_people() -> None:
     assert all(inside(shop, f"user_id:{user}") for user in chosen), "a larger share holds them all"
 
 
+RECENT = "since(trait.created) <= 60d or not never(email_opened, last 90d)"
+
+
+def test_c9_created_lately_or_opened_anything_lately_is_one_line() -> None:
+    shop = segment(RECENT)
+    start = shop.now
+    shop.know("ana", created="2026-01-01T00:00:00Z")
+    shop.know("bob", created="2026-01-01T00:00:00Z")
+    end = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp() * 1000)  # 60 days later to the ms
+    assert start > end
+    assert not inside(shop)
+    assert not inside(shop, "user_id:bob")
+    shop.do("email_opened", user="bob", message="m1")
+    assert inside(shop, "user_id:bob"), "who was created long ago may have opened something"
+    shop.know("ana", created="2026-01-01T12:00:00Z")  # it changes, and is late by a few hours
+    assert inside(shop)
+    shop.wait_until(end + 12 * HOUR)
+    assert inside(shop), "exactly 60 days ago is inside"
+    shop.wait(SECOND)
+    assert not inside(shop), "time alone ends it"
+    shop.wait_until(start + 90 * DAY)
+    assert inside(shop, "user_id:bob")
+    shop.wait(SECOND)
+    assert not inside(shop, "user_id:bob")
+
+
+def test_c9_a_date_is_local_to_the_person_and_counts_once_it_has_come() -> None:
+    shop = segment("since(trait.created) < 1d")
+    shop.know("ana", created="2026-03-03")
+    shop.know("bob", created="2026-03-03", timezone="America/New_York")
+    shop.know("cyd", created="soon")
+    seen = []
+    for hour in range(12, 60):  # from midnight on Monday, in Berlin
+        shop.wait_until(at(f"{hour}:00"))
+        shop.wait(SECOND)
+        seen += [(who, hour) for who in ("ana", "bob", "cyd") if inside(shop, f"user_id:{who}")]
+    assert [hour for who, hour in seen if who == "ana"] == list(range(24, 48))
+    assert [hour for who, hour in seen if who == "bob"] == list(range(30, 54))
+    assert "cyd" not in {who for who, _ in seen}
+    shop.know("bob", timezone="Europe/Berlin", created="2026-03-04")
+    assert inside(shop, "user_id:bob")
+    shop.know("bob", timezone="Pacific/Pago_Pago")
+    assert not inside(shop, "user_id:bob"), "who moves west is not there yet"
+    shop.wait(HOUR)
+    assert inside(shop, "user_id:bob")
+
+
 SINCE = """
 trigger: journey
 when: {event: signed_up}
@@ -257,6 +304,8 @@ def test_since_entry_looks_at_what_happened_in_this_run(condition: str, sent: bo
         ("consent(marketing, fax)", "unknown channel 'fax'."),
         ("bucket(visited)", "bucket(...) takes a share, such as bucket(10%)"),
         ("bucket(10)", "bucket(...) takes a share, such as bucket(10%)"),
+        ("since(trait.created where a = 1) > 1d", "since(trait.created) takes no filter"),
+        ("since(trait.created) = 1d", "since(...) is compared by < <= > >= with a duration"),
         ("top(visited) = a", "top(...) needs a property"),
         ("avg(visited) > 1", "avg(...) needs a property, such as avg(visited.total)"),
     ],

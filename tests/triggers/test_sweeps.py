@@ -7,9 +7,9 @@ import pytest
 from events import record
 from events.record import VERIFIED, Build, Join
 from kairos import __version__
-from tests.shop import MINUTE, WORKSPACE, Shop, an_event
+from tests.shop import MINUTE, SECOND, WORKSPACE, Shop, an_event
 
-WARM = "segment: warm\nif: ['count(product_viewed, last 7d) >= {}']\n"
+WARM = "segment: warm\nif:\n  - count(product_viewed, last 7d) >= {}\n"
 WARMED = """
 trigger: warmed
 when: {segment: entered warm}
@@ -44,6 +44,33 @@ def test_a_new_rule_changes_who_is_inside_and_nothing_occurs_from_it() -> None:
     assert shop.count("segment:warm") == 3
     assert len(shop.sent) == sent
     assert shop.engine.state.sweep is None
+
+
+def test_c4_who_an_edit_excludes_is_out_within_seconds_in_memory_or_not() -> None:
+    exited = """
+trigger: cooled
+when: {segment: exited warm}
+do: [{send: {channels: [webhook]}}]
+deliver: {purpose: product}
+"""
+    shop = Shop(FILES | {"segments/warm.yaml": WARM.format(1), "triggers/cooled.yaml": exited})
+    viewed(shop, 8)
+    for n in range(8):
+        shop.know(f"u{n}", plan="free" if n < 4 else "pro")
+    assert shop.count("segment:warm") == len(members(shop)) == 7
+    shop.engine.drain()
+    shop.open()
+    shop.do("visited", user="u3")  # the others are in the ledger alone
+    began = shop.now
+    shop.edit(segments__warm=WARM.format(1) + "  - plan != free\n")
+    while shop.count("segment:warm") > 4:
+        shop.wait(SECOND)
+    assert shop.now - began <= 5 * SECOND
+    for n in range(8):
+        shop.do("visited", user=f"u{n}")
+    assert shop.count("segment:warm") == 4
+    assert members(shop) == {f"user_id:u{n}" for n in range(4, 8)}
+    assert shop.sent_by("cooled") == [], "an edit is nothing that anybody did"
 
 
 def test_whom_nobody_has_in_memory_is_swept_too() -> None:

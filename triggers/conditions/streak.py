@@ -19,8 +19,7 @@ def code(call: ast.Call, scope: Scope) -> Code:
         )
     of_event = ast.Call("streak", call.sources[:1], call.where, column=call.column)
     cell = scope.cell("quarters", of_event, window=WINDOW)
-    zone = f"zone_of(trait(t, 'timezone'), {scope.known.timezone!r})"
-    scope.uses.traits.add("timezone")
+    zone = scope.zone()
     return Code(
         f"streak_of({cell}, now, {zone})", (f"streak_breaks({cell}, now, {zone})",), number=True
     )
