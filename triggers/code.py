@@ -263,15 +263,11 @@ def compiled(node: ast.Node, scope: Scope) -> Code:
             a, b = compiled(left, scope), compiled(right, scope)
             return Code(f"arithmetic({op!r}, {a.value}, {b.value})", a.horizons + b.horizons)
         case ast.Not(inner_node):
-            inner = compiled(inner_node, scope)
-            return Code(f"(not {inner.value})", inner.horizons)
+            return negated(compiled(inner_node, scope))
         case ast.All(parts):
             return every([compiled(p, scope) for p in parts])
-        case ast.Some(parts, 1):
-            return any_of([compiled(p, scope) for p in parts])
         case ast.Some(parts, least):
-            inner = _joined(" + ", [compiled(p, scope) for p in parts], "0")
-            return Code(f"({inner.value} >= {least})", inner.horizons)
+            return some([compiled(p, scope) for p in parts], least)
     raise AssertionError(f"no such node: {node!r}")
 
 
@@ -316,6 +312,19 @@ def every(parts: list[Code]) -> Code:
 def any_of(parts: list[Code]) -> Code:
     """Join conditions of which one must hold."""
     return _joined(" or ", parts, "False")
+
+
+def some(parts: list[Code], least: int) -> Code:
+    """Join conditions of which so many must hold at least."""
+    if least == 1:
+        return any_of(parts)
+    holding = " + ".join(f"bool({part.value})" for part in parts)
+    return Code(f"({holding} >= {least})", tuple(h for p in parts for h in p.horizons))
+
+
+def negated(part: Code) -> Code:
+    """Turn a condition into its opposite."""
+    return Code(f"(not {part.value})", part.horizons)
 
 
 def _joined(word: str, parts: list[Code], empty: str) -> Code:
@@ -409,7 +418,7 @@ def _no_bare_words(node: ast.Node, column: int) -> None:
 
 
 @cache
-def _conditions() -> dict[str, ModuleType]:
+def functions() -> dict[str, ModuleType]:
     """Find the functions once: a version that comes into force later reads no folder."""
     return found_in("triggers.conditions")
 
@@ -427,7 +436,7 @@ def function_of(call: ast.Call, scope: Scope) -> ModuleType:
             "beside it, as a condition of its own",
             call.column,
         )
-    known = _conditions()
+    known = functions()
     if call.function not in known:
         hint = nearest(call.function, known)
         raise ExpressionError(

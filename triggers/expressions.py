@@ -25,8 +25,12 @@ class ExpressionError(Exception):
         self.column = column
 
 
-def parse(text: str) -> ast.Node:
+def parse(text: str, first: int = 0) -> ast.Node:
     """Parse one condition.
+
+    Args:
+        text: of it.
+        first: the column at which it begins.
 
     Raises:
         ExpressionError: with the column and what was expected.
@@ -36,9 +40,9 @@ def parse(text: str) -> ast.Node:
     """
     try:
         tree = _parser().parse(text)
-        node: ast.Node = _Builder().transform(tree)
+        node: ast.Node = _Builder(first).transform(tree)
     except UnexpectedInput as error:
-        _explain(text, error)
+        _explain(text, first, error)
     except VisitError as error:
         if isinstance(error.orig_exc, ExpressionError):
             raise error.orig_exc from None
@@ -73,7 +77,7 @@ _WORDS = {
 }
 
 
-def _explain(text: str, error: UnexpectedInput) -> NoReturn:
+def _explain(text: str, first: int, error: UnexpectedInput) -> NoReturn:
     at_end = isinstance(error, UnexpectedEOF) or (
         isinstance(error, UnexpectedToken) and error.token.type == "$END"
     )
@@ -83,31 +87,33 @@ def _explain(text: str, error: UnexpectedInput) -> NoReturn:
             f"brackets do not balance in {text!r}; if a comma inside [ ] split this condition, "
             "give it its own `- ` line, or quotes"
         )
-        raise ExpressionError(message, column) from None
+        raise ExpressionError(message, first + column) from None
     if isinstance(error, UnexpectedCharacters):
-        raise ExpressionError(f"{text[column]!r} has no meaning here", column) from None
+        raise ExpressionError(f"{text[column]!r} has no meaning here", first + column) from None
     expected: set[str] = set()
     found = "the end"
     if isinstance(error, UnexpectedToken):
         expected = {_WORDS.get(name, name.lower()) for name in error.accepts or error.expected}
         found = found if at_end else repr(str(error.token))
     options = ", ".join(sorted(expected)) or "more"
-    raise ExpressionError(f"{options} was expected, found {found}", column) from None
-
-
-def _column(token: Token) -> int:
-    return (token.column or 1) - 1
-
-
-def _ms(token: Token) -> int:
-    try:
-        return duration(str(token))
-    except ValueError as error:
-        raise ExpressionError(str(error), _column(token)) from None
+    raise ExpressionError(f"{options} was expected, found {found}", first + column) from None
 
 
 class _Builder(Transformer[Token, ast.Node]):
     """Turns lark's tree into ours, bottom up."""
+
+    def __init__(self, first: int) -> None:
+        super().__init__()
+        self._first = first
+
+    def _column(self, token: Token) -> int:
+        return self._first + (token.column or 1) - 1
+
+    def _ms(self, token: Token) -> int:
+        try:
+            return duration(str(token))
+        except ValueError as error:
+            raise ExpressionError(str(error), self._column(token)) from None
 
     def either(self, parts: list[ast.Node]) -> ast.Node:
         return ast.Some(tuple(parts))
@@ -120,10 +126,10 @@ class _Builder(Transformer[Token, ast.Node]):
 
     def compare(self, parts: list[Any]) -> ast.Node:
         left, op, right = parts
-        return ast.Compare("=" if op == "==" else str(op), left, right, _column(op))
+        return ast.Compare("=" if op == "==" else str(op), left, right, self._column(op))
 
     def band(self, parts: list[Any]) -> ast.Node:
-        return ast.Band(parts[0], str(parts[1]), _column(parts[1]))
+        return ast.Band(parts[0], str(parts[1]), self._column(parts[1]))
 
     def exists(self, parts: list[ast.Node]) -> ast.Node:
         return ast.Exists(parts[0])
@@ -150,17 +156,17 @@ class _Builder(Transformer[Token, ast.Node]):
         return ast.Arithmetic("/", parts[0], parts[1])
 
     def duration(self, parts: list[Token]) -> ast.Node:
-        return ast.Duration(_ms(parts[0]), _column(parts[0]))
+        return ast.Duration(self._ms(parts[0]), self._column(parts[0]))
 
     def percent(self, parts: list[Token]) -> ast.Node:
-        return ast.Literal(float(parts[0][:-1]) / 100, _column(parts[0]))
+        return ast.Literal(float(parts[0][:-1]) / 100, self._column(parts[0]))
 
     def number(self, parts: list[Token]) -> ast.Node:
         text = str(parts[0])
-        return ast.Literal(float(text) if "." in text else int(text), _column(parts[0]))
+        return ast.Literal(float(text) if "." in text else int(text), self._column(parts[0]))
 
     def text(self, parts: list[Token]) -> ast.Node:
-        return ast.Literal(str(parts[0])[1:-1], _column(parts[0]))
+        return ast.Literal(str(parts[0])[1:-1], self._column(parts[0]))
 
     def yes(self, _parts: list[Token]) -> ast.Node:
         return ast.Literal(True)
@@ -169,10 +175,10 @@ class _Builder(Transformer[Token, ast.Node]):
         return ast.Literal(False)
 
     def path(self, parts: list[Token]) -> ast.Node:
-        return ast.Name(str(parts[0]), _column(parts[0]))
+        return ast.Name(str(parts[0]), self._column(parts[0]))
 
     def name(self, parts: list[Token]) -> ast.Node:
-        return ast.Name(str(parts[0]), _column(parts[0]))
+        return ast.Name(str(parts[0]), self._column(parts[0]))
 
     def many(self, parts: list[Any]) -> ast.Node:
         values = tuple(
@@ -186,22 +192,22 @@ class _Builder(Transformer[Token, ast.Node]):
         return ast.Many(values)
 
     def window(self, parts: list[Token]) -> Any:
-        return ast.Window(_ms(parts[0]))
+        return ast.Window(self._ms(parts[0]))
 
     def since_entry(self, _parts: list[Token]) -> Any:
         return ast.Window(None)
 
     def between(self, parts: list[Token]) -> Any:
-        start, end = (_ms(part) for part in parts)
+        start, end = (self._ms(part) for part in parts)
         if start <= end:
             message = (
                 f"`between 30d and 7d ago` was expected, the longer one first, found {parts[0]}"
             )
-            raise ExpressionError(message, _column(parts[0]))
+            raise ExpressionError(message, self._column(parts[0]))
         return ast.Window(start, end)
 
     def within(self, parts: list[Token]) -> Any:
-        return ("within", _ms(parts[0]))
+        return ("within", self._ms(parts[0]))
 
     def filtered(self, parts: list[Any]) -> Any:
         return ("filtered", parts[0], parts[1])
@@ -227,6 +233,6 @@ class _Builder(Transformer[Token, ast.Node]):
                     raise ExpressionError(
                         f"{function}(...) takes an event, a filter and a window, "
                         "such as count(product_viewed where price > 5, last 7d)",
-                        _column(function),
+                        self._column(function),
                     )
-        return ast.Call(str(function), tuple(sources), column=_column(function), **found)
+        return ast.Call(str(function), tuple(sources), column=self._column(function), **found)

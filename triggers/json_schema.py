@@ -7,8 +7,11 @@ from typing import Any
 
 import msgspec
 
+from triggers.code import functions
 from triggers.loading.building import steps
-from triggers.schema import STEPS, OffersFile, SegmentFile, TriggerFile, WorkspaceFile
+from triggers.loading.mappings import COMPARISONS, NESTED, WINDOWS, subjects
+from triggers.schema import CONDITION, STEPS, OffersFile, SegmentFile, TriggerFile, WorkspaceFile
+from triggers.signatures import signature_of
 
 KINDS: dict[str, type[msgspec.Struct]] = {
     "trigger": TriggerFile,
@@ -31,9 +34,8 @@ def schema(kind: str) -> dict[str, Any]:
     known = steps() if kind == "trigger" else {}
     shapes = [KINDS[kind], *(module.Shape for module in known.values())]
     (top, *of_steps), defs = msgspec.json.schema_components(shapes, ref_template="#/$defs/{name}")
-    found = {
-        name: _read_as_text(one) for name, one in (defs | {"Steps": _list_of(of_steps)}).items()
-    }
+    defs |= {"Steps": _list_of(of_steps), "Condition": _condition()}
+    found = {name: _read_as_text(one) for name, one in defs.items()}
     for one, (word, module) in zip(of_steps, known.items(), strict=True):
         found[one["$ref"].rpartition("/")[2]] |= {
             "title": word,
@@ -54,6 +56,21 @@ def _list_of(of_steps: list[dict[str, Any]]) -> dict[str, Any]:
     return {"anyOf": [{"type": "array", "items": one}, {"enum": ["exit"]}]}
 
 
+def _condition() -> dict[str, Any]:
+    """Return the schema of one condition: text, or a mapping of the words that it may be written with."""
+    a_list = {"type": "array", "items": {"title": CONDITION}}
+    beside = {key for module in functions().values() for key in signature_of(module).named}
+    words: dict[str, Any] = {
+        **{word: {} for word in sorted({*WINDOWS, *beside})},
+        **{word: {"description": f"`{op}`"} for word, op in COMPARISONS.items()},
+        **dict.fromkeys(NESTED, a_list),
+        "where": {"anyOf": [a_list, {"title": CONDITION}]},
+        **{word: {"description": form} for word, form in subjects().items()},
+    }
+    mapping = {"type": "object", "properties": words, "additionalProperties": False}
+    return {"anyOf": [{"type": "string"}, mapping]}
+
+
 def _read_as_text(part: Any) -> Any:
     """Let scalars of any kind stand where the loader reads text, and steps where there are steps."""
     if isinstance(part, list):
@@ -62,6 +79,8 @@ def _read_as_text(part: Any) -> Any:
         return part
     if part.get("title") == STEPS:
         return {"$ref": "#/$defs/Steps"}
+    if part.get("title") == CONDITION:
+        return {"$ref": "#/$defs/Condition"}
     if part.get("type") == "string":
         return {**part, "type": SCALAR}
     return {key: _read_as_text(one) for key, one in part.items()}

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 STEPS = "steps"  # by which `triggers.json_schema` knows a list of steps
-Condition = str | dict[str, Any]
+CONDITION = "condition"  # by which it knows one
+Condition = Annotated[str | dict[str, Any], msgspec.Meta(title=CONDITION)]
 Conditions = Annotated[
-    list[Condition] | str,
+    list[Condition] | Condition,
     msgspec.Meta(description="One condition, or several of which all must hold."),
 ]
 Steps = Annotated[list[Any] | str, msgspec.Meta(title=STEPS)]  # or the one word `exit`
@@ -64,7 +65,7 @@ class When(Strict):
     date: str | None = None  # "birthday -3d at 09:00"
     at: str | None = None  # "2026-11-27 09:00"
     in_: str | None = msgspec.field(default=None, name="in")  # a segment
-    crosses: str | None = None  # a condition
+    crosses: Condition | None = None
     item: str | None = None  # "price_drop 10%", "back_in_stock" or "changed FIELD"
     seen: str | None = None  # EVENT or EVENT.PROPERTY
     last: str | None = None

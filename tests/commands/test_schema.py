@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from kairos.commands.schema import command
 from tests.docs.pages import ROOT, blocks
+from tests.triggers.test_mappings import PAIRS
 from triggers.json_schema import KINDS, schema
 from triggers.loading.building import steps
 
@@ -65,11 +66,20 @@ def test_the_schemas_beside_the_examples_are_current(workspace: str, kind: str) 
             "trigger: a\nwhen: {event: a}\ndo: [exit]\ndeliver: {caps: {calendar: daily}}\n",
         ),
         ("segment", "segment: a\n"),
+        ("segment", "segment: a\nif: {cuont: product_viewed, last: 7d}\n"),
+        ("segment", "segment: a\nif: [{any_of: [{count: product_viewed, lst: 7d}]}]\n"),
+        ("trigger", "trigger: a\nwhen: {event: a, where: {evnt: b, is: 1}}\ndo: [exit]\n"),
+        ("workspace", "workspace: a\nexclude: {marketing: {trai: b, is: 1}}\n"),
         ("workspace", "workspace: a\npurposes: {marketing: {default: maybe}}\n"),
     ],
 )
 def test_what_does_not_fit_is_underlined(kind: str, text: str) -> None:
     assert problems(kind, text)
+
+
+@pytest.mark.parametrize("mapping", [mapping for mapping, _ in PAIRS])
+def test_every_condition_as_a_mapping_fits(mapping: str) -> None:
+    assert problems("segment", f"segment: a\nif: {mapping}\n") == []
 
 
 def test_every_step_is_described_under_its_word() -> None:

@@ -17,7 +17,9 @@ from triggers import schema
 from triggers.goals import MOST as TRIALS
 from triggers.load import load
 from triggers.loading.building import steps
+from triggers.loading.mappings import COMPARISONS, WINDOWS, subjects
 from triggers.runs import ENTRIES, RUNS
+from triggers.signatures import signature_of
 from triggers.templates import FRONT_KEYS, parse
 
 PAGE = "docs/language.md"
@@ -48,6 +50,18 @@ def test_every_function_has_its_signature_and_its_example(name: str) -> None:
     entry = section(PAGE, f"### {name}")
     assert f"`{FUNCTIONS[name].SIGNATURE}`" in entry
     assert f"`{FUNCTIONS[name].EXAMPLE}`" in entry
+
+
+def test_conditions_as_mappings_are_explained() -> None:
+    entry = section(PAGE, "### As a mapping")
+    for name, module in FUNCTIONS.items():
+        assert f"| `{name}` | `{{{signature_of(module).mapping}}}` |" in entry
+    for word, op in COMPARISONS.items():
+        assert f"| `{word}` | `{'true' if op == 'exists' else op}`" in entry
+    for word in subjects().keys() - FUNCTIONS.keys():
+        assert f"| `{word}: NAME` |" in entry
+    for word in WINDOWS:
+        assert f"`{word}: " in entry
 
 
 def test_no_function_is_described_that_is_not_there() -> None:

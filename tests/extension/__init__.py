@@ -13,7 +13,7 @@ FOLDER = str(Path(__file__).parent / "conditions")
 def install() -> None:
     """Let the folder of conditions have `share` in it, for the rest of this process."""
     triggers.conditions.__path__.append(FOLDER)
-    code._conditions.cache_clear()
+    code.functions.cache_clear()
 
 
 @contextmanager
@@ -24,4 +24,4 @@ def installed() -> Iterator[None]:
         yield
     finally:
         triggers.conditions.__path__.remove(FOLDER)
-        code._conditions.cache_clear()
+        code.functions.cache_clear()

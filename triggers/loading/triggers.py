@@ -294,7 +294,7 @@ def _exits(
     goal: Goal | None,
 ) -> tuple[Awaited, Code | None]:
     """Return the events and the conditions that end a run; a lone word is an event."""
-    written = [file.exit_when] if isinstance(file.exit_when, str) else file.exit_when
+    written = file.exit_when if isinstance(file.exit_when, list) else [file.exit_when]
     key, channels = building.key, {c for send in building.sends for c in send.channels}
     ends = of_events(context, then_no, key) if then_no else NOTHING
     conditions: list[Code] = []
