@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.shop import DAY, HOUR, MINUTE, SECOND, Shop, at
+from tests.shop import ADDRESSES, DAY, HOUR, MINUTE, SECOND, WORKSPACE, Shop, at
+from triggers.load import load
 from triggers.loading.formers import FOLDER
 
 TEMPLATES = {
@@ -212,3 +213,17 @@ def test_edits_while_people_wait_decide_the_same_however_often_the_engine_dies(s
     assert [(a.id, a.decided) for a in one.sent] == [(a.id, a.decided) for a in other.sent]
     assert one.engine.state.files == other.engine.state.files
     assert len(one.sent) >= 6
+
+
+def test_a_version_is_named_by_what_is_written_whatever_else_a_release_knows() -> None:
+    """A name that changed with a release would end every run that waits when it is installed."""
+
+    def version(**change: str) -> str:
+        files = {"workspace.yaml": WORKSPACE, **journey("1d")}
+        for old, new in change.items():
+            files["triggers/journey.yaml"] = files["triggers/journey.yaml"].replace(old, new)
+        return load(files, ADDRESSES).named["journey"].version
+
+    assert version() == "a8601ae3"
+    assert version(deliver="status: shadow\nowner: crm\ndescription: d\ndeliver") == version()
+    assert version(signed_up="signed_in") != version()

@@ -55,6 +55,7 @@ FORMS = (
     "item",
 )
 WITHOUT_PROPERTIES = ("segment", "crosses", "every", "date", "at")
+UNDECIDING = frozenset({"status", "description", "owner", "migrate"})  # keys of no version
 BY_CALENDAR = Reentry(1, 3_600_000)  # once per occurrence, also where people are joined meanwhile
 
 
@@ -130,7 +131,7 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
     trigger = Trigger(
         nth=nth,
         name=file.trigger,
-        version=_version(file),
+        version=_version(document),
         workspace="",
         files=_files(context, document, building.sends),
         migrate=file.migrate == "live",
@@ -179,10 +180,15 @@ def _key(context: Context, document: Document, file: TriggerFile) -> Key:
     return Key(ITEM_ID if file.when.item is not None else None, strict)  # each item is apart
 
 
-def _version(file: TriggerFile) -> str:
-    """Name a trigger's version by all that decides; `status` is always that of the latest."""
-    said = msgspec.structs.replace(file, status="live", description="", owner="", migrate=None)
-    return hashlib.blake2b(msgspec.msgpack.encode(said), digest_size=4).hexdigest()
+def _version(document: Document) -> str:
+    """Name a trigger's version by all that decides; `status` is always that of the latest.
+
+    By what is written and not by what it is read into: a release that knows more words has more
+    defaults, and runs that began under the one before would be on a version that nobody has.
+    """
+    said = {key: value for key, value in document.content.items() if key not in UNDECIDING}
+    content = msgspec.msgpack.encode(said, order="sorted")
+    return hashlib.blake2b(content, digest_size=4).hexdigest()
 
 
 def _files(context: Context, document: Document, sends: list[SendStep]) -> tuple[str, ...]:
