@@ -189,9 +189,10 @@ class Person:
         oldest: dict[tuple[str, str, str], tuple[Leaf, Run]] = {}
         for leaf in self.leaves.values():
             for run in leaf.runs:
-                known = oldest.get(run.name)
+                name = run.name
+                known = oldest.get(name)
                 if known is None or (run.started, run.entry) < (known[1].started, known[1].entry):
-                    oldest[run.name] = (leaf, run)
+                    oldest[name] = (leaf, run)
         yield from oldest.values()
 
     def end_run(self, ended: Run) -> None:

@@ -65,7 +65,10 @@ def _condition() -> dict[str, Any]:
         **{word: {"description": f"`{op}`"} for word, op in COMPARISONS.items()},
         **dict.fromkeys(NESTED, a_list),
         "where": {"anyOf": [a_list, {"title": CONDITION}]},
-        **{word: {"description": form} for word, form in subjects().items()},
+        **{
+            word: {"description": f"{form} | a window" if word in WINDOWS else form}
+            for word, form in subjects().items()
+        },
     }
     mapping = {"type": "object", "properties": words, "additionalProperties": False}
     return {"anyOf": [{"type": "string"}, mapping]}
