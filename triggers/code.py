@@ -359,7 +359,7 @@ def _name(node: ast.Name, scope: Scope) -> Code:
         parts = ", ".join(repr(_slugged(part)) for part in rest.split("."))
         return Code(f"pick(e.get({ITEM!r}), {parts})")
     if head == "trait" and rest:
-        head, rest = rest, ""
+        head, _, rest = rest.partition(".")
     if rest:
         scope.uses.traits.add(slug(head))
         parts = ", ".join(repr(_slugged(p)) for p in rest.split("."))

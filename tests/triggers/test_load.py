@@ -73,7 +73,7 @@ def test_the_good_one_loads() -> None:
         ("triggers/hello.yaml", "event: signed_up", "sequence: [a, b, c], without: b, within: 10m", "triggers/hello.yaml:2:38: 'b' is a step in the middle, so without it nothing is complete"),
         ("triggers/hello.yaml", "event: signed_up", "sequence: [a, b], within: 10m, then_no: x", "triggers/hello.yaml:2:39: `then_no` goes with event, not with sequence"),
         ("triggers/hello.yaml", "event: signed_up", "event: signed_up, without: x", "triggers/hello.yaml:2:26: `without` goes with sequence, not with event"),
-        ("triggers/hello.yaml", "event: signed_up", "sequence: [a, b], within: 10m, event: signed_up", "triggers/hello.yaml:2:7: one of event, sequence, absence, segment, changed, crosses, every, date, at was expected, found event and sequence"),
+        ("triggers/hello.yaml", "event: signed_up", "sequence: [a, b], within: 10m, event: signed_up", "triggers/hello.yaml:2:7: one of event, sequence, absence, segment, changed, crosses, every, date, at, item was expected, found event and sequence"),
         ("triggers/hello.yaml", "event: signed_up", "segment: entered warm, where: [event.a = 1]", "triggers/hello.yaml:2:31: `where` goes with event or sequence or absence, not with segment"),
         ("triggers/hello.yaml", "in_segment(warm)", "opened_last(0, email)", "triggers/hello.yaml:4:5: opened_last(...) takes a whole number from 1 to 100 first"),
         ("triggers/hello.yaml", "in_segment(warm)", "opened_last(101, email)", "triggers/hello.yaml:4:5: opened_last(...) takes a whole number from 1 to 100 first"),

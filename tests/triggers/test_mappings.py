@@ -8,6 +8,7 @@ import pytest
 from tests.shop import ADDRESSES, DAY, SECOND, WORKSPACE, Shop
 from triggers import ast
 from triggers.code import Code, Uses, functions
+from triggers.definitions import Band
 from triggers.expressions import parse
 from triggers.load import load
 from triggers.loading.conditions import all_of
@@ -71,6 +72,9 @@ PAIRS = [
     ("{trait: country, in: [DE, AT]}", "country in [DE, AT]"),
     ("{trait: phone, exists: true}", "phone exists"),
     ("{trait: phone, exists: false}", "not phone exists"),
+    ("{score: churn, more_than: 0.7}", "churn > 0.7"),
+    ("{score: rfm.monetary, is: 5}", "rfm.monetary = 5"),
+    ("{item: price, less_than: 50}", "item.price < 50"),
     ("{event: value, at_least: 20}", "event.value >= 20"),
     ("{event: 'products[].category', contains: shoes}", "event.products[].category contains shoes"),
     ("{any_of: [{trait: plan, is: pro}, ltv > 5]}", "plan = pro or ltv > 5"),
@@ -83,9 +87,9 @@ def made(written: str) -> tuple[Code, dict[str, Any], Uses]:
     context = Context({"workspace.yaml": BANDS}, ADDRESSES)
     workspace_file(context)
     context.segments = {"warm"}
-    context.bands = {"ltv": {"high": (">=", 500.0)}}
+    context.bands = {"ltv": {"high": Band(">=", 500.0)}}
     document = read("segments/a.yaml", f"if: {written}")
-    scope = context.scope(has_event=True).of_run()
+    scope = context.scope(has_event=True, has_item=True).of_run()
     code = all_of(context, document, document.content["if"], ("if",), scope)
     assert context.problems == []
     return code, context.slots, scope.uses
@@ -231,7 +235,7 @@ deliver: {purpose: product}
 """
 CROSSING = """
 trigger: crossing
-when: {crosses: {trait: churn, more_than: 0.7}}
+when: {crosses: {score: churn, more_than: 0.7}}
 do: [{send: {channels: [webhook]}}]
 deliver: {purpose: product}
 """
@@ -255,7 +259,8 @@ def test_a_mapping_stands_wherever_a_condition_does() -> None:
     shop.do("visited", user="ana", page="home")
     shop.wait(DAY)
     assert [one.channel for one in shop.sent] == ["webhook"]
-    shop.know("bob", churn=0.8)
-    shop.know("cyd", churn=0.9, complains=True)
+    shop.score("bob", churn=0.8)
+    shop.know("cyd", complains=True)
+    shop.score("cyd", churn=0.9)
     assert [one.leaf for one in shop.sent_by("crossing")] == ["user_id:bob"]
     assert shop.refusals("crossing")[-1] == "refused:excluded"

@@ -29,7 +29,9 @@ COMPARISONS = {
     "exists": "exists",
 }
 WINDOWS = ("last", "between", "since")
-VALUES = {"trait": "", "event": "event."}  # word -> what stands before the name in an expression
+VALUES = {
+    word: f"{word}." for word in ("trait", "score", "event", "item")
+}  # before a name in an expression
 PROPERTY, BAND, SEGMENT = "property", "band", "segment"
 NESTED = {"any_of": "any_of", "none_of": "none_of", "of": "at_least"}  # a list's word -> the form's
 _ORDERED = {word for word, op in COMPARISONS.items() if op[0] in "<>"}

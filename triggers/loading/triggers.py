@@ -14,7 +14,7 @@ from triggers import ast, rules
 from triggers.awaited import NOTHING, Awaited
 from triggers.catalog import ITEM_ID
 from triggers.code import Code, any_of, compiled, every
-from triggers.definitions import Quiet, Reentry, SendStep, Trigger, PARALLEL
+from triggers.definitions import PARALLEL, Quiet, Reentry, SendStep, Trigger
 from triggers.goals import Goal
 from triggers.habits import KEPT, Usual
 from triggers.loading import occurrences
