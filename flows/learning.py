@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from events import record
 from events.record import Learned
 from profile_state.stores.base import Store
-from triggers import bandit, ranks
+from triggers import bandit, best_time, ranks
 from triggers.definitions import Workspace
 from triggers.goals import Revenue
 from triggers.state import State
 
 OFTEN_S, SELDOM_S = 10.0, 3600.0  # between two looks
 EACH_S = 1 / 300  # of that, for each person: whoever follows a band is looked at when it moves
-MOVES = 0.02  # a share of people that a split sends another way is worth a record
+MOVES = 0.02  # of all people; what moves less is not worth a record
 
 Figures = Mapping[str, float]
 
@@ -29,6 +29,10 @@ def news(
         begins = ranks.begins(workspace.bands, counts)
         if begins != known.get(ranks.WHAT, {}):
             yield Learned(ranks.WHAT, begins)
+    if workspace.opening:
+        hours = best_time.shares(counts)
+        if _moved(hours, known.get(best_time.HOURS, {})):
+            yield Learned(best_time.HOURS, hours)
     for trigger, split in workspace.bandits:
         name, arms = bandit.name_of(trigger.name, split.at), tuple(a.name for a in split.arms)
         by_revenue = isinstance(split.judged_by(trigger), Revenue)
@@ -38,8 +42,9 @@ def news(
 
 
 def _moved(weights: Figures, known: Figures) -> bool:
-    return weights.keys() != known.keys() or any(
-        abs(weights[arm] - known[arm]) >= MOVES for arm in weights
+    return any(
+        abs(weights.get(name, 0.0) - known.get(name, 0.0)) >= MOVES
+        for name in weights.keys() | known.keys()
     )
 
 
@@ -68,7 +73,7 @@ class Learning:
             now_s: a monotonic clock.
         """
         workspace = state.workspace
-        if workspace is None or not (workspace.ranked or workspace.bandits):
+        if workspace is None or not (workspace.ranked or workspace.bandits or workspace.opening):
             return
         passed_s = OFTEN_S if self._looked_s is None else now_s - self._looked_s
         if passed_s < OFTEN_S or state.sweep is not None or position < self._told:

@@ -139,10 +139,8 @@ def _on(
     if kind is not None and address is None:
         return Refuse("no_address", f"no verified {kind}")
     where = zone_of(subject.timezone, workspace.timezone)
-    quiet = trigger.quiet if trigger.quiet_set else workspace.quiet
-    if not rule.quiet:
-        quiet = None
-    awake = _awake_at(now, quiet, where)
+    quiet = quiet_of(trigger, rule, workspace)
+    awake = awake_at(now, quiet, where)
     if awake > now:
         return _held(awake, until, "quiet_hours")
     if rule.capped:
@@ -150,7 +148,7 @@ def _on(
         if free > now:
             # The slot is one at which the send may leave: nobody holds what would be too late, and
             # the hours that the engine itself chose are none for `on_quiet` to skip.
-            return _held(_awake_at(free, quiet, where), until, "cap")
+            return _held(awake_at(free, quiet, where), until, "cap")
     missing = [name for name in step.require if name not in subject.traits]
     if missing:
         return Refuse("missing", ", ".join(missing))
@@ -199,7 +197,14 @@ def _refusal(verdict: Verdict) -> Refuse:
     raise AssertionError("a send is no refusal")
 
 
-def _awake_at(instant: int, quiet: Quiet | None, where: ZoneInfo) -> int:
+def quiet_of(trigger: Trigger, rule: PurposeRule, workspace: Workspace) -> Quiet | None:
+    """Return the quiet hours that hold for a trigger's sends of a purpose."""
+    if not rule.quiet:
+        return None
+    return trigger.quiet if trigger.quiet_set else workspace.quiet
+
+
+def awake_at(instant: int, quiet: Quiet | None, where: ZoneInfo) -> int:
     """Return the first ms from an instant on at which quiet hours do not hold."""
     end = None if quiet is None else quiet_until(instant, quiet, where)
     return instant if end is None else end

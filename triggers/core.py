@@ -37,11 +37,23 @@ from profile_state.identity import PLACES, person_id
 from profile_state.leaf import Leaf
 from profile_state.naming import name_of
 from profile_state.person import Person
-from triggers import calendars, changes, erasure, goals, idle, memberships, people, ranks, runs
+from triggers import (
+    best_time,
+    calendars,
+    changes,
+    erasure,
+    goals,
+    idle,
+    memberships,
+    people,
+    ranks,
+    runs,
+)
 from triggers.catalog import ITEM, ITEM_ID, Change, Happening
 from triggers.definitions import Trigger
 from triggers.load import load
 from triggers.loading import formers
+from triggers.local_time import hour_at, zone_of
 from triggers.problems import WorkspaceError
 from triggers.state import Due, State
 from triggers.work import Withdrawal, Work
@@ -259,6 +271,10 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     before = changes.watched(workspace, person, event) if workspace is not None else changes.NOTHING
     if workspace is not None and event.name in workspace.seeing and counts:
         _saw_item(work, leaf, event, workspace.seeing[event.name])
+    if workspace is not None and event.name in workspace.opening and counts:
+        stated = person.view.traits.get("timezone")
+        where = zone_of(stated[2] if stated is not None else None, workspace.timezone)
+        work.count(person.id, best_time.counted(hour_at(event.time, where)))
     let_go = fold(leaf, event, counting, state.now)
     if let_go or event.name in STATEMENTS:
         person.whole = True

@@ -120,6 +120,7 @@ class Trigger(msgspec.Struct, frozen=True):
     caps: dict[str, Cap]
     quiet: Quiet | None
     quiet_set: bool  # the trigger names its own quiet hours
+    best_time: int | None  # ms; for so long a send may wait for the person's best hour
     valid_for: int | None  # ms
     until_end_of_day: bool
     recheck: bool
@@ -183,6 +184,8 @@ class Workspace(msgspec.Struct, frozen=True):
     changing: dict[str, tuple[Trigger, ...]]  # trait -> those whose occurrence is its change
     ending: dict[str, frozenset[str]]  # event -> triggers whose runs it may end
     watched: frozenset[str]  # traits whose change concerns a calendar or starts a run
+    opening: frozenset[str]  # events by which somebody's best time is known
+    opens: tuple[str, ...]  # cells that remember them
     aims: frozenset[str]  # events of goals, and of the aims of splits
     bandits: tuple[tuple[Trigger, "Split"], ...]  # splits of which the better arm wins
     waking: frozenset[str]  # what may end a wait: see `Step.wakes`

@@ -37,13 +37,13 @@ def zone(name: str) -> ZoneInfo | None:
     return zones().get(name)
 
 
-def zone_of(stated: str | None, otherwise: str) -> ZoneInfo:
+def zone_of(stated: Any, otherwise: str) -> ZoneInfo:
     """Return a person's time zone: the one that they state, or the workspace's.
 
     >>> zone_of("Mars/Olympus", "Europe/Berlin").key
     'Europe/Berlin'
     """
-    found = zone(stated) if stated else None
+    found = zone(stated) if isinstance(stated, str) else None
     if found is None:
         found = zone(otherwise)
     assert found is not None, "the loader checked the workspace's time zone"
@@ -115,6 +115,11 @@ def _days(quarters: list[int] | None, where: ZoneInfo) -> set[date]:
 def date_at(instant: int, where: ZoneInfo) -> date:
     """Return the local day of an instant (ms)."""
     return datetime.fromtimestamp(instant / 1000, where).date()
+
+
+def hour_at(instant: int, where: ZoneInfo) -> int:
+    """Return the hour that the wall shows at an instant (ms)."""
+    return datetime.fromtimestamp(instant / 1000, where).hour
 
 
 def end_of_day(now: int, where: ZoneInfo) -> int:

@@ -144,6 +144,24 @@ def band(text: str) -> Band:
     raise ValueError(f"`>= 0.7`, `top 20%` or `bottom 10%` was expected, found {text!r}")
 
 
+def within(text: str) -> int:
+    """Read how long something may be put off, ms.
+
+    Raises:
+        ValueError: it is none.
+
+    >>> within("within 12h")
+    43200000
+    """
+    word, _, length = text.strip().partition(" ")
+    if word != "within" or not length:
+        raise ValueError(f"`within 12h` was expected, found {text!r}")
+    ms = duration(length)
+    if ms > 7 * DAY:
+        raise ValueError(f"at most `within 7d` was expected, found {text!r}")
+    return ms
+
+
 def reentry(text: str) -> Reentry:
     """Read a re-entry rule.
 

@@ -96,6 +96,7 @@ class Deliver(Strict):
     priority: int = 50
     caps: Caps = {}
     quiet_hours: str | None = None
+    best_time: str | None = None  # "within 12h"
     valid_for: str | None = None
     by: Literal["end_of_day"] | None = None
     recheck: bool = True
@@ -183,7 +184,7 @@ class OffersFile(Strict):
 LATER = frozenset(
     {
         "tests", "api", "include",
-        "best_time", "on_error",
+        "on_error",
     }
 )  # fmt: skip
 NOT_YET = "belongs to the language, but this release does not carry it out yet"

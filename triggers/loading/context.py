@@ -5,8 +5,9 @@ from typing import TypeVar
 
 import msgspec
 
-from profile_state.cells import Slot
+from profile_state.cells import Slot, share
 from triggers import yaml
+from triggers.best_time import slots_of
 from triggers.code import Known, Scope
 from triggers.convert import convert
 from triggers.definitions import Band, PurposeRule
@@ -33,6 +34,7 @@ class Context:
         self.slots: dict[str, Slot] = {}
         self.purposes: dict[str, PurposeRule] = {}
         self.segments: set[str] = set()
+        self.opens: tuple[str, ...] = ()  # cells, where something goes by the best time
         self.offers: set[str] = set()
         self.timezone = "UTC"
         self.bands: dict[str, dict[str, Band]] = {}
@@ -43,6 +45,11 @@ class Context:
             self.slots, self.segments, self.addresses, self.purposes, self.timezone, self.bands
         )
         return Scope(known, has_event=has_event, has_item=has_item)
+
+    def remember_opens(self) -> None:
+        """Have it remembered when people open messages, on every channel that has addresses."""
+        channels = [channel for channel, kind in self.addresses.items() if kind is not None]
+        self.opens = tuple(share(self.slots, slot) for slot in slots_of(channels))
 
     def say(self, document: Document, path: Path, message: str, shift: int = 0) -> None:
         """Note a problem at a place in a document."""

@@ -160,6 +160,7 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
         ),
         quiet=_quiet(context, document, deliver),
         quiet_set=deliver.quiet_hours is not None,
+        best_time=_best_time(context, document, deliver),
         valid_for=context.rule(duration, deliver.valid_for, document, ("deliver", "valid_for")),
         until_end_of_day=deliver.by == "end_of_day",
         recheck=deliver.recheck,
@@ -344,6 +345,13 @@ def _rule(
         return BY_CALENDAR
     transactional = bool(sends) and all(send.purpose == "transactional" for send in sends)
     return ALWAYS if transactional else ONCE
+
+
+def _best_time(context: Context, document: Document, deliver: Deliver) -> int | None:
+    found = context.rule(rules.within, deliver.best_time, document, ("deliver", "best_time"))
+    if found is not None:
+        context.remember_opens()
+    return found
 
 
 def _quiet(context: Context, document: Document, deliver: Deliver) -> Quiet | None:

@@ -13,6 +13,7 @@ A run stands at one step. `take` is asked when the run comes there, and again wh
 long as nothing has changed. It is pure: no clock but `turn.now`, no chance but hashes of ids.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,7 @@ import msgspec
 from profile_state.leaf import NEVER, Leaf, Run
 from profile_state.person import Person
 from triggers.arbitrate import Subject
+from triggers.best_time import HOURS, best_instant, opens
 from triggers.definitions import Trigger, Workspace
 from triggers.local_time import zone_of
 
@@ -93,6 +95,12 @@ class Turn(NamedTuple):
     def zone(self) -> ZoneInfo:
         """The person's time zone."""
         return zone_of(self.subject.timezone, self.workspace.timezone)
+
+    def best_instant(self, until: int, awake: Callable[[int], bool]) -> int:
+        """Return the best instant to send from when the run came here until another, ms."""
+        everybody = self.work.state.learned.get(HOURS, {})
+        opened = opens(self.person.view.cells, self.workspace.opens)
+        return best_instant(opened, everybody, self.since, until, self.zone, awake)
 
     def guarded(self) -> bool:
         """Say whether the trigger's `if` holds now."""

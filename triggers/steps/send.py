@@ -2,12 +2,15 @@
 
 from triggers import sending
 from triggers.arbitrate import (
+    TRANSACTIONAL_PURPOSE,
     Hold,
     Refuse,
     Send,
     Verdict,
     arbitrate,
+    awake_at,
     experiments,
+    quiet_of,
     valid_until,
 )
 from triggers.definitions import TRANSACTIONAL, SendStep
@@ -61,6 +64,9 @@ class SendOn(Step, frozen=True):
                     continue
                 case Refuse(reason=reason, detail=detail):
                     turn.work.explain(turn.person.id, trigger.name, "refused", reason, detail)
+                case Send() if (better := self._better(turn)) is not None:
+                    rest = Rest(better, "best_time") if rest is None else rest
+                    continue
                 case Send():
                     sending.send(turn, self.at, step, verdict, offer=offer)
             run.done = [*run.done, channel]
@@ -68,6 +74,19 @@ class SendOn(Step, frozen=True):
             return rest
         run.until, run.done = None, []
         return Go(self.next, turn.now if turn.again else None)
+
+    def _better(self, turn: Turn) -> int | None:
+        """Return a better instant to send that is still to come, ms; None for now."""
+        trigger, workspace = turn.trigger, turn.workspace
+        if trigger.best_time is None or self.what.purpose == TRANSACTIONAL_PURPOSE:
+            return None
+        until = turn.since + trigger.best_time
+        if turn.run.until is not None:
+            until = min(until, turn.run.until)
+        rule = workspace.purposes.get(self.what.purpose, TRANSACTIONAL)
+        quiet = quiet_of(trigger, rule, workspace)
+        instant = turn.best_instant(until, lambda at: awake_at(at, quiet, turn.zone) == at)
+        return instant if instant > turn.now else None
 
 
 def _settle_arms(turn: Turn, step: SendStep, verdict: Verdict) -> None:

@@ -1,4 +1,4 @@
-"""Wait: for a while, until a time of day, a date that the person or the event names, or a trait."""
+"""Wait: for a while, until a time of day, a date, a trait, or the person's best time."""
 
 import re
 
@@ -8,12 +8,10 @@ from triggers import rules
 from triggers.loading.building import Building, Place
 from triggers.local_time import instant_of, next_time
 from triggers.runtime import pick, trait
-from triggers.schema import LATER, NOT_YET, Strict
+from triggers.schema import Strict
 from triggers.steps.base import Go, Outcome, Rest, Step, Turn
 
-SIGNATURE = (
-    "wait: DURATION | until HH:MM [DAYS] | until DATE [-DURATION] [at HH:MM] | until trait NAME set"
-)
+SIGNATURE = "wait: DURATION | until HH:MM [DAYS] | until DATE [-DURATION] [at HH:MM] | until trait NAME set | best_time"
 EXAMPLE = "- wait: until 10:00 mon-fri"
 DAY = 86_400_000  # ms
 
@@ -77,6 +75,15 @@ class UntilDate(Step, frozen=True):
         return instant_of(value, turn.zone, self.minute, self.days)
 
 
+class UntilBest(Step, frozen=True):
+    """Until the hour, within a day, at which the person is likeliest to open a message."""
+
+    def take(self, turn: Turn) -> Outcome:
+        """Go by what is known of them by now."""
+        until = turn.best_instant(turn.since + DAY, lambda _: True)
+        return Go(self.next, turn.now) if until <= turn.now else Rest(until)
+
+
 class UntilSet(Step, frozen=True):
     """Until a trait has a value."""
 
@@ -94,7 +101,7 @@ def build(building: Building, place: Place, written: Shape) -> Step:
     try:
         return _built(building, place, text)
     except ValueError as error:
-        message = f"{text!r} {NOT_YET}" if text in LATER else str(error)
+        message = str(error)
         if text.startswith("until") and not _TIME.fullmatch(text):
             message = (
                 "`until 10:00 mon-fri`, `until delivery_date -1d at 09:00` or "
@@ -106,6 +113,9 @@ def build(building: Building, place: Place, written: Shape) -> Step:
 
 def _built(building: Building, place: Place, text: str) -> Step:
     at, after = place.at, place.next
+    if text == "best_time":
+        building.context.remember_opens()
+        return UntilBest(at=at, next=after)
     if found := _TIME.fullmatch(text):
         days = rules.weekdays(found[2]) if found[2] else frozenset(range(7))
         return UntilTime(at=at, next=after, minute=rules.clock(found[1]), weekdays=days)
