@@ -20,13 +20,14 @@ from events.catalog import posted
 from events.context import as_context
 from events.limits import Limits
 from events.parse import Arrival, parse
-from events.record import CLAIMED, DeadLetter, Event, Item
+from events.record import BEGIN, CLAIMED, EXIT, DeadLetter, Event, Item
 from events.rejected import RefusedError, Rejected
 from events.wire import RawBatch
 
 _ONE = {name: name for name in ("track", "identify", "page", "screen", "group", "alias")}
 _ONE |= {name[0]: name for name in _ONE}
-_BATCH = {"batch": "", "b": "", "scores": "scores"}  # path -> kind of each, "" as it says itself
+_OF_SERVERS = ("scores", BEGIN, EXIT)  # kinds that only a server's key may send
+_BATCH = {"batch": "", "b": ""} | {kind: kind for kind in _OF_SERVERS}  # "": as each says itself
 _IMPORT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METRICS = "m"  # Segment's browser SDK reports about itself
 
@@ -157,8 +158,8 @@ def _take_many(opened: _Opened, kind: str, door: Door, now_us: int) -> Response 
     key = _key(opened.sent_key or _key_in(batch), door)
     if isinstance(key, Response):
         return key
-    if kind == "scores" and key.trust == CLAIMED:
-        return failure(403, "server_key_needed", "scores: only a server's key may state them")
+    if kind in _OF_SERVERS and key.trust == CLAIMED:
+        return failure(403, "server_key_needed", "this path is for a server's key alone")
     arrival = _importing(batch.import_id, _arrival(key, door, now_us, kind))
     if isinstance(arrival, Response):
         return arrival

@@ -16,6 +16,9 @@ the properties. A group's traits describe the group, so they are properties too,
 **Scores.** `scores` are what a model says of somebody. They are kept beside the traits, where only a
 server's key can state them.
 
+**Calls.** A server may start a trigger for somebody, or end its runs. That is an event too, under a
+name that no SDK can send.
+
 **Digest.** What the call says: not when it was sent, by which library, or from where. A retry
 has the same; another message under the same id has not.
 """
@@ -34,14 +37,23 @@ from events.identifiers import identifier
 from events.limits import Limits
 from events.names import slug
 from events.read import read, readable
-from events.record import CLAIMED, OPT_IN_CONFIRMED, Event, event_key
+from events.record import (
+    BEGIN,
+    CLAIMED,
+    EXIT,
+    EXITS,
+    OPT_IN_CONFIRMED,
+    STARTS,
+    Event,
+    event_key,
+)
 from events.rejected import RefusedError, Rejected
 from events.scores import EVENT as SCORES_UPDATED
 from events.scores import stated as stated_scores
 from events.values import SAFE_INTEGER, Check
 from events.wire import NO_CONTEXT, RawContext, RawEvent, as_object
 
-KINDS = frozenset({"track", "identify", "page", "screen", "group", "alias", "scores"})
+KINDS = frozenset({"track", "identify", "page", "screen", "group", "alias", "scores", BEGIN, EXIT})
 
 _SERVERS = frozenset({OPT_IN_CONFIRMED})  # events that a browser's word is not enough for
 _PAGES = {"page": "page_viewed", "screen": "screen_viewed"}
@@ -117,6 +129,8 @@ def _assemble(raw: RawEvent, arrival: Arrival) -> Event:
         addresses = _addresses(traits)
     elif kind == "group":
         properties = _group(raw, properties, check)
+    elif kind in (BEGIN, EXIT):
+        name = _call(raw, kind, arrival)
     elif kind == "scores":
         name, traits = SCORES_UPDATED, _scores(raw, arrival, check)
     elif kind != "alias":
@@ -211,6 +225,15 @@ def _traits(raw: RawEvent, own: RawContext, check: Check) -> dict[str, Any]:
     if own.traits:
         traits = check.fields("context.traits", as_object("context.traits", own.traits)) | traits
     return traits
+
+
+def _call(raw: RawEvent, kind: str, arrival: Arrival) -> str:
+    """Name what starts or ends runs of a trigger; no slug is like it."""
+    if arrival.trust == CLAIMED:
+        raise RefusedError("server_key_needed", f"type: only a server's key may {kind} a trigger")
+    if type(raw.trigger) is not str or not raw.trigger.strip() or len(raw.trigger) > 255:
+        raise RefusedError("missing_trigger", f"trigger: a {kind} call needs the name of one")
+    return (STARTS if kind == BEGIN else EXITS) + raw.trigger
 
 
 def _scores(raw: RawEvent, arrival: Arrival, check: Check) -> dict[str, Any]:

@@ -64,6 +64,11 @@ def event_key(source: str, leaf: str, message_id: str) -> bytes:
 
 
 OWN = "kairos:journey"  # the source of what triggers send; no key can have that name
+BEGIN, EXIT = "start", "exit"  # kinds of events by which an API call starts and ends runs
+STARTS, EXITS = (
+    "start:",
+    "exit:",
+)  # before the trigger's name; no SDK can send an event of such a name
 OPT_IN_CONFIRMED = "opt_in_confirmed"  # {message}: that a question was answered with yes
 EVERYBODY = "~"  # behind every person's id
 

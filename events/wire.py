@@ -36,6 +36,7 @@ class RawEvent(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
     type: Any = None
     event: Any = None
+    trigger: Any = None
     user_id: Any = None
     anonymous_id: Any = None
     message_id: Any = None

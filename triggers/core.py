@@ -14,6 +14,7 @@ import msgspec
 
 from events.record import (
     EVERYBODY,
+    EXIT,
     OWN,
     Asked,
     Build,
@@ -240,7 +241,7 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     if state.erasure_keys:
         left, changed = erasure.without_erased(work, event, offset)
         for other in changed:
-            memberships.adopt(work, other)
+            _adopt(work, other)
             _moved(work, other, None, offset)
         if left is None:
             return
@@ -258,7 +259,7 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
         state.first_seen[event.key] = packed(offset, event.digest)
         work.seen.append((offset, event.key, event.digest, state.now, event.import_id))
     person.seen = state.now
-    memberships.adopt(work, person)
+    _adopt(work, person)
     workspace = state.workspace
     human = MACHINE not in event.flags
     counts = human and not too_old
@@ -314,10 +315,15 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
         candidates += runs.entering(work, person, event)
         if edges:
             candidates += runs.by_segments(work, person, edges, _cause(event, state.now))
+        if event.kind == EXIT:
+            runs.told_to_exit(work, person, event)
         if moved and workspace is not None:
             for trigger, said in changes.changed(workspace, moved):
                 cause = _cause(event, event.time)._replace(event={**event.properties, **said})
                 candidates += runs.occurred(work, person, [trigger], cause)
+    elif counts and edges and workspace is not None and workspace.including:
+        cause = _cause(event, state.now)
+        candidates += runs.by_definition(work, person, edges, cause)
     if candidates:
         runs.take_steps(work, person, candidates)
     for other in others:
@@ -335,6 +341,19 @@ def _saw_item(work: Work, leaf: Leaf, event: Event, ways: Iterable[tuple[str, st
         before = (leaf.cells.get(cell) or {}).get(item)
         if before is None or before // DAY < event.time // DAY:
             work.seen_items.append((how, item, event.leaf, event.time))
+
+
+def _adopt(work: Work, person: Person) -> bool:
+    """Bring somebody up to the definitions in force; what that changes starts who asked for it."""
+    edges = memberships.adopt(work, person)
+    if edges is None:
+        return False
+    workspace = work.state.workspace
+    if workspace is not None and workspace.including:
+        entry, nth = work.state.offset
+        cause = runs.Cause(f"definition@{entry}.{nth}", work.state.now)
+        runs.take_steps(work, person, runs.by_definition(work, person, edges, cause))
+    return True
 
 
 def _copy(work: Work, event: Event, offset: Offset, *, same: bool) -> None:
@@ -389,7 +408,7 @@ def _join(work: Work, join: Join, offset: Offset) -> None:
     if erasure.names_erased(work, (join.one, join.other), offset):
         return
     for person in people.rejoin(work, join, offset):
-        memberships.adopt(work, person)
+        _adopt(work, person)
         _moved(work, person, runs.Cause(f"join/{join.id}", work.state.now), offset)
 
 
@@ -405,7 +424,7 @@ def _tick(work: Work, tick: Tick, offset: Offset) -> None:
         person = state.people[whom]
         if person.offset >= offset:
             continue
-        memberships.adopt(work, person)
+        _adopt(work, person)
         edges = memberships.after_time(work, person)
         candidates = runs.due(work, person)
         candidates += runs.by_segments(work, person, edges, runs.Cause(f"time@{due}", state.now))
@@ -418,7 +437,7 @@ def _tick(work: Work, tick: Tick, offset: Offset) -> None:
 
 def _erase(work: Work, said: Erase, offset: Offset) -> None:
     for person in erasure.erase(work, said, offset):
-        memberships.adopt(work, person)
+        _adopt(work, person)
         _moved(work, person, None, offset)
 
 
@@ -436,10 +455,10 @@ def _sweep(work: Work, sweep: Sweep, addresses: Mapping[str, str | None], offset
             continue
         if len(person.ids) > 1 or person.refused:
             for changed in people.regroup(work, person, offset):
-                memberships.adopt(work, changed)
+                _adopt(work, changed)
                 _moved(work, changed, None, offset)
         person = state.people.get(whom)
-        if person is not None and person.offset < offset and memberships.adopt(work, person):
+        if person is not None and person.offset < offset and _adopt(work, person):
             _touched(work, person, offset)
     state.loaded.discard(sweep)
     rest = state.sweep
@@ -525,7 +544,7 @@ def _asked(work: Work, asked: Asked, offset: Offset) -> None:
 def _told_of(
     work: Work, person: Person, trigger: Trigger, happening: Happening, item: str, change: Change
 ) -> None:
-    memberships.adopt(work, person)
+    _adopt(work, person)
     seen = (person.view.cells.get(happening.cell) or {}).get(item, -1)
     if seen < change.time - happening.window:
         return

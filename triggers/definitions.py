@@ -101,6 +101,7 @@ class Trigger(msgspec.Struct, frozen=True):
     events: tuple[str, ...]  # slugs; empty where a segment is the occurrence
     sequence: Sequence | None  # the events are its steps
     segment: tuple[str, str] | None  # ("entered" | "exited", name)
+    include: str | None  # "changes" that no occurrence brought, or MEMBERS who are inside as well
     changed: Changed | None
     calendar: "Calendar | None"
     item: "Happening | None"  # of the catalogue
@@ -149,6 +150,7 @@ class PurposeRule(msgspec.Struct, frozen=True):
 
 
 PARALLEL = "parallel"  # of `while_active`: a new entry goes side by side with those that are active
+MEMBERS = "members"  # of `include`
 ABSENCE = ""  # where a run stands that waits for an absence
 TRANSACTIONAL = PurposeRule(allowed=True, capped=False, quiet=False)
 
@@ -177,6 +179,7 @@ class Workspace(msgspec.Struct, frozen=True):
     named: dict[str, Trigger]
     formers: dict[tuple[str, str], Trigger]  # by name and version
     on_edges: tuple[Trigger, ...]  # those whose occurrence is a segment's edge
+    including: tuple[Trigger, ...]  # those of them with an `include`
     calendars: tuple[Trigger, ...]  # those that a calendar brings
     calendar_traits: frozenset[str]  # traits that these go by
     on_items: tuple[Trigger, ...]  # those that an item of the catalogue brings

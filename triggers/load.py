@@ -137,6 +137,7 @@ def _load(
         named={t.name: t for t in all_triggers},
         formers={(one.trigger.name, one.trigger.version): one.trigger for one in gone},
         on_edges=tuple(t for t in all_triggers if t.segment is not None),
+        including=tuple(t for t in all_triggers if t.include is not None),
         calendars=tuple(t for t in all_triggers if t.calendar is not None),
         calendar_traits=_calendar_traits(all_triggers),
         on_items=tuple(t for t in all_triggers if t.item is not None),

@@ -40,15 +40,15 @@ def after_time(work: Work, person: Person) -> Edges:
     return _evaluate(work, person, lambda s: person.recheck.get(s.name, NEVER) <= now)
 
 
-def adopt(work: Work, person: Person) -> bool:
-    """Follow the definitions in force: memberships change, but nothing occurs from it.
+def adopt(work: Work, person: Person) -> Edges | None:
+    """Follow the definitions in force.
 
     Returns:
-        Whether the person followed others before.
+        Which memberships that changed; None where nothing of the person did.
     """
     workspace = work.state.workspace
     if workspace is None:
-        return False
+        return None
     if person.slots is not workspace.slots:
         # Also where the person follows this version already: written after its record, and read
         # again from before it.
@@ -56,9 +56,9 @@ def adopt(work: Work, person: Person) -> bool:
     begin = work.state.ranks
     if person.version == workspace.version:
         if person.ranks is begin:
-            return False
+            return None
         person.ranks = begin
-        return bool(workspace.ranked and _evaluate(work, person, lambda s: s.ranks))
+        return (workspace.ranked and _evaluate(work, person, lambda s: s.ranks)) or None
     person.ranks = begin
     person.version, person.whole = workspace.version, True
     _migrate(workspace, person, work.state.now)
@@ -77,8 +77,7 @@ def adopt(work: Work, person: Person) -> bool:
     }
     calendars.arrange(work, person)
     ranks.place(work, person, workspace)
-    _evaluate(work, person, lambda _: True)
-    return True
+    return _evaluate(work, person, lambda _: True)
 
 
 def _migrate(workspace: Workspace, person: Person, now: int) -> None:

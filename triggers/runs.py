@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from events.record import Event
+from events.record import EXITS, Event
 from profile_state.bounds import let_go
 from profile_state.cells import Happened, happened
 from profile_state.consent import consent
@@ -13,7 +13,7 @@ from profile_state.person import Person
 from triggers import goals
 from triggers.arbitrate import Subject
 from triggers.awaited import when
-from triggers.definitions import ABSENCE, PARALLEL, Trigger, Workspace
+from triggers.definitions import ABSENCE, MEMBERS, PARALLEL, Trigger, Workspace
 from triggers.habits import Usual
 from triggers.memberships import Edges
 from triggers.sequences import AHEAD
@@ -370,6 +370,35 @@ def occurred(
         if found is not None:
             candidates.append(found)
     return candidates
+
+
+def by_definition(work: Work, person: Person, edges: Edges, cause: Cause) -> list[Candidate]:
+    """Enter the triggers that asked for edges which no occurrence brought, and for who is inside."""
+    workspace = work.state.workspace
+    if workspace is None:
+        return []
+    entered = []
+    for trigger in workspace.including:
+        edge, segment = trigger.segment or ("", "")
+        member = (trigger.include, edge) == (MEMBERS, "entered") and segment in person.member
+        known = person.entries(f"{trigger.name}|{MEMBERS}") if member else []
+        if member and not known and person.leaves:
+            leaf = min(person.leaves.values(), key=lambda lf: (lf.first, lf.key))
+            leaf.entries[f"{trigger.name}|{MEMBERS}"] = [work.state.now]
+        if trigger.segment in edges or (member and not known):
+            entered.append(trigger)
+    return occurred(work, person, entered, cause)
+
+
+def told_to_exit(work: Work, person: Person, event: Event) -> None:
+    """End the runs of a trigger that an API call names, or the one of them with its key."""
+    name, workspace = event.name.removeprefix(EXITS), work.state.workspace
+    trigger = workspace.named.get(name) if workspace is not None else None
+    for _, run in list(person.runs()):
+        key = None if trigger is None else _key(trigger, event.properties)
+        if run.trigger == name and run.started <= event.time and key in (None, "", run.key):
+            person.end_run(run)
+            work.explain(person.id, name, "ended", "api")
 
 
 def by_segments(work: Work, person: Person, edges: Edges, cause: Cause) -> list[Candidate]:

@@ -66,6 +66,8 @@ class When(Strict):
     at: str | None = None  # "2026-11-27 09:00"
     in_: str | None = msgspec.field(default=None, name="in")  # a segment
     crosses: Condition | None = None
+    include: Literal["changes", "members"] | None = None
+    api: Literal["true"] | None = None  # started by a call
     item: str | None = None  # "price_drop 10%", "back_in_stock" or "changed FIELD"
     seen: str | None = None  # EVENT or EVENT.PROPERTY
     last: str | None = None
@@ -183,7 +185,7 @@ class OffersFile(Strict):
 # takes them for typing errors, and refused, so that nobody believes that they act.
 LATER = frozenset(
     {
-        "tests", "api", "include",
+        "tests",
         "on_error",
     }
 )  # fmt: skip

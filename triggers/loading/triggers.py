@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from events.names import slug
+from events.record import STARTS
 from kairos.durations import duration
 from profile_state.cells import Slot, share
 from triggers import ast, rules
@@ -32,13 +33,14 @@ from triggers.yaml import Document, Path
 _EVENT = re.compile(r"(any )?[\w-]+")
 ONCE, ALWAYS = Reentry(1, None), Reentry(None, None)
 GOES_WITH = {  # what may stand beside which occurrence
-    "where": ("event", "sequence", "absence"),
+    "where": ("event", "sequence", "absence", "api"),
     "then_no": ("event",),
     "within": ("event", "sequence"),
     "without": ("sequence",),
     "from_": ("changed",),
     "to": ("changed",),
     "in_": ("at",),
+    "include": ("segment", "crosses"),
     "seen": ("item",),
     "last": ("item",),
 }
@@ -53,6 +55,7 @@ FORMS = (
     "date",
     "at",
     "item",
+    "api",
 )
 WITHOUT_PROPERTIES = ("segment", "crosses", "every", "date", "at")
 UNDECIDING = frozenset({"status", "description", "owner", "migrate"})  # keys of no version
@@ -139,6 +142,7 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
         events=events,
         sequence=sequence_of(context, document, file.when, in_order, _read(building)),
         segment=occurrences.edge(context, document, file),
+        include=file.when.include,
         changed=occurrences.changed(context, file.when),
         calendar=occurrences.calendar(context, document, file.when),
         item=item,
@@ -224,6 +228,8 @@ def _occurrence(
         return tuple(dict.fromkeys(step.event for step in in_order)), (), None
     if when.absence is not None:
         return slugs(when.absence.after), slugs(when.absence.of), _wait(context, document, file)
+    if when.api:
+        return (STARTS + file.trigger,), (), None
     if when.event is not None and (when.then_no is None) != (when.within is None):
         context.say(document, ("when",), "`then_no: EVENT` and `within: 30m` belong together")
     if when.event is None or when.then_no is None:
