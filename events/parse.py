@@ -40,6 +40,7 @@ from events.read import read, readable
 from events.record import (
     BEGIN,
     CLAIMED,
+    DELIVERY_FAILED,
     EXIT,
     EXITS,
     OPT_IN_CONFIRMED,
@@ -55,7 +56,9 @@ from events.wire import NO_CONTEXT, RawContext, RawEvent, as_object
 
 KINDS = frozenset({"track", "identify", "page", "screen", "group", "alias", "scores", BEGIN, EXIT})
 
-_SERVERS = frozenset({OPT_IN_CONFIRMED})  # events that a browser's word is not enough for
+_SERVERS = frozenset(
+    {DELIVERY_FAILED, OPT_IN_CONFIRMED}
+)  # events that a browser's word is not enough for
 _PAGES = {"page": "page_viewed", "screen": "screen_viewed"}
 _TYPED_ID = re.compile(r"(user_id|anonymous_id):(.*)", re.DOTALL)
 

@@ -69,6 +69,8 @@ STARTS, EXITS = (
     "start:",
     "exit:",
 )  # before the trigger's name; no SDK can send an event of such a name
+WORKER = "kairos:worker"  # the source of what workers tell; the same
+DELIVERY_FAILED = "delivery_failed"  # {message, channel, reason}: that a message never will arrive
 OPT_IN_CONFIRMED = "opt_in_confirmed"  # {message}: that a question was answered with yes
 EVERYBODY = "~"  # behind every person's id
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+RUNS = 1_000  # of a leaf that wait at once
 NEVER = 1 << 62  # ms; an instant that does not come
 
 
@@ -33,10 +34,13 @@ class Run(msgspec.Struct, array_like=True):
     version: str = ""  # of its trigger; "" follows the one in force
     done: list[str] = []  # channels that are decided, where a step sends on each
     beside: bool = False  # it goes side by side with others of its trigger and key
+    tried: list[str] = []  # channels of a send that waits only for word that the last one failed
 
     @property
     def name(self) -> tuple[str, str, str]:
         """What a run is known by: of several with one name, which a merge brought together, one is active."""
+        if self.tried:
+            return self.trigger, self.key, f"{self.entry}!{self.step}"
         return self.trigger, self.key, self.entry if self.beside else ""
 
     @property

@@ -26,6 +26,7 @@ class Activation(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     decided: int  # ms, by the log's clock
     valid_until: int | None  # ms; not sent later
     accepted_us: int | None  # us; when the causing event was accepted, None where time caused it
+    tell: bool = False  # whether a worker says in the log that it failed for good
     content: dict[str, Any] = {}  # what a system is told beside the facts; texts may be Liquid
 
 

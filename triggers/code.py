@@ -22,6 +22,7 @@ from triggers.catalog import ITEM
 from triggers.definitions import Band, PurposeRule
 from triggers.expressions import ExpressionError
 from triggers.runtime import number_of
+from triggers.schema import LATER, NOT_YET
 from triggers.words import nearest
 
 # What a condition reads beside `e`; a text that holds such a word makes it look dearer, no more.
@@ -438,6 +439,8 @@ def function_of(call: ast.Call, scope: Scope) -> ModuleType:
         )
     known = functions()
     if call.function not in known:
+        if call.function in LATER:
+            raise ExpressionError(f"{call.function!r} {NOT_YET}", call.column)
         hint = nearest(call.function, known)
         raise ExpressionError(
             f"unknown function {call.function!r}.{hint} Known: {', '.join(sorted(known))}",

@@ -127,6 +127,7 @@ class Trigger(msgspec.Struct, frozen=True):
     recheck: bool
     on_quiet: str
     on_cap: str
+    on_error: str
 
 
 class Segment(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from events.record import EXITS, Event
 from profile_state.bounds import let_go
 from profile_state.cells import Happened, happened
 from profile_state.consent import consent
-from profile_state.leaf import Leaf, Run
+from profile_state.leaf import RUNS, Leaf, Run
 from profile_state.naming import name_of
 from profile_state.person import Person
 from triggers import goals
@@ -21,7 +21,6 @@ from triggers.steps.base import Call, Go, Leave, Rest, Turn
 from triggers.work import Work
 
 ENTRIES = 2_000  # of a leaf, by trigger and key, that re-entry remembers
-RUNS = 1_000  # of a leaf that wait at once
 NO_TRIGGERS: frozenset[str] = frozenset()
 
 
@@ -268,7 +267,8 @@ def _active(person: Person, trigger: Trigger, key: str, entry: str = "") -> Run 
         return None
     beside = trigger.while_active == PARALLEL
     for _, run in person.runs():
-        if run.trigger == trigger.name and run.key == key and (not beside or run.entry == entry):
+        mine = run.trigger == trigger.name and run.key == key and not run.tried
+        if mine and (not beside or run.entry == entry):
             return run
     return None
 

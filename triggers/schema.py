@@ -104,6 +104,7 @@ class Deliver(Strict):
     recheck: bool = True
     on_quiet: Action = "delay"
     on_cap: Action = "next_channel"
+    on_error: Literal["skip", "next_channel"] = "skip"
 
 
 class TriggerFile(Strict):
@@ -183,10 +184,5 @@ class OffersFile(Strict):
 
 # Words of the language that this release does not carry out yet. They are named, so that nobody
 # takes them for typing errors, and refused, so that nobody believes that they act.
-LATER = frozenset(
-    {
-        "tests",
-        "on_error",
-    }
-)  # fmt: skip
+LATER = frozenset({"recommended", "tests"})
 NOT_YET = "belongs to the language, but this release does not carry it out yet"

@@ -2,17 +2,21 @@
 
 from typing import Any
 
+import msgspec
+
 from events.scores import remembered
-from profile_state.leaf import Sent
+from profile_state.leaf import NEVER, RUNS, Sent
 from triggers.activation import Activation, activation_id
 from triggers.arbitrate import Send
 from triggers.catalog import ITEM
-from triggers.definitions import SendStep
+from triggers.definitions import SendStep, Trigger
 from triggers.goals import note_message
 from triggers.signs import BESIDE
 from triggers.steps.base import Turn
 
 OFFER = "offer"  # what templates call it
+NEXT_CHANNEL = "next_channel"
+PATIENCE = 86_400_000  # ms; for which word of a failure is waited for, where a send has no end
 KEPT = 10  # messages of a leaf that are remembered also where no cap counts them
 
 
@@ -54,6 +58,7 @@ def send(
         decided=now,
         valid_until=run.until,
         accepted_us=turn.accepted_us,
+        tell=_may_go_elsewhere(trigger, step, verdict.channel),
         content=content or {},
     )
     sent = Sent(now, verdict.channel, step.purpose, trigger.name, activation.id)
@@ -61,11 +66,42 @@ def send(
     old = len(leaf.sent) - KEPT
     leaf.sent = [s for nth, s in enumerate(leaf.sent) if s.time > floor or nth > old] + [sent]
     turn.subject.sent.append(sent)
-    run.messages = [*run.messages, activation.id]
+    for one in leaf.runs if run.tried else (run,):
+        if (one.trigger, one.entry) == (run.trigger, run.entry) and (one is run or not one.tried):
+            one.messages = [*one.messages, activation.id]
     if leaf.trials:
         note_message(leaf, run, activation.id)
+    if activation.tell:
+        _watch(turn, at, verdict.channel, activation.id)
     turn.work.activations.append(activation)
     turn.work.explain(turn.person.id, trigger.name, "sent", verdict.channel)
+
+
+def _may_go_elsewhere(trigger: Trigger, step: SendStep, channel: str) -> bool:
+    """Say whether a send goes to another channel if this one fails."""
+    behind = step.channels[step.channels.index(channel) + 1 :]
+    return trigger.on_error == NEXT_CHANNEL and not step.every and bool(behind)
+
+
+def _watch(turn: Turn, at: str, channel: str, activation: str) -> None:
+    """Have a run beside wait for word that the channel failed, while this one goes on."""
+    run, leaf = turn.run, turn.leaf
+    until = run.until if run.until is not None else turn.now + PATIENCE
+    if run.tried:
+        run.tried, run.due = [*run.tried, channel], until
+    elif len(leaf.runs) < RUNS:
+        watching = msgspec.structs.replace(
+            run,
+            step=at,
+            beside=True,
+            tried=[channel],
+            messages=[activation],
+            due=until,
+            until=until,
+            done=[],
+            look=NEVER,
+        )
+        leaf.runs.append(watching)
 
 
 def _facts(turn: Turn, step: SendStep) -> dict[str, Any]:
@@ -85,3 +121,12 @@ def _event_facts(properties: dict[str, Any], step: SendStep) -> dict[str, Any]:
     if step.event_facts is None:
         return {name: value for name, value in properties.items() if name[:1] != BESIDE}
     return {name: properties[name] for name in step.event_facts if name in properties}
+
+
+def forget(turn: Turn, activation: str) -> None:
+    """Let no cap count a message that failed."""
+    for leaf in turn.person.leaves.values():
+        left = [sent for sent in leaf.sent if sent.activation != activation]
+        if len(left) < len(leaf.sent):
+            leaf.sent, turn.person.whole = left, True
+    turn.subject.sent[:] = [sent for sent in turn.subject.sent if sent.activation != activation]

@@ -131,6 +131,9 @@ async def turned_away(
     return away | {i: Refused(reason=reason) for i, reason in withdrawn.items()}
 
 
+WITHDRAWN = ("consent", "erased")  # reasons of the person's own
+
+
 def _withdrawn(activations: Sequence[Activation], instants: Sequence[int | None]) -> dict[str, str]:
     away = {}
     for nth, a in enumerate(activations):

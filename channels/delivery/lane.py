@@ -10,7 +10,7 @@ import structlog
 
 from channels.base import Channel, Later, Message, Outcome, Refused, Unknown
 from channels.delivery.backoff import pause
-from channels.delivery.gate import StoreUnavailableError, Withdrawals, turned_away
+from channels.delivery.gate import WITHDRAWN, StoreUnavailableError, Withdrawals, turned_away
 from channels.delivery.ledger import Expired, Taken
 from channels.delivery.templates import Renderer
 from triggers.activation import Activation
@@ -30,6 +30,7 @@ class Desk(NamedTuple):
     handed: Callable[[Activation], int]  # ms; when an activation is handed over
     draw: Callable[[], float]  # a random number in [0, 1)
     attempts: int
+    tell: Callable[[Activation, str], Awaitable[bool]]  # that a message failed, and why
 
 
 class Lane:
@@ -118,7 +119,7 @@ class Lane:
             if isinstance(message, Message):
                 ready.append((taken, message))
             else:
-                self._settle(taken, message)
+                await self._finish(taken, message)
         return ready
 
     async def _message(
@@ -138,7 +139,9 @@ class Lane:
             kind = type(error).__name__
             _log.error("bug in a channel", channel=self.name, id=message.id, kind=kind, where=where)
             outcome = self._after_bug()
-        await self._settle(taken, outcome)
+        written = await self._finish(taken, outcome)
+        if written is not None:
+            await written
         self._calling -= 1
         self._changed.set()
 
@@ -148,11 +151,27 @@ class Lane:
             return Later(after=0.0, reason="bug in the channel")
         return Unknown(reason="bug in the channel")
 
-    def _settle(self, taken: Taken, outcome: Outcome | Expired) -> asyncio.Future[None]:
+    async def _finish(
+        self, taken: Taken, outcome: Outcome | Expired
+    ) -> asyncio.Future[None] | None:
+        """Have an outcome written down, after whoever waits for word of a failure has it.
+
+        Where nobody can be told before the worker stops it is not written either, and comes up
+        again with the next start.
+        """
+        activation = taken.activation
+        outcome = self._for_good(taken, outcome)
+        if activation.tell and isinstance(outcome, Refused) and outcome.reason not in WITHDRAWN:
+            told = await self._desk.tell(activation, outcome.reason)
+            if not told:
+                return None
+        return self._desk.settle(activation.id, self.name, outcome)
+
+    def _for_good(self, taken: Taken, outcome: Outcome | Expired) -> Outcome | Expired:
+        """Say when a message is tried again, or that it never will be."""
         if isinstance(outcome, Later):
             if taken.attempts + 1 >= self._desk.attempts:
-                outcome = Refused(reason="gave_up")
-            else:
-                wait = pause(taken.attempts, outcome.after, self._desk.draw())
-                outcome = Later(after=wait, reason=outcome.reason)
-        return self._desk.settle(taken.activation.id, self.name, outcome)
+                return Refused(reason="gave_up")
+            wait = pause(taken.attempts, outcome.after, self._desk.draw())
+            return Later(after=wait, reason=outcome.reason)
+        return outcome

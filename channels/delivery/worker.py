@@ -19,6 +19,7 @@ import msgspec
 import structlog
 
 from channels.base import Channel, Later, Outcome
+from channels.delivery.failure import failure
 from channels.delivery.gate import Withdrawals
 from channels.delivery.lane import Desk, Lane
 from channels.delivery.latency import Latencies
@@ -27,6 +28,7 @@ from channels.delivery.slot import final
 from channels.delivery.stand_in import StandIn
 from channels.delivery.templates import Renderer
 from channels.delivery.workspaces import Workspaces
+from events.record import Event
 from events.sources.base import Entry, Log, LogUnavailableError, LostHistoryError
 from triggers.activation import Activation, decode
 
@@ -61,6 +63,8 @@ class Worker:
         workspaces: where templates come from.
         now: ms.
         now_us: us, for latencies; from `now` if not given.
+        say: puts events into the log; whoever waits for word of a failure hears it there. None
+            where nobody does.
         handed: ms; when an activation is handed over. Now, if not given; in a replay of the
             past it is when it was decided, or all would be too late.
         draw: a random number in [0, 1), for back-off.
@@ -79,6 +83,7 @@ class Worker:
         now: Callable[[], int],
         now_us: Callable[[], int] | None = None,
         handed: Callable[[Activation], int] | None = None,
+        say: Callable[[Event], None] | None = None,
         draw: Callable[[], float] = random.random,
         delivery: Delivery | None = None,
     ) -> None:
@@ -91,6 +96,8 @@ class Worker:
         self._now = now
         self._now_us = now_us or (lambda: now() * 1000)
         self._handed = handed or (lambda _: now())
+        self._say = say
+        self._stop = asyncio.Event()
         self._how = delivery or Delivery()
         self._lanes: dict[str, Lane] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -111,6 +118,7 @@ class Worker:
             handed=self._handed,
             draw=draw,
             attempts=self._how.attempts,
+            tell=self._tell,
         )
 
     def __repr__(self) -> str:
@@ -124,6 +132,7 @@ class Worker:
         Raises:
             ExceptionGroup: around a bug; nothing is lost, the next start goes on.
         """
+        self._stop = stop
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
@@ -289,6 +298,21 @@ class Worker:
 
     async def _intend(self, ids: Sequence[str]) -> set[str]:
         return await self._thread(self._ledger.intend, ids, self._now()) if ids else set()
+
+    async def _tell(self, activation: Activation, reason: str) -> bool:
+        """Say in the log that a message failed; False where the log is away until we stop."""
+        if self._say is None:
+            return True
+        while True:
+            try:
+                await self._thread(self._say, failure(activation, reason, self._now()))
+            except LogUnavailableError as error:
+                _log.warning("nobody hears of a failure", id=activation.id, reason=str(error))
+                if self._stop.is_set():
+                    return False
+                await asyncio.sleep(self._how.revive)
+            else:
+                return True
 
     def _settle(
         self, activation: str, channel: str, outcome: Outcome | Expired

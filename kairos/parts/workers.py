@@ -13,6 +13,8 @@ from channels.delivery.gate import RedisWithdrawals
 from channels.delivery.ledger import Ledger, SlotTakenError
 from channels.delivery.worker import Worker
 from channels.delivery.workspaces import RedisWorkspaces
+from collector.commit import partition_of
+from events.record import Event, encode
 from events.sources.base import Log, LogUnavailableError
 from flows.open import open_log
 from kairos.parts.base import REPLACED, Reporter, log_lines
@@ -45,6 +47,7 @@ async def _serve(settings: Settings, watched: Callable[[Log], Log]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     stream = watched(open_log(activations(settings)))
+    source = open_log(settings.log)
     store = redis.asyncio.Redis.from_url(settings.ledger)
     connected = configured.connect(settings.channels)
     keyed = configured.keyed(settings.channels)
@@ -62,6 +65,7 @@ async def _serve(settings: Settings, watched: Callable[[Log], Log]) -> None:
         now=_now_ms,
         now_us=lambda: time.time_ns() // 1000,
         handed=_decided if settings.log.replayed else None,
+        say=None if settings.log.replayed else lambda event: _say(source, event),
     )
     try:
         with Reporter(settings.status, "workers", worker.stats):
@@ -74,6 +78,7 @@ async def _serve(settings: Settings, watched: Callable[[Log], Log]) -> None:
         await store.aclose()
         ledger.close()
         stream.close()
+        source.close()
 
 
 async def _trim(stream: Log, worker: Worker, stop: asyncio.Event) -> None:
@@ -89,6 +94,11 @@ async def _trim(stream: Log, worker: Worker, stop: asyncio.Event) -> None:
             await asyncio.wait_for(stop.wait(), TRIM_S)
         except TimeoutError:
             continue
+
+
+def _say(source: Log, event: Event) -> None:
+    """Put an event into the partition where its leaf is at home."""
+    source.append(partition_of(event, source.partitions), encode([event]))
 
 
 def _decided(activation: Activation) -> int:

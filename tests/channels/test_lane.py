@@ -10,6 +10,7 @@ from channels.delivery.ledger import Expired, Taken
 from channels.delivery.templates import Renderer
 from channels.delivery.workspaces import InMemoryWorkspaces
 from tests.channels.doubles import NOW, RecordingChannel, activation
+from triggers.activation import Activation
 
 
 def test_one_intent_is_one_call() -> None:
@@ -23,6 +24,9 @@ def test_one_intent_is_one_call() -> None:
         written.set_result(None)
         return written
 
+    async def told(_activation: Activation, _reason: str) -> bool:
+        return True
+
     async def running() -> None:
         desk = Desk(
             intend,
@@ -32,6 +36,7 @@ def test_one_intent_is_one_call() -> None:
             lambda _: NOW,
             lambda: 0.0,
             8,
+            told,
         )
         lane = Lane("email", channel, desk, keyed=False, calls=8, depth=8)
         one = Taken(activation(1, channel="email"), 0)

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from channels.base import Channel, Delivered, Later, Message, Outcome, Refused, Unknown
-from channels.delivery.gate import InMemoryWithdrawals, StoreUnavailableError
+from channels.delivery.failure import failure
+from channels.delivery.gate import InMemoryWithdrawals, StoreUnavailableError, keys
 from channels.delivery.ledger import HORIZON, Ledger, floor_of, listed, summary
 from channels.delivery.worker import Delivery, Worker
 from channels.delivery.workspaces import InMemoryWorkspaces
+from events.record import VERIFIED, Event
+from events.sources.base import LogUnavailableError
 from profile_state.identity import person_id
 from tests.channels.doubles import NOW, InMemoryLog, RecordingChannel, activation
 from triggers.activation import slot_of
@@ -125,6 +128,52 @@ def test_it_gives_up_after_its_attempts(tmp_path: Path) -> None:
     bench.run(bench.settled())
     assert len(channel.messages) == 8
     assert listed(tmp_path, "refused")[0].detail == "gave_up"
+
+
+def test_d10_who_waits_for_word_of_a_failure_has_it_before_it_is_written_down(
+    tmp_path: Path,
+) -> None:
+    """A message that is refused, one that is given up, one that nobody asked about, one withdrawn."""
+    said: list[Event] = []
+    refusing = RecordingChannel(*(Refused("smtp 550") for _ in range(2)))
+    bench = Bench(tmp_path, {"email": refusing}, say=said.append)
+    some = [activation(n, channel="email", tell=n != 1) for n in range(3)]
+    bench.withdrawals.at[keys(some[2])[0]] = NOW + 1
+    bench.stream.send(*some)
+    bench.run(bench.settled(3))
+    assert [event.properties for event in said] == [
+        {"message": some[0].id, "channel": "email", "reason": "smtp 550"}
+    ]
+    assert (said[0].name, said[0].leaf, said[0].trust) == (
+        "delivery_failed",
+        some[0].leaf,
+        VERIFIED,
+    )
+    again = failure(some[0], "smtp 550", NOW + 5)
+    assert again.key == said[0].key, "said twice it counts once"
+
+
+def test_d10_a_failure_that_the_log_cannot_take_is_said_later_and_lost_by_no_stop(
+    tmp_path: Path,
+) -> None:
+    said: list[Event] = []
+    away = True
+
+    def say(event: Event) -> None:
+        if away:
+            raise LogUnavailableError("away")
+        said.append(event)
+
+    gone = RecordingChannel(*(Refused("http 410") for _ in range(2)))
+    bench = Bench(tmp_path, {"webhook": gone}, say=say)
+    bench.stream.send(activation(0, channel="webhook", tell=True), activation(1))
+    bench.run(bench.settled(1))
+    assert summary(tmp_path)["log"] == {"delivered": 1}, "the others go on"
+    assert not said
+    away = False
+    bench.run(bench.settled(1))
+    assert len(said) == 1
+    assert summary(tmp_path)["webhook"] == {"refused": 1}
 
 
 @pytest.mark.parametrize(("channel", "sends"), [("email", 1), ("webhook", 2)])

@@ -12,13 +12,14 @@ from profile_state.cells import MOST as VALUES
 from profile_state.consent import MOST as CONSENTS
 from profile_state.fold import TRAITS
 from profile_state.identity import SPARE
+from profile_state.leaf import RUNS
 from tests.docs.pages import PAGES, ROOT, blocks, cells, first_cells, page, section
 from triggers import schema
 from triggers.goals import MOST as TRIALS
 from triggers.load import load
 from triggers.loading.building import steps
 from triggers.loading.mappings import COMPARISONS, WINDOWS, subjects
-from triggers.runs import ENTRIES, RUNS
+from triggers.runs import ENTRIES
 from triggers.signatures import signature_of
 from triggers.templates import FRONT_KEYS, parse
 

@@ -7,9 +7,10 @@ import pytest
 from events.record import Event
 from profile_state.consent import BEYOND, MOST, consent
 from profile_state.fold import TRAITS
+from profile_state.leaf import RUNS
 from profile_state.stored import pack
 from tests.shop import Shop, an_event
-from triggers.runs import ENTRIES, RUNS
+from triggers.runs import ENTRIES
 
 CART = """
 trigger: cart

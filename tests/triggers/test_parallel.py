@@ -5,10 +5,10 @@ import pytest
 from events.record import Join, Tick
 from kairos.operators.picture import to_come
 from profile_state.identity import person_id
+from profile_state.leaf import RUNS
 from tests.shop import ADDRESSES, DAY, HOUR, MINUTE, SECOND, Shop, an_event, at
 from triggers.load import load
 from triggers.problems import WorkspaceError
-from triggers.runs import RUNS
 
 ORDERED = """
 trigger: journey

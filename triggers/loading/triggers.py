@@ -170,6 +170,7 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
         recheck=deliver.recheck,
         on_quiet=deliver.on_quiet,
         on_cap=deliver.on_cap,
+        on_error=deliver.on_error,
     )
     sieve = f"{where.sieve} and {guard.sieve}"
     return Made(trigger, where.value, guard.value, sieve, leaves, building.tests, building.calls)

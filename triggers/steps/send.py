@@ -1,5 +1,8 @@
 """Send a message, through the one decision point."""
 
+import msgspec
+
+from events.record import DELIVERY_FAILED
 from triggers import sending
 from triggers.arbitrate import (
     TRANSACTIONAL_PURPOSE,
@@ -13,13 +16,16 @@ from triggers.arbitrate import (
     quiet_of,
     valid_until,
 )
+from triggers.awaited import NOTHING, Awaited, when
 from triggers.definitions import TRANSACTIONAL, SendStep
 from triggers.goals import settled
+from triggers.loading.awaiting import receipts_of
 from triggers.loading.building import Building, Place
 from triggers.loading.sends import send_step
 from triggers.offers import HELD, chosen
 from triggers.schema import Send as Options
 from triggers.schema import Strict
+from triggers.sending import forget
 from triggers.steps.base import Go, Leave, Outcome, Rest, Step, Turn
 
 SIGNATURE = "send: {channels: [CHANNEL, ...], template: NAME, ...}"
@@ -36,10 +42,13 @@ class SendOn(Step, frozen=True):
     """See the module."""
 
     what: SendStep
+    failed: Awaited  # word of channels that failed; NOTHING where there is nowhere else to go
 
     def take(self, turn: Turn) -> Outcome:
         """Decide now; who is held is asked again when that may have changed."""
         trigger, run, step = turn.trigger, turn.run, self.what
+        if run.tried:
+            return self._elsewhere(turn)
         if turn.again and trigger.recheck and not turn.guarded():
             return Leave("refused", "condition")
         if run.until is None:
@@ -74,6 +83,28 @@ class SendOn(Step, frozen=True):
             return rest
         run.until, run.done = None, []
         return Go(self.next, turn.now if turn.again else None)
+
+    def _elsewhere(self, turn: Turn) -> Outcome:
+        """Send on the channels behind those that failed, once there is word of it."""
+        run, now = turn.run, turn.now
+        if run.messages and when(self.failed, turn.person.view.cells, run) < 0:
+            return Rest(run.due) if now < run.due else Go("")
+        if run.messages:
+            forget(turn, run.messages[-1])
+            run.messages = []
+        left = tuple(c for c in self.what.channels if c not in run.tried)
+        step = msgspec.structs.replace(self.what, channels=left)
+        verdicts = arbitrate(turn.trigger, step, turn.subject, turn.workspace, now, run.until)
+        match verdicts[0][1]:
+            case Hold(until=until, reason=reason):
+                return Rest(until, reason)
+            case Refuse(reason=reason, detail=detail):
+                turn.work.explain(turn.person.id, turn.trigger.name, "refused", reason, detail)
+            case Send() as verdict:
+                sending.send(turn, self.at, self.what, verdict, offer=run.event.get(HELD))
+                if verdict.channel in run.tried:
+                    return Rest(run.due)
+        return Go("")
 
     def _better(self, turn: Turn) -> int | None:
         """Return a better instant to send that is still to come, ms; None for now."""
@@ -112,4 +143,6 @@ def build(building: Building, place: Place, written: Shape) -> Step:
         has_item=building.scope.has_item,
     )
     building.sends.append(what)
-    return SendOn(at=place.at, next=place.next, what=what)
+    elsewhere = building.deliver.on_error == sending.NEXT_CHANNEL and len(what.channels) > 1
+    failed = receipts_of(building.context, [DELIVERY_FAILED]) if elsewhere else NOTHING
+    return SendOn(at=place.at, next=place.next, wakes=failed.events, what=what, failed=failed)
