@@ -6,12 +6,16 @@ from typing import NoReturn
 
 import pytest
 
+ALL = os.environ.get("KAIROS_REQUIRE") == "all"
+LONG = pytest.mark.skipif(
+    not ALL, reason="it takes long and says little of this machine; KAIROS_REQUIRE=all runs it"
+)
 ROOT = Path(os.environ.get("KAIROS_SHARED", Path(__file__).parents[2] / "shared"))
 
 
 def lacking(why: str) -> NoReturn:
     """Skip, and say why; with KAIROS_REQUIRE=all fail instead."""
-    if os.environ.get("KAIROS_REQUIRE") == "all":
+    if ALL:
         pytest.fail(why)
     pytest.skip(why)
 

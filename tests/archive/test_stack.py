@@ -31,6 +31,7 @@ from kairos.settings import Settings, Upkeep
 from profile_state.stores.memory import MemoryStore, Shelf
 from tests.archive.rig import hashes as hashes_of
 from tests.e2e.stacks import workspace
+from tests.shared import LONG
 from triggers.activation import decode
 
 EVENTS = 300
@@ -92,6 +93,7 @@ def started(data: Path) -> Stack:
     return stack
 
 
+@LONG
 def test_r14_the_embedded_ledger_is_rebuilt_from_archive_and_log(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,6 +166,7 @@ time.sleep(600)
 """
 
 
+@LONG
 def test_the_door_is_open_while_a_long_past_is_read(tmp_path: Path) -> None:
     key = first_keys(tmp_path / "keys.json", "2026-11-25T00:00:00Z")["server"]
     live = [sys.executable, "-c", READS_ON_AND_ON]

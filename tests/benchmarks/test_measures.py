@@ -5,8 +5,10 @@ import pytest
 
 from benchmarks import endurance, idle, latency, profiled, scale, throughput
 from benchmarks.workload import Call
+from tests.shared import LONG
 
 
+@LONG
 def test_throughput_ends_with_the_oracles_facts() -> None:
     found = throughput.measure(events=5_000)
     assert found.facts
@@ -18,6 +20,7 @@ def test_throughput_ends_with_the_oracles_facts() -> None:
     assert found.share_sent == found.activations / 5_000
 
 
+@LONG
 def test_latency_accounts_for_every_event_that_was_accepted() -> None:
     found = latency.measure(rate=500, seconds=3)
     assert found.refused == 0
@@ -38,6 +41,7 @@ def test_latency_accounts_for_every_event_that_was_accepted() -> None:
     assert 0 < found.cpu_bench < 2
 
 
+@LONG
 def test_idle_counts_every_process_and_what_supervises_them() -> None:
     found = idle.measure(seconds=2)
     assert set(found.rss_mb_of) == {
@@ -64,6 +68,7 @@ def test_scale_keeps_everybody_in_memory_and_lets_as_many_act_a_second() -> None
     assert 200 < found.bytes_per_cold_profile < 5_000
 
 
+@LONG
 def test_endurance_reads_everything_again() -> None:
     found = endurance.measure(events=2_000)
     assert (found.events, found.wrong, found.sent_again) == (2_000, [], 0)

@@ -15,6 +15,8 @@ from typing import Any
 import orjson
 import pytest
 
+from tests.shared import LONG
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -119,6 +121,7 @@ def test_a_run_without_a_terminal_drives_drains_and_leaves_nothing(folder: Path)
     assert sorted(p.name for p in folder.iterdir()) == ["err", "out"]  # folders and sockets gone
 
 
+@LONG
 def test_a_run_after_a_kill_of_everything_goes_on_and_sends_nothing_twice(folder: Path) -> None:
     data = folder / "data"
     options = ("--data", str(data), "--rate", "200")

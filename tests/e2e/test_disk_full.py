@@ -16,6 +16,7 @@ from channels.delivery.ledger import summary
 from kairos.embedded.stack import Stack
 from tests.e2e.stacks import eventually, server_key, watched, workspace
 from tests.full import Filled, Limits, SmallDisk, small_disk
+from tests.shared import LONG
 from tests.shop import WORKSPACE
 
 GREETED = """
@@ -89,6 +90,7 @@ def counts(ledger: Any) -> dict[str, int]:
     return {name.decode(): int(n) for name, n in found.items()}
 
 
+@LONG
 def test_r11_a_full_disk_under_load_loses_nothing_accepted_and_recovers_unaided(
     tmp_path: Path, disk: SmallDisk | None
 ) -> None:

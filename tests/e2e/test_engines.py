@@ -13,6 +13,7 @@ from kairos.parts.base import REPLACED
 from profile_state.write_behind import PERIOD_S
 from tests.e2e.engines import Engines
 from tests.e2e.stacks import eventually
+from tests.shared import LONG
 
 FROZEN_S = float(os.environ.get("KAIROS_FROZEN_S", "0.5"))  # 60 by hand
 WAIT_S = 3
@@ -62,6 +63,7 @@ def goes_on(engine: subprocess.Popen[bytes]) -> None:
     os.kill(engine.pid, signal.SIGCONT)
 
 
+@LONG
 def test_r9_an_engine_that_wakes_after_it_was_replaced_ends_and_changes_nothing(
     tmp_path: Path,
 ) -> None:

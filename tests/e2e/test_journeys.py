@@ -15,6 +15,7 @@ import redis
 
 from kairos.embedded.stack import Stack
 from tests.e2e.stacks import eventually, post, server_key, watched, workspace
+from tests.shared import LONG
 from triggers import activation
 from triggers.activation import Activation
 
@@ -82,6 +83,7 @@ def decided(ledger: Any, trigger: str) -> list[Activation]:
     return list({one.id: one for one in found if one.trigger == trigger}.values())
 
 
+@LONG
 def test_journeys_run_on_a_whole_stack_also_over_kills(tmp_path: Path) -> None:
     data = tmp_path / "data"
     folder = workspace(tmp_path / "workspace", FILES)

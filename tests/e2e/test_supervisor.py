@@ -12,6 +12,7 @@ from benchmarks.torture import workspace
 from benchmarks.torture.stand import PARTS, SUPERVISOR, Stand, ended
 from kairos.embedded import running
 from kairos.settings import Settings
+from tests.shared import LONG
 
 
 def log_servers(data: Path) -> list[int]:
@@ -24,6 +25,7 @@ def log_servers(data: Path) -> list[int]:
     return found
 
 
+@LONG
 def test_r7_a_stack_waits_until_the_children_of_one_that_was_killed_have_ended(
     tmp_path: Path,
 ) -> None:

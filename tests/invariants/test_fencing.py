@@ -13,6 +13,7 @@ from events import record
 from profile_state.stores.base import Chunk, FencedError, Mark, Outputs, Recovered
 from profile_state.stores.memory import MemoryStore, Shelf
 from tests.invariants.histories import Account, Said, histories, joins, totals_in
+from tests.shared import LONG
 from tests.shop import Shop
 
 Answer = TypeVar("Answer")
@@ -112,6 +113,7 @@ def call(shop: Shop, what: str) -> None:
             shop.open()
 
 
+@LONG
 @settings(max_examples=50, deadline=None)
 @given(
     histories(joins, size=20),

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from kairos.commands.replay import command
-from tests.shared import shared
+from tests.shared import LONG, shared
 
 SHOPPING = ["home", "catalog", "search", "promo_page", "product_view"]
 HALF_AN_HOUR = pd.Timedelta(minutes=30)
@@ -70,6 +70,7 @@ def abandoned_carts(found: pd.DataFrame) -> int:
     return abandoned
 
 
+@LONG
 def test_windows_timers_and_journeys_behave_as_they_did_then(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,17 +1,15 @@
 """The simulator bites: every planted fault is found, and by the check that is meant for it."""
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from tests.shared import LONG
 from tests.simulation import planted
 from tests.simulation.planted import Fault, Found
 
 FAULTS = planted.known()
-ALL = os.environ.get("KAIROS_REQUIRE") == "all"
-WHY = "they take a minute and say nothing about this machine; KAIROS_REQUIRE=all finds them"
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +33,7 @@ def test_a_planted_fault_still_applies(fault: Fault) -> None:
         pass
 
 
-@pytest.mark.skipif(not ALL, reason=WHY)
+@LONG
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_planted_fault_is_found(fault: Fault, runs: dict[str, Future[Found | None]]) -> None:
     """By the seed and the check that its file names; `… faults NAME` looks for another seed."""
