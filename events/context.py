@@ -17,6 +17,7 @@ _WANTED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("device", ("type", "manufacturer", "model", "name")),
     ("os", ("name", "version")),
     ("app", ("name", "version", "build")),
+    ("location", ("country", "region", "city")),
 )
 _values = attrgetter(*(name for name, _ in _WANTED))
 

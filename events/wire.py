@@ -21,6 +21,7 @@ class RawContext(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     device: Any = None
     os: Any = None
     app: Any = None
+    location: Any = None
     traits: Any = None
 
 

@@ -8,6 +8,7 @@ from profile_state.bounds import let_go
 from profile_state.consent import STATEMENTS, remember, statements
 from profile_state.leaf import Leaf
 from profile_state.person import Differ, View
+from profile_state.surroundings import KINDS, remembered
 from profile_state.ties import outranks
 
 TRAITS = 1_000  # names that a leaf remembers; those stated last stay
@@ -28,7 +29,9 @@ def _nothing(_cells: dict[str, Any], _one: Any, _other: Any) -> None:
 UNREMEMBERED = Folding(_nothing, _nothing)
 
 
-def fold(leaf: Leaf, event: Event, folding: Folding, now: int) -> bool:
+def fold(
+    leaf: Leaf, event: Event, folding: Folding, now: int, around: tuple[str, ...] = ()
+) -> bool:
     """Fold an event into its leaf, in place.
 
     Args:
@@ -36,6 +39,7 @@ def fold(leaf: Leaf, event: Event, folding: Folding, now: int) -> bool:
         event: in any order.
         folding: for the event's name.
         now: ms, the log's clock; what has left every window is let go.
+        around: kinds of surroundings that are remembered.
 
     Returns:
         Whether traits were let go, since the leaf had too many.
@@ -45,7 +49,7 @@ def fold(leaf: Leaf, event: Event, folding: Folding, now: int) -> bool:
         leaf.last = time
     elif time < leaf.first:
         leaf.first = time
-    fold_statements(leaf, event)
+    fold_statements(leaf, event, around)
     if event.name in STATEMENTS:
         for purpose, channel, granted in statements(event.name, event.properties):
             remember(leaf, purpose, channel, event.time, event.message_id, granted)
@@ -56,10 +60,14 @@ def fold(leaf: Leaf, event: Event, folding: Folding, now: int) -> bool:
     return many
 
 
-def fold_statements(known: Leaf | View, event: Event) -> None:
+def fold_statements(known: Leaf | View, event: Event, around: tuple[str, ...] = ()) -> None:
     """Fold what an event says about the person: traits and addresses, last writer wins."""
     context = event.context
     if context:
+        for kind in around:
+            told = KINDS[kind](context)
+            if told is not None:
+                _remember(known.traits, remembered(kind), event, told)
         for name in FROM_CONTEXT:
             if name in context:
                 _remember(known.traits, name, event, context[name])

@@ -17,6 +17,8 @@ from events.names import slug
 from events.scores import is_score, remembered
 from kairos.discovery import found_in
 from profile_state.cells import MOST, Slot, share
+from profile_state.surroundings import KINDS
+from profile_state.surroundings import remembered as around
 from triggers import ast
 from triggers.catalog import ITEM
 from triggers.definitions import Band, PurposeRule
@@ -91,6 +93,7 @@ class Known(NamedTuple):
     purposes: Mapping[str, PurposeRule]
     timezone: str  # of people who state none
     bands: Mapping[str, Mapping[str, Band]]  # score -> word
+    around: set[str]  # kinds of surroundings that are asked for; compiling adds to them
 
 
 class Scope:
@@ -351,6 +354,11 @@ def _name(node: ast.Name, scope: Scope) -> Code:
         name = remembered(node.path)
         scope.uses.traits.add(name)
         return Code(f"trait(t, {name!r})")
+    if head in KINDS and rest:
+        scope.known.around.add(head)
+        scope.uses.traits.add(around(head))
+        parts = ", ".join(repr(_slugged(part)) for part in rest.split("."))
+        return Code(f"pick(trait(t, {around(head)!r}), {parts})")
     if head == "item" and rest:
         if not scope.has_item:
             raise ExpressionError(

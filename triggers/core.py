@@ -276,7 +276,8 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
         stated = person.view.traits.get("timezone")
         where = zone_of(stated[2] if stated is not None else None, workspace.timezone)
         work.count(person.id, best_time.counted(hour_at(event.time, where)))
-    let_go = fold(leaf, event, counting, state.now)
+    around = workspace.around if workspace is not None else ()
+    let_go = fold(leaf, event, counting, state.now, around)
     if let_go or event.name in STATEMENTS:
         person.whole = True
     elif not person.whole:
@@ -284,7 +285,7 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     if not too_old:  # nobody remembers whether it is a copy, so it must not matter
         leaf.total += 1
     if len(person.leaves) > 1:
-        fold_statements(person.view, event)
+        fold_statements(person.view, event, around)
         counting.add(person.view.cells, event, state.now)
         if let_go and workspace is not None:
             person.refresh(workspace.slots)

@@ -188,6 +188,7 @@ class Workspace(msgspec.Struct, frozen=True):
     changing: dict[str, tuple[Trigger, ...]]  # trait -> those whose occurrence is its change
     ending: dict[str, frozenset[str]]  # event -> triggers whose runs it may end
     watched: frozenset[str]  # traits whose change concerns a calendar or starts a run
+    around: tuple[str, ...]  # kinds of surroundings that conditions ask for
     opening: frozenset[str]  # events by which somebody's best time is known
     opens: tuple[str, ...]  # cells that remember them
     aims: frozenset[str]  # events of goals, and of the aims of splits

@@ -145,6 +145,7 @@ def _load(
         changing=_changing(all_triggers),
         watched=_calendar_traits(all_triggers) | _changing(all_triggers).keys(),
         ending=_ending(running),
+        around=tuple(sorted(context.around)),
         opening=frozenset(context.slots[cell].event for cell in context.opens),
         opens=context.opens,
         aims=_aims(all_triggers),

@@ -62,6 +62,7 @@ def _lines(found: Profile) -> list[str]:
     lines += _part("not joined", [line_of(link) for link in found.refused])
     lines += _part("traits", [f"{n:<24} {_value(t['value'])}" for n, t in found.traits.items()])
     lines += _part("scores", [f"{n:<24} {_value(s['value'])}" for n, s in found.scores.items()])
+    lines += _part("around", [f"{n:<24} {_value(s['value'])}" for n, s in found.around.items()])
     addresses = [f"{n:<24} {t['value']}" for n, t in found.addresses.items()]
     lines += _part("addresses, vouched for", addresses)
     lines += _part("consent", [_consent(one) for one in found.consents])

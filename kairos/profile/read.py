@@ -15,6 +15,7 @@ from kairos.settings import Settings
 from profile_state.leaf import Run, Sent
 from profile_state.person import Person
 from profile_state.shown import shown
+from profile_state.surroundings import SIGN as AROUND
 from triggers.signs import is_ours
 from triggers.state import State
 
@@ -46,6 +47,7 @@ class Profile(msgspec.Struct, frozen=True):
     events: int  # how many were applied, ever
     traits: dict[str, Any]  # name -> {value, at}
     scores: dict[str, Any]  # the same of what models say
+    around: dict[str, Any]  # the same of their device and place, where the workspace asks
     addresses: dict[str, Any]  # kind -> {value, at}, vouched for
     consents: list[dict[str, Any]]
     counters: dict[str, Any]
@@ -144,8 +146,9 @@ def _profile(
         first=person.first,
         last=max((leaf.last for leaf in leaves), default=0),
         events=sum(leaf.total for leaf in leaves),
-        traits=_stated((n, s) for n, s in view.traits.items() if n[:1] != SIGN),
+        traits=_stated((n, s) for n, s in view.traits.items() if n[:1] not in (SIGN, AROUND)),
         scores=_stated((n[1:], s) for n, s in view.traits.items() if n[:1] == SIGN),
+        around=_stated((n[1:], s) for n, s in view.traits.items() if n[:1] == AROUND),
         addresses=_stated(view.addresses.items()),
         consents=_consents(person),
         counters={k: shown(slots[k], c, now) for k, c in sorted(view.cells.items()) if k in slots},

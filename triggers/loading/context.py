@@ -34,6 +34,7 @@ class Context:
         self.slots: dict[str, Slot] = {}
         self.purposes: dict[str, PurposeRule] = {}
         self.segments: set[str] = set()
+        self.around: set[str] = set()  # kinds of surroundings that conditions ask for
         self.opens: tuple[str, ...] = ()  # cells, where something goes by the best time
         self.offers: set[str] = set()
         self.timezone = "UTC"
@@ -42,7 +43,13 @@ class Context:
     def scope(self, *, has_event: bool, has_item: bool = False) -> Scope:
         """Say what a condition may name, in a trigger or in a segment, which has no event."""
         known = Known(
-            self.slots, self.segments, self.addresses, self.purposes, self.timezone, self.bands
+            self.slots,
+            self.segments,
+            self.addresses,
+            self.purposes,
+            self.timezone,
+            self.bands,
+            self.around,
         )
         return Scope(known, has_event=has_event, has_item=has_item)
 
