@@ -12,6 +12,7 @@ FIGURES: Mapping[str, Mapping[str, bool]] = {
     "throughput": {"events_per_s": True, "cpu_us_per_event": False},
     "latency": {"p50_ms": False, "p99_ms": False, "p999_ms": False, "hiccup_p99_ms": False},
     "scale": {"cost_ratio": False, "bytes_per_hot_profile": False, "bytes_per_cold_profile": False},
+    "triggers": {"trigger_cost_ratio": False, "cpu_us_per_event_many": False},
     "endurance": {
         "events_per_s": True,
         "rebuilt_events_per_s": True,
@@ -26,6 +27,7 @@ QUESTION: Mapping[str, tuple[str, ...]] = {
     "throughput": ("events",),
     "latency": ("rate", "seconds"),
     "scale": ("people",),
+    "triggers": (),
     "endurance": ("events",),
     "idle": (),
     "torture": ("kills", "power_cuts"),

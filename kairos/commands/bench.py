@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from benchmarks import asked, endurance, idle, latency, plots, scale, throughput
+from benchmarks import asked, endurance, idle, latency, plots, scale, throughput, variety
 from benchmarks.base import AskedError, Benchmark, Options
 from benchmarks.bed import BenchError, in_words
 from benchmarks.compare import beside, compared, too_bad
@@ -22,11 +22,12 @@ from kairos.embedded.servers import ServerError
 from kairos.embedded.stack import StackError
 from kairos.say import as_json, failed
 
-What = Literal["throughput", "latency", "scale", "endurance", "idle", "torture"]
+What = Literal["throughput", "latency", "scale", "triggers", "endurance", "idle", "torture"]
 BENCHMARKS: dict[What, Benchmark] = {
     "throughput": throughput,
     "latency": latency,
     "scale": scale,
+    "triggers": variety,
     "endurance": endurance,
     "idle": idle,
     "torture": torture,
@@ -79,7 +80,8 @@ def command(
     ----------
     what
         throughput: the engine drains a log. latency: from the scheduled send to the worker's
-        hands. scale: what an event costs where there are many people. endurance:
+        hands. scale: what an event costs where there are many people. triggers: the same where there
+        are ten times as many triggers. endurance:
         does it go on in a bounded log, and can all of it be read again. idle: what the stack costs while nothing happens. torture: what kills and power cuts
         cost.
     runs

@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from benchmarks import endurance, idle, latency, profiled, scale, throughput
+from benchmarks import endurance, idle, latency, profiled, scale, throughput, variety
 from benchmarks.workload import Call
 from tests.shared import LONG
 
@@ -66,6 +66,13 @@ def test_scale_keeps_everybody_in_memory_and_lets_as_many_act_a_second() -> None
     assert found.cost_ratio == found.cpu_us_per_event_many / found.cpu_us_per_event_few > 0
     assert found.bytes_per_hot_profile > 500
     assert 200 < found.bytes_per_cold_profile < 5_000
+
+
+def test_ten_times_as_many_triggers_ask_and_as_many_messages_leave() -> None:
+    found = variety.measure(events=4_000, turns=1)
+    assert (found.few, found.triggers, found.events) == (50, 500, 2_000)
+    assert found.activations > 10
+    assert found.trigger_cost_ratio == found.cpu_us_per_event_many / found.cpu_us_per_event_few > 0
 
 
 @LONG

@@ -21,6 +21,7 @@ from benchmarks.report import Report, described, report
 from benchmarks.scale import Scale
 from benchmarks.throughput import Throughput
 from benchmarks.torture.run import Torture
+from benchmarks.variety import Many
 
 MACHINE = Machine('a "fast" one', 2, 25.0, "Linux 6", "3.11", "9.1")
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -74,6 +75,7 @@ def test_a_saved_report_reads_back() -> None:
         ("throughput", Throughput),
         ("latency", Latency),
         ("scale", Scale),
+        ("triggers", Many),
         ("endurance", Endurance),
         ("idle", Idle),
         ("torture", Torture),
