@@ -10,7 +10,7 @@ import msgspec
 from events.limits import Limits
 from events.record import Item
 from events.rejected import RefusedError
-from events.values import Check
+from events.values import Check, typed
 
 FILE, API = "file", "api"  # where an item comes from
 IDS = ("id", "product_id", "item_id", "sku")  # how the column may be called that names an item
@@ -110,7 +110,7 @@ def _items(rows: Any) -> dict[str, dict[str, Any]]:
                 f"line {rows.line_num}: an item's {header[column]} was expected, found {found}"
             )
         said = {
-            k: _value(v)
+            k: typed(v)
             for n, (k, v) in enumerate(zip(header, row, strict=True))
             if n != column and v != ""
         }
@@ -119,23 +119,6 @@ def _items(rows: Any) -> dict[str, dict[str, Any]]:
         except RefusedError as refusal:
             raise CatalogError(refusal.reason) from refusal
     return items
-
-
-def _value(text: str) -> Any:
-    """Read a cell; what a number would not give back as it was, such as 007, stays a text.
-
-    >>> _value("9.50"), _value("007"), _value("TRUE"), _value("1e5"), _value("red")
-    (9.5, '007', True, '1e5', 'red')
-    """
-    lowered = text.strip().lower()
-    if lowered in ("true", "false"):
-        return lowered == "true"
-    digits = lowered.removeprefix("-").replace(".", "", 1)
-    if not digits.isascii() or not digits.isdigit() or len(digits) > 15:
-        return text
-    if len(digits) > 1 and digits[0] == "0" and not lowered.removeprefix("-").startswith("0."):
-        return text
-    return float(lowered) if "." in lowered else int(lowered)
 
 
 def differences(

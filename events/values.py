@@ -151,3 +151,20 @@ def _field_name(key: str) -> str:
     if key in _DANGEROUS or name in _DANGEROUS:
         return ""
     return name or key or "_"
+
+
+def typed(text: str) -> Any:
+    """Read what is written without a type; what a number would not give back as it was, such as 007, stays a text.
+
+    >>> typed("9.50"), typed("007"), typed("TRUE"), typed("1e5"), typed("red")
+    (9.5, '007', True, '1e5', 'red')
+    """
+    lowered = text.strip().lower()
+    if lowered in ("true", "false"):
+        return lowered == "true"
+    digits = lowered.removeprefix("-").replace(".", "", 1)
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 15:
+        return text
+    if len(digits) > 1 and digits[0] == "0" and not lowered.removeprefix("-").startswith("0."):
+        return text
+    return float(lowered) if "." in lowered else int(lowered)

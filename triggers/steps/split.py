@@ -3,6 +3,7 @@
 The way is drawn by a hash, so nobody's is remembered and the same log gives the same ways.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -79,15 +80,20 @@ class Split(Step, frozen=True):
         trigger, run = turn.trigger, turn.run
         weights = self._weights(turn)
         drawn_by = run.entry if self.bandit else turn.person.id
-        left = share_of(f"{trigger.name}/{self.at}/{drawn_by}") * sum(weights)
-        for arm, weight in zip(self.arms, weights, strict=True):  # noqa: B007 - the last one, if rounding leaves a rest
-            left -= weight
-            if left < 0:
-                break
+        arm = self.drawn(trigger.name, drawn_by, weights)
         aim = self.judged_by(trigger)
         if aim is not None:
             goals.try_arm(turn, self.at, arm.name, aim)
         return Go(arm.first, way=arm.name)
+
+    def drawn(self, trigger: str, drawn_by: str, weights: Sequence[float]) -> Arm:
+        """Return the way that is drawn by a word, such as a person's id: always the same."""
+        left = share_of(f"{trigger}/{self.at}/{drawn_by}") * sum(weights)
+        for arm, weight in zip(self.arms, weights, strict=True):
+            left -= weight
+            if left < 0:
+                return arm
+        return self.arms[-1]  # rounding left a rest
 
     def judged_by(self, trigger: Trigger) -> Aim | None:
         """Return the aim, or the trigger's goal."""
