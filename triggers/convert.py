@@ -62,6 +62,8 @@ def _problem(document: Document, shape: type[msgspec.Struct], text: str, at: Pat
     kinds = re.fullmatch(r"Expected `(.*)`, got `(.*)`", text)
     if kinds:
         text = f"{_in_words(kinds[1])} was expected, found {_in_words(kinds[2])}"
+        if kinds.groups() == ("str", "object"):
+            text += "; a text in which `: ` stands needs quotes around it"
     return document.problem((*at, *path), text)
 
 

@@ -15,6 +15,7 @@ from triggers.sequences import Sequence
 
 if TYPE_CHECKING:
     from triggers.calendars import Calendar
+    from triggers.cases import Case
     from triggers.catalog import Happening
     from triggers.goals import Goal
     from triggers.offers import Offer, Wanted
@@ -199,6 +200,7 @@ class Workspace(msgspec.Struct, frozen=True):
     excluded: dict[str, Callable[[Any, int], bool]]  # purpose -> whom nothing of it may reach
     ranked: dict[str, str]  # score of whose order bands are shares -> its name among the traits
     bands: dict[str, dict[str, Band]]  # score -> word
+    cases: dict[str, "tuple[Case, ...]"]  # the tests of triggers; these decide nothing
     catalog: str | None  # a file beside workspace.yaml
     offers: dict[str, "Offer"]
     eligible: dict[str, Callable[[Any, int], bool]]  # offer -> who may have it

@@ -15,6 +15,7 @@ from profile_state.fold import Folding
 from profile_state.identity import DEFAULT_LIMITS
 from triggers import generate, rules
 from triggers.definitions import Cap, Trigger, Workspace
+from triggers.loading.cases import cases
 from triggers.loading.context import Context
 from triggers.loading.formers import apart, formers
 from triggers.loading.offers import offers
@@ -78,6 +79,7 @@ def _load(
     excludes = excluded(context, document, workspace)
     offered = offers(context, document, workspace)
     made = triggers(context, trigger_files)
+    tested = cases(context, trigger_files, [one.trigger for one in made])
     quiet = context.rule(rules.quiet, workspace.quiet_hours, document, ("quiet_hours",))
     caps = channel_caps(context, document, workspace)
     forget_after_ms = forget_after(context, document, workspace)
@@ -165,6 +167,7 @@ def _load(
             if any(band.op in ("top", "bottom") for band in words.values())
         },
         bands=context.bands,
+        cases=tested,
         catalog=workspace.catalog,
         offers={one.offer.name: one.offer for one in offered},
         eligible={one.offer.name: functions[f"offer_{n}"] for n, one in enumerate(offered)},

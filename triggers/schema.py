@@ -107,6 +107,39 @@ class Deliver(Strict):
     on_error: Literal["skip", "next_channel"] = "skip"
 
 
+class Given(Strict):
+    """How the person of a test stands before anything happens."""
+
+    traits: dict[str, Any] = {}
+    addresses: dict[str, str] = {}  # by channel; vouched for by a server
+    consent: dict[str, Names] = {}  # by purpose: channels, or `allowed` or `denied` on all
+    scores: dict[str, str] = {}  # a number, or the word of a band
+    segments: list[str] = []
+    history: list[str] = []  # lines like those of `events`
+    held_out: bool = False
+    arms: list[str] = []  # of splits
+
+
+class Expect(Strict):
+    """One thing that must come of a test: a send, a refusal, or nothing."""
+
+    send: str | None = None  # a channel
+    template: str | None = None
+    at: str | None = None  # "14:05", "+2d 09:00"
+    refused: str | None = None
+    times: int = 1
+    nothing: bool = False
+
+
+class Case(Strict):
+    """One test of a trigger."""
+
+    name: str
+    expect: list[Expect] | Expect
+    given: Given = msgspec.field(default_factory=Given)
+    events: list[str] = []  # "14:05 cart_updated {cart_id: c1}", "-3d email_sent e1"
+
+
 class TriggerFile(Strict):
     """One trigger."""
 
@@ -126,6 +159,7 @@ class TriggerFile(Strict):
     migrate: Literal["live"] | None = None
     exit_when: Conditions = []  # events, and conditions
     deliver: Deliver = msgspec.field(default_factory=Deliver)
+    tests: list[Case] = []
 
 
 class SegmentFile(Strict):
@@ -184,5 +218,5 @@ class OffersFile(Strict):
 
 # Words of the language that this release does not carry out yet. They are named, so that nobody
 # takes them for typing errors, and refused, so that nobody believes that they act.
-LATER = frozenset({"recommended", "tests"})
+LATER = frozenset({"recommended"})
 NOT_YET = "belongs to the language, but this release does not carry it out yet"

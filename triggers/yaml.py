@@ -15,6 +15,7 @@ from triggers.problems import Problem, WorkspaceError
 
 DEEPEST = 20  # levels; no workspace file needs more
 LARGEST = 256 * 1024  # characters
+MAPPING_WITHIN = "mapping values are not allowed here"  # as the parser says it
 
 Path = tuple[str | int, ...]
 
@@ -77,6 +78,8 @@ def read(file: str, text: str) -> Document:
         mark = error.problem_mark or error.context_mark
         place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
         message = f"this is no YAML: {error.problem or error.context}"
+        if error.problem == MAPPING_WITHIN:
+            message += "; a text in which `: ` stands needs quotes around it"
         raise WorkspaceError([Problem(file, *place, message)]) from None
     if root is None:
         raise WorkspaceError([Problem(file, 1, 1, "the file is empty")])

@@ -15,6 +15,7 @@ from profile_state.identity import SPARE
 from profile_state.leaf import RUNS
 from tests.docs.pages import PAGES, ROOT, blocks, cells, first_cells, page, section
 from triggers import schema
+from triggers.cases import REFUSED
 from triggers.goals import MOST as TRIALS
 from triggers.load import load
 from triggers.loading.building import steps
@@ -90,6 +91,18 @@ def test_the_keys_of_small_parts_are_named(shape: type[msgspec.Struct]) -> None:
     heading = "## When" if "Absence" in str(shape) or "Usual" in str(shape) else "## Workspace"
     for key in keys(shape):
         assert re.search(rf"`[^`]*\b{key}\b[^`]*`", section(PAGE, heading)), key
+
+
+def test_the_keys_of_tests_have_rows() -> None:
+    rows = set(first_cells(section(PAGE, "## Tests")))
+    for shape in (schema.Case, schema.Given, schema.Expect):
+        assert keys(shape) <= rows
+
+
+def test_a_test_may_expect_every_refusal_there_is() -> None:
+    decided = section(PAGE, "## Reasons").partition("What the worker adds")[0]
+    refused = {row[1] for row in cells(decided) if row[0] == "refused"}
+    assert refused - {"invalid"} == REFUSED, "a version that does not load has no tests"
 
 
 def test_the_word_beside_caps_is_explained() -> None:

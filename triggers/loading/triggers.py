@@ -58,7 +58,7 @@ FORMS = (
     "api",
 )
 WITHOUT_PROPERTIES = ("segment", "crosses", "every", "date", "at")
-UNDECIDING = frozenset({"status", "description", "owner", "migrate"})  # keys of no version
+UNDECIDING = frozenset({"status", "description", "owner", "migrate", "tests"})  # keys of no version
 BY_CALENDAR = Reentry(1, 3_600_000)  # once per occurrence, also where people are joined meanwhile
 
 
