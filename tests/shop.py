@@ -30,6 +30,7 @@ ADDRESSES: dict[str, str | None] = {
     "sms": "phone",
     "whatsapp": "phone",
     "push": "push_token",
+    "web": None,
     "hubspot": None,
     "salesforce": None,
     "webhook": None,
