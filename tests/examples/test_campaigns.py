@@ -1,16 +1,20 @@
 """The campaigns of examples/campaigns, each with what a marketer would try first, on the live engine."""
 
+import json
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from events.catalog import posted
 from events.record import VERIFIED
-from flows.workspace_folder import read_folder
+from flows.workspace_folder import read_catalog, read_folder
 from tests.docs.pages import ROOT
 from tests.shop import DAY, HOUR, MINUTE, SECOND, Shop, at
 
-FILES = read_folder(ROOT / "examples/campaigns")
+FOLDER = ROOT / "examples/campaigns"
+FILES = read_folder(FOLDER)
 PHONE = "+4915112345678"
 
 
@@ -203,3 +207,200 @@ def test_the_journey_of_a_visitor_goes_on_when_they_say_who_they_are(shop: Shop)
     shop.do("first_login", user="ana")
     shop.wait(DAY + SECOND)
     assert got(shop, "welcome_series") == ["email tips Tue 10:00"]
+
+
+@pytest.fixture
+def stocked(shop: Shop) -> Shop:
+    """The same, with the catalogue of the file."""
+    assert shop.engine.stock(read_catalog(FOLDER, "catalog.csv"))
+    shop.run()
+    return shop
+
+
+def item(shop: Shop, which: str, **fields: Any) -> None:
+    """The shop's server says something of an item, and everybody is asked."""
+    body = json.dumps({"items": [{"id": which, **fields}]}).encode()
+    shop.say(list(posted(body, shop.now)))
+    shop.wait(MINUTE)
+
+
+def restart(shop: Shop) -> None:
+    """The engine dies and comes back."""
+    shop.engine.drain()
+    shop.open()
+    shop.run()
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_price_drop(stocked: Shop, dies: bool) -> None:
+    stocked.do("product_viewed", user="ana", product_id="p1")
+    stocked.wait(HOUR)
+    if dies:
+        restart(stocked)
+    item(stocked, "p1", price=90.01)
+    assert got(stocked, "price_drop") == [], "less than a tenth"
+    item(stocked, "p1", price=81)
+    if dies:
+        restart(stocked)
+    assert got(stocked, "price_drop") == ["email cheaper_now Mon 11:01"]
+    told = stocked.sent_by("price_drop")[0].facts["item"]
+    assert (told["name"], told["price"], told["was"]["price"]) == ("Trail shoe", 81, 90.01)
+    item(stocked, "p1", price=60)
+    assert len(got(stocked, "price_drop")) == 1, "once a week for an item"
+    stocked.wait(8 * DAY)
+    item(stocked, "p1", price=40)
+    assert got(stocked, "price_drop")[1:] == ["email cheaper_now Tue 11:03"]
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        "another item",
+        "seen long ago",
+        "bought meanwhile",
+        "sold out",
+        "no consent",
+        "consent taken back",
+        "a complaint",
+    ],
+)
+def test_price_drop_is_not_for_everybody(stocked: Shop, why: str) -> None:
+    who = "bob" if why == "no consent" else "ana"
+    stocked.know("bob", email="bob@shop.example")
+    viewed = "p3" if why == "another item" else "p1"
+    stocked.do("product_viewed", user=who, product_id=viewed)
+    stocked.wait(31 * DAY if why == "seen long ago" else DAY)
+    if why == "bought meanwhile":
+        stocked.do("order_completed", user=who, product_id="p1")
+    if why == "sold out":
+        item(stocked, "p1", in_stock=False)
+    if why == "consent taken back":
+        stocked.do("unsubscribed", user=who, channel="email")
+    if why == "a complaint":
+        stocked.do("complaint_opened", user=who)
+    item(stocked, "p1", price=50)
+    assert got(stocked, "price_drop") == []
+    reasons = {
+        "bought meanwhile": ["ignored:condition"],
+        "sold out": ["ignored:condition"],
+        "no consent": ["refused:consent"],
+        "consent taken back": ["refused:no_address"],  # of push, which she still allows
+        "a complaint": ["refused:excluded"],
+    }
+    assert stocked.refusals("price_drop") == reasons.get(why, [])
+
+
+def test_price_drop_in_the_night_waits_and_who_buys_until_then_is_not_told(stocked: Shop) -> None:
+    stocked.know("bob", email="bob@shop.example")
+    stocked.allow("bob")
+    for user in ("ana", "bob"):
+        stocked.do("product_viewed", user=user, product_id="p1")
+    stocked.wait_until(at("22:00"))
+    item(stocked, "p1", price=50)
+    stocked.do("order_completed", user="bob", product_id="p1")
+    restart(stocked)
+    stocked.wait_until(at("9:00", day=1))
+    assert got(stocked, "price_drop") == ["email cheaper_now Tue 08:00"]
+    assert "refused:condition" in stocked.refusals("price_drop")
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_back_in_stock(stocked: Shop, dies: bool) -> None:
+    stocked.do("stock_alert_requested", user="ana", product_id="p2")
+    stocked.do("stock_alert_requested", user="ana", product_id="p2")
+    stocked.do("product_viewed", anon="somebody", product_id="p2")
+    stocked.wait(DAY)
+    if dies:
+        restart(stocked)
+    item(stocked, "p2", price=110)
+    assert got(stocked, "back_in_stock") == [], "it is not there yet"
+    item(stocked, "p2", in_stock=True)
+    if dies:
+        restart(stocked)
+    assert got(stocked, "back_in_stock") == ["email back_in_stock Tue 10:01"], (
+        "asked twice, told once"
+    )
+    item(stocked, "p2", in_stock=True, name="Running shoe II")
+    assert len(got(stocked, "back_in_stock")) == 1
+    stocked.wait(DAY)
+    item(stocked, "p2", in_stock=False)
+    item(stocked, "p2", in_stock=True)
+    assert len(got(stocked, "back_in_stock")) == 2
+
+
+@pytest.mark.parametrize("why", ["asked long ago", "bought elsewhere meanwhile", "said no to it"])
+def test_back_in_stock_is_not_for_everybody(stocked: Shop, why: str) -> None:
+    stocked.do("stock_alert_requested", user="ana", product_id="p2")
+    stocked.wait(91 * DAY if why == "asked long ago" else DAY)
+    if why == "bought elsewhere meanwhile":
+        stocked.do("order_completed", user="ana", product_id="p2")
+    if why == "said no to it":
+        for channel in ("email", "push"):
+            stocked.allow("ana", "product", channel, granted=False)
+    item(stocked, "p2", in_stock=True)
+    assert got(stocked, "back_in_stock") == []
+
+
+def ask(shop: Shop, user: str = "eva", address: str = "eva@shop.example") -> str:
+    """Somebody types an address into a form, in a browser; returns the question's id, if one is sent."""
+    before = len(shop.sent_by("double_opt_in"))
+    shop.do("identify", user=user, traits={"email": address})
+    shop.do("newsletter_requested", user=user)
+    return next((one.id for one in shop.sent_by("double_opt_in")[before:]), "")
+
+
+def confirm(shop: Shop, question: str, user: str = "eva") -> None:
+    shop.do("opt_in_confirmed", user=user, message=question, trust=VERIFIED)
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_double_opt_in(shop: Shop, dies: bool) -> None:
+    question = ask(shop)
+    assert got(shop, "double_opt_in") == ["email please_confirm Mon 10:00"]
+    shop.wait(2 * DAY)
+    if dies:
+        restart(shop)
+    confirm(shop, question)
+    if dies:
+        restart(shop)
+    assert got(shop, "double_opt_in")[1:] == ["email newsletter_welcome Wed 10:00"]
+    assert [one.address for one in shop.sent_by("double_opt_in")] == ["eva@shop.example"] * 2
+    confirm(shop, question)
+    shop.wait(8 * DAY)
+    assert ask(shop) != ""
+    assert got(shop, "double_opt_in")[2:] == ["email newsletter_welcome Thu 10:00"], (
+        "who has said yes is not asked again"
+    )
+
+
+@pytest.mark.parametrize("why", ["no answer", "late", "another message", "another person"])
+def test_double_opt_in_without_a_yes_allows_nothing(shop: Shop, why: str) -> None:
+    question = ask(shop)
+    shop.wait(3 * DAY + MINUTE if why == "late" else DAY)
+    if why in ("late", "another message"):
+        confirm(shop, question if why == "late" else "another")
+    if why == "another person":
+        confirm(shop, question, user="bob")
+    shop.wait(7 * DAY)
+    for _ in range(3):
+        shop.do("product_viewed", user="eva", product_id="p1")
+    assert got(shop, "double_opt_in") == ["email please_confirm Mon 10:00"]
+    assert shop.refusals("looked_three_times") == ["refused:consent"]
+    assert ask(shop) not in ("", question), "who asks again is asked again"
+
+
+def test_double_opt_in_asks_once_however_often_the_form_is_sent(shop: Shop) -> None:
+    question = ask(shop)
+    assert ask(shop) == ""
+    shop.wait(HOUR)
+    assert ask(shop, address="eva@home.example") == "", "the question is on its way already"
+    confirm(shop, question)
+    assert [one.address for one in shop.sent_by("double_opt_in")] == ["eva@shop.example"] * 2, (
+        "the address that was asked is the one that is vouched for"
+    )
+
+
+def test_double_opt_in_without_an_address_has_nobody_to_ask(shop: Shop) -> None:
+    shop.do("newsletter_requested", user="eva")
+    assert got(shop, "double_opt_in") == []
+    assert shop.refusals("double_opt_in") == ["refused:no_address", "went:0.else"]
