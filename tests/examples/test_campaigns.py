@@ -400,6 +400,14 @@ def test_double_opt_in_asks_once_however_often_the_form_is_sent(shop: Shop) -> N
     )
 
 
+def test_double_opt_in_asks_nobody_twice_within_a_week(shop: Shop) -> None:
+    assert ask(shop) != ""
+    shop.wait(6 * DAY)
+    assert ask(shop) == "", "the first question went without an answer three days ago"
+    shop.wait(DAY + MINUTE)
+    assert ask(shop) != ""
+
+
 def test_double_opt_in_without_an_address_has_nobody_to_ask(shop: Shop) -> None:
     shop.do("newsletter_requested", user="eva")
     assert got(shop, "double_opt_in") == []
