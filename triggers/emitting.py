@@ -8,6 +8,7 @@ from the run, so it counts once.
 from typing import Any, NamedTuple
 
 from events.record import OWN, VERIFIED, Event, event_key
+from events.values import typed
 from triggers.activation import activation_id
 from triggers.steps.base import Go, Leave, Outcome, Rest, Step, Turn
 
@@ -96,13 +97,5 @@ def value_of(text: str, event: dict[str, Any]) -> Any:
     >>> value_of("12.5", {}), value_of("true", {}), value_of("event.size", {"size": "L"})
     (12.5, True, 'L')
     """
-    if text in ("true", "false"):
-        return text == "true"
     head, dot, rest = text.partition(".")
-    if head == "event" and dot:
-        return event.get(rest)
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return int(number) if number.is_integer() and "." not in text else number
+    return event.get(rest) if head == "event" and dot else typed(text)

@@ -212,3 +212,11 @@ def test_what_is_wrong_is_said(step: str, problem: str) -> None:
     with pytest.raises(WorkspaceError) as error:
         load(files, ADDRESSES)
     assert problem in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["99999999999999999999", "1e300", "nan", "inf", "007"])
+def test_what_no_number_gives_back_as_it_was_stays_a_text(text: str) -> None:
+    shop = Shop(trigger("marks", "event: visited", f"  - set: {{mark: {text}}}\n{SEND}"))
+    shop.do("visited", user="ana")
+    assert traits(shop) == {"mark": text}
+    assert len(shop.sent) == 1, "the run went on"
