@@ -9,6 +9,7 @@ from channels.base import addresses as known_addresses
 from flows.workspace_folder import read_folder
 from triggers.load import load
 from triggers.problems import WorkspaceError
+from triggers.signs import is_ours
 
 
 def command(folder: Path, *, json: bool = False) -> int:
@@ -33,12 +34,13 @@ def command(folder: Path, *, json: bool = False) -> int:
             print(error, file=sys.stderr)
             print(f"{len(error.problems)} problem(s)", file=sys.stderr)
         return 1
+    segments = [s.name for s in workspace.segments if not is_ours(s.name)]
     found = {
         "valid": True,
         "workspace": workspace.name,
         "hash": workspace.hash,
         "triggers": [t.name for t in workspace.triggers],
-        "segments": [s.name for s in workspace.segments],
+        "segments": segments,
         "remembered": sorted(workspace.slots),
     }
     if json:
@@ -46,7 +48,7 @@ def command(folder: Path, *, json: bool = False) -> int:
     else:
         print(
             f"{workspace.name} is valid: {len(workspace.triggers)} triggers, "
-            f"{len(workspace.segments)} segments, {len(workspace.slots)} things to remember per person"
+            f"{len(segments)} segments, {len(workspace.slots)} things to remember per person"
         )
     return 0
 
