@@ -88,7 +88,7 @@ class _Reading:
         except RefusedError as refusal:
             self._say((*path, "traits"), refusal.reason)
         zone = traits.get("timezone")
-        if zone is not None and zone not in zones():
+        if zone is not None and str(zone) not in zones():
             hint = nearest(str(zone), zones())
             self._say((*path, "traits", "timezone"), f"unknown time zone {zone!r}.{hint}")
         for nth, segment in enumerate(given.segments):

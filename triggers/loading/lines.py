@@ -4,16 +4,17 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
+
+from events import catalog, scores
 from events.limits import Limits
 from events.names import slug
 from events.record import OPT_IN_CONFIRMED
 from events.rejected import RefusedError
-from events.scores import EVENT as SCORES_UPDATED
-from events.scores import stated
 from events.values import Check, typed
-from triggers import rules, yaml
+from triggers import cases, rules, yaml
 from triggers.awaited import RECEIPTS
-from triggers.cases import CATALOG, Line, Moment
+from triggers.cases import Line, Moment
 from triggers.loading.context import Context
 from triggers.problems import WorkspaceError
 from triggers.words import nearest
@@ -144,15 +145,16 @@ class Lines:
         text, shift = found["properties"] or "{}", max(found.start("properties"), 0)
         try:
             properties = fields(yaml.read("", text).content)
-            if event == SCORES_UPDATED:
-                stated(properties, Check(Limits()))
+            match event:
+                case scores.EVENT:
+                    scores.stated(properties, Check(Limits()))
+                case cases.CATALOG:
+                    catalog.posted(msgspec.json.encode({"items": [properties]}), 0)
         except (WorkspaceError, RefusedError) as error:
             why = error.reason if isinstance(error, RefusedError) else error.problems[0].message
             message = f"properties such as {{cart_id: c1, value: 30}} were expected: {why}"
             self._say(path, message, shift)
             return None
-        if event == CATALOG and "id" not in properties:
-            self._say(path, "which item? `catalog {id: p1, price: 9.5}` says so")
         return properties
 
     def _of_message(self, line: _Written) -> Line:
