@@ -8,7 +8,6 @@ import pytest
 from tests.docs.pages import ROOT
 from tests.shared import shared
 from triggers import yaml
-from triggers.schema import LATER
 
 EXAMPLE = ROOT / "examples/language"
 FOLDERS = {"trigger": "triggers/", "segment": "segments/"}
@@ -24,16 +23,6 @@ def in_the_folder(kind: str, name: str) -> dict[str, Any]:
     path = EXAMPLE / f"{FOLDERS[kind]}{name}.yaml" if kind in FOLDERS else EXAMPLE / f"{kind}.yaml"
     content: dict[str, Any] = yaml.read(path.name, path.read_text(encoding="utf-8")).content
     return content
-
-
-def without_later(part: Any) -> Any:
-    """Leave out what this release does not carry out yet; with the release that does it is wanted."""
-    match part:
-        case dict():
-            return {k: without_later(v) for k, v in part.items() if k not in LATER}
-        case list():
-            return [without_later(one) for one in part]
-    return part
 
 
 def differences(page: dict[str, Any], ours: dict[str, Any]) -> list[str]:
@@ -53,7 +42,7 @@ def test_every_example_of_the_page_is_there_and_means_the_same() -> None:
     assert (kinds.count("trigger"), kinds.count("segment"), kinds.count("workspace")) == (6, 1, 1)
     for kind, one in zip(kinds, examples, strict=True):
         ours = in_the_folder(kind, one[kind])
-        assert differences(without_later(one), ours) == [], f"{kind} {one[kind]}"
+        assert differences(one, ours) == [], f"{kind} {one[kind]}"
 
 
 def test_every_trigger_of_the_page_promises_something() -> None:
