@@ -162,6 +162,17 @@ class Asked(msgspec.Struct, frozen=True, array_like=True, tag="asked"):
     last: bool  # there are no more
 
 
+class Paused(msgspec.Struct, frozen=True, array_like=True, tag="paused"):
+    """A version of a trigger failed again and again: from here on it is as one with `status: paused`.
+
+    It lasts until the trigger is edited, or stopped by hand.
+    """
+
+    trigger: str
+    version: str  # of the trigger; a second record for it changes nothing
+    reason: str  # what was raised last, and where
+
+
 class DeadLetter(msgspec.Struct, frozen=True, array_like=True, tag="dead"):
     """An accepted event that cannot be applied, kept whole until somebody replays it."""
 
@@ -199,6 +210,7 @@ Record = (
     | Learned
     | Item
     | Asked
+    | Paused
 )
 
 NEWEST = 31  # no release's version is above it; what begins with text is not ours

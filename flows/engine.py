@@ -28,7 +28,7 @@ from profile_state.copies.mover import Mover
 from profile_state.identity import PLACES
 from profile_state.stores.base import Mark, Outputs, Store
 from profile_state.write_behind import PERIOD_S, WriteBehind
-from triggers import activation, core
+from triggers import activation, core, failing
 from triggers.load import hash_of, load
 from triggers.loading.formers import apart
 from triggers.state import State
@@ -98,7 +98,7 @@ class Engine:
         self._vouched = False  # whether the ledger holds all that it may have lost before us
         self._end: int | None = None  # id of the log's last entry after we took over
         self._ticked_s = self._pumped_s = self._swept_s = 0.0
-        self._tick = self._sweep = -1  # id of the last one appended
+        self._tick = self._sweep = self._pause = -1  # id of the last one appended
         self._round = self._looked = 0  # places that the clock has passed: swept, and looked at
 
     def recover(self) -> None:
@@ -112,7 +112,8 @@ class Engine:
         self.state = State(self.partition)
         self.state.offset, self.state.now = mark.offset, mark.now
         if mark.files:
-            self.state.workspace = load(mark.files, self._addresses)
+            paused = failing.versions(mark.paused)
+            self.state.workspace = load(mark.files, self._addresses, paused)
             self.state.files = mark.files
         if mark.sweep is not None:
             self.state.sweep = Sweep(*mark.sweep)
@@ -121,6 +122,8 @@ class Engine:
         self.state.learned = mark.learned
         self.state.catalog.load(recovered.items, mark.offset)
         self._asking.restart()
+        self.state.paused = {said.trigger: said for said in mark.paused}
+        failing.recover(self.state, recovered.failures)
         self.state.erasure_keys = tuple(recovered.erasure_keys)
         for copy in recovered.seen:
             self.state.first_seen.setdefault(copy.key, packed(copy.offset, copy.digest))
@@ -282,6 +285,7 @@ class Engine:
             self.state.now,
             tuple(sorted(self.state.in_use)),
             self.state.learned,
+            tuple(self.state.paused.values()),
         )
 
     def _stretches(self, batches: list[core.Batch]) -> Iterator[list[core.Batch]]:
@@ -310,6 +314,7 @@ class Engine:
         if self._vouched:
             self._learning.look(self.state, self.position, now_s)
             self._asking.step(self.state, self.position, self.behind.stored.entry, now_s, busy=busy)
+            self._pause_failing()
         now = self._clock()
         self._go_round(now)
         if self._mover is not None and self._mover.step(self.state.first_seen, self.state.now):
@@ -337,6 +342,19 @@ class Engine:
         if self.position >= self._end:
             self._store.vouch()
             self._vouched = True
+
+    def _pause_failing(self) -> None:
+        """Append a record for each trigger that has failed too often."""
+        due = failing.to_pause(self.state) if self.state.failures else []
+        if due and self.position >= self._pause:
+            self._pause = self._log.append(self.partition, record.encode(due))
+            for said in due:
+                log.error(
+                    f"a trigger failed {failing.MOST} times within a minute and is paused",
+                    trigger=said.trigger,
+                    version=said.version,
+                    reason=said.reason,
+                )
 
     def _next_sweep(self, now_s: float, *, busy: bool) -> None:
         """Append the next sweep, when the one before is done and there is time for it."""
@@ -409,4 +427,5 @@ def _outputs(work: Work) -> Outputs:
         seen_items=work.seen_items,
         unseen_items=work.unseen_items,
         workspaces=[(version, msgspec.msgpack.encode(files)) for version, files in work.workspaces],
+        failures=msgspec.msgpack.encode(work.state.failures) if work.failed else None,
     )

@@ -17,7 +17,6 @@ left out, it would be missed in silence. The engine ends, and says at which reco
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 import msgspec
 import structlog
@@ -27,6 +26,7 @@ from events.sources.base import Entry
 from profile_state.stored import pack, unpack
 from triggers import activation, core
 from triggers.core import Batch
+from triggers.failing import place_of
 from triggers.state import State
 
 POISON = "poison"
@@ -215,16 +215,3 @@ def _try(one: Batch, state: State, copy: State, addresses: Mapping[str, str | No
     activation.encode(work.activations)
     for person in work.dirty & copy.people.keys():
         pack(copy.people[person])
-
-
-def place_of(error: BaseException) -> str:
-    """Say what was raised, and where.
-
-    >>> try:
-    ...     1 / 0
-    ... except ZeroDivisionError as error:
-    ...     place_of(error).split(":")[0]
-    'ZeroDivisionError in <module>'
-    """
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} in {last.name}: {Path(last.filename).name}:{last.lineno}"

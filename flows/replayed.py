@@ -14,6 +14,7 @@ from flows.engine import DAY, EAGER_S, LATER_S, Engine
 from flows.loading import foresee
 from profile_state.identity import PLACES
 from profile_state.write_behind import PERIOD_S
+from triggers import failing
 from triggers.core import Batch
 
 
@@ -41,11 +42,12 @@ class ReplayedEngine(Engine):
             yield from self._own()
 
     def _own(self) -> Iterator[list[Batch]]:
-        """Yield what steps put out, right behind what they followed."""
-        while self._owed:
-            owed, self._owed = list(self._owed.values()), {}
-            for event in owed:
-                yield self._between(self.state.now, event)
+        """Yield what steps put out, and pauses of triggers, right behind what they followed."""
+        while self._owed or failing.to_pause(self.state):
+            owed: list[Record] = [*self._owed.values(), *failing.to_pause(self.state)]
+            self._owed = {}
+            for one in owed:
+                yield self._between(self.state.now, one)
 
     def _pay(self) -> None:
         """The log of the past takes nothing: what steps put out follows from it."""

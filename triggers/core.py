@@ -25,6 +25,7 @@ from events.record import (
     Join,
     Learned,
     Offset,
+    Paused,
     Record,
     Settled,
     Sweep,
@@ -43,6 +44,7 @@ from triggers import (
     calendars,
     changes,
     erasure,
+    failing,
     goals,
     idle,
     memberships,
@@ -51,7 +53,7 @@ from triggers import (
     runs,
 )
 from triggers.catalog import ITEM, ITEM_ID, Change, Happening
-from triggers.definitions import Trigger
+from triggers.definitions import Trigger, Workspace
 from triggers.load import load
 from triggers.loading import formers
 from triggers.local_time import hour_at, zone_of
@@ -211,7 +213,7 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
                 case Tick():
                     _tick(work, record, offset)
                 case Version():
-                    _version(work, record, addresses)
+                    _version(work, record, addresses, offset)
                 case Build():
                     state.build = record
                 case Join():
@@ -228,6 +230,9 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
                     _item(work, record, offset)
                 case Asked():
                     _asked(work, record, offset)
+                case Paused():
+                    if failing.pause(state, record):
+                        state.workspace = _load(state, state.files, addresses)
                 case Settled():
                     work.letters_done.append(Offset(record.entry, record.nth))
             state.offset = offset
@@ -482,7 +487,7 @@ def _retire(state: State, addresses: Mapping[str, str | None]) -> None:
     if workspace is None or state.in_use.issuperset(workspace.formers):
         return
     state.files = formers.kept(workspace, state.files, state.in_use)
-    state.workspace, state.in_use = load(state.files, addresses), set()
+    state.workspace, state.in_use = _load(state, state.files, addresses), set()
     state.sweep = Sweep(0, PLACES - 1)  # people forget what only those had remembered
 
 
@@ -567,7 +572,13 @@ def _touched(work: Work, person: Person, offset: Offset) -> None:
         work.state.dues.set(person.id, due)
 
 
-def _version(work: Work, version: Version, addresses: Mapping[str, str | None]) -> None:
+def _load(state: State, files: Mapping[str, str], addresses: Mapping[str, str | None]) -> Workspace:
+    return load(files, addresses, failing.versions(state.paused.values()))
+
+
+def _version(
+    work: Work, version: Version, addresses: Mapping[str, str | None], offset: Offset
+) -> None:
     """Take a workspace into force. One that no longer loads leaves the last good one live."""
     try:
         workspace = load(version.files, addresses)
@@ -575,11 +586,11 @@ def _version(work: Work, version: Version, addresses: Mapping[str, str | None]) 
         work.explain("", "workspace", "refused", "invalid", str(error))
         return
     state, files = work.state, version.files
+    failing.follow(work, workspace, offset)
     if state.workspace is not None:
         state.sweep = Sweep(0, PLACES - 1)
         former = formers.carried(state.workspace, state.files, workspace)
         if former:
             files = files | former
-            workspace = load(files, addresses)
-    state.workspace, state.files, state.in_use = workspace, files, set()
+    state.workspace, state.files, state.in_use = _load(state, files, addresses), files, set()
     work.workspaces.append((workspace.hash, version.files))

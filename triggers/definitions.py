@@ -175,6 +175,7 @@ class Workspace(msgspec.Struct, frozen=True):
     slots: dict[str, Slot]
     fold: dict[str, Folding]  # by the event's name
     entering: dict[str, Entering]
+    alone: dict[str, tuple[tuple[int, Entering], ...]]  # the same, each trigger by itself
     guards: tuple[Guard, ...]
     members: dict[str, Member]
     version: str  # of these definitions with the former triggers that runs are on

@@ -72,6 +72,8 @@ class Source:
 
 _AS_IT_IS = re.compile(r"e\.get\('[^']*'\)")
 _AS_NUMBER = re.compile(rf"number_of\({_AS_IT_IS.pattern}\)")
+Plain = tuple[int, str]  # a trigger that an event enters itself, and its condition
+InOrder = tuple[int, str, str]  # one in whose sequence it is a step, see `entering_body`
 PERSON = ["c = p.view.cells", "t = p.view.traits", "m = p.member"]
 
 
@@ -218,9 +220,7 @@ def sequence_name(nth: int) -> str:
     return f"sequence_{nth}"
 
 
-def entering_body(
-    conditions: list[tuple[int, str]], in_order: list[tuple[int, str, str]]
-) -> list[str]:
+def entering_body(conditions: list[Plain], in_order: list[InOrder]) -> list[str]:
     """Write the function that says which triggers an event enters.
 
     Args:
@@ -230,10 +230,7 @@ def entering_body(
     """
     hoisted, conditions = _hoisted(conditions)
     body = [*PERSON, "e = event.properties", *hoisted, "out = []"]
-    alike: dict[str, list[int]] = {}  # triggers that ask the same are asked together
-    for nth, condition in conditions:
-        alike.setdefault(condition, []).append(nth)
-    for condition, nths in alike.items():
+    for condition, nths in _alike(conditions).items():
         entered = "".join(f"({nth}, None), " for nth in nths)
         body.append(f"if {condition}: out += ({entered})")
     if in_order:
@@ -250,7 +247,25 @@ def entering_body(
     return [*body, "return out"]
 
 
-def _hoisted(conditions: list[tuple[int, str]]) -> tuple[list[str], list[tuple[int, str]]]:
+def _alike(conditions: list[Plain]) -> dict[str, list[int]]:
+    """Put triggers together that ask the same."""
+    alike: dict[str, list[int]] = {}
+    for nth, condition in conditions:
+        alike.setdefault(condition, []).append(nth)
+    return alike
+
+
+def in_turn(conditions: list[Plain], in_order: list[InOrder]) -> list[int]:
+    """Return the triggers in the order in which `entering_body` asks for them.
+
+    >>> in_turn([(0, "a"), (1, "b"), (2, "a")], [])
+    [0, 2, 1]
+    """
+    together = [nth for nths in _alike(conditions).values() for nth in nths]
+    return [*together, *(nth for nth, _, _ in in_order)]
+
+
+def _hoisted(conditions: list[Plain]) -> tuple[list[str], list[Plain]]:
     """Read a property once where several conditions ask for it."""
     lines: list[str] = []
     for pattern in (_AS_NUMBER, _AS_IT_IS):

@@ -5,7 +5,7 @@ carries files, and reading an old log compiles what was compiled then.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 
 import msgspec
@@ -16,6 +16,7 @@ from profile_state.identity import DEFAULT_LIMITS
 from triggers import generate, rules
 from triggers.definitions import Cap, Trigger, Workspace
 from triggers.loading.cases import cases
+from triggers.loading.conditions import FALSE
 from triggers.loading.context import Context
 from triggers.loading.formers import apart, formers
 from triggers.loading.offers import offers
@@ -30,6 +31,7 @@ from triggers.loading.workspace import (
 )
 from triggers.problems import WorkspaceError
 from triggers.schema import SegmentFile, TriggerFile
+from triggers.signs import CROSSING
 from triggers.steps.split import Split
 
 JOINING = frozenset({"user_id", "anonymous_id", "email", "phone"})  # unless `merge: false`
@@ -45,7 +47,11 @@ def hash_of(files: Mapping[str, str]) -> str:
     return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
-def load(files: Mapping[str, str], addresses: Mapping[str, str | None]) -> Workspace:
+def load(
+    files: Mapping[str, str],
+    addresses: Mapping[str, str | None],
+    paused: Collection[tuple[str, str]] = (),
+) -> Workspace:
     """Check and compile a workspace.
 
     Args:
@@ -54,6 +60,8 @@ def load(files: Mapping[str, str], addresses: Mapping[str, str | None]) -> Works
             `triggers.loading.formers`.
         addresses: channel -> the kind of address that it sends to ("email", "phone"), None for
             channels that need none.
+        paused: versions of triggers that failed too often: as if their files said `status: paused`,
+            and nobody is asked whether they enter.
 
     Raises:
         WorkspaceError: with every problem found, each with file, line and column.
@@ -61,12 +69,15 @@ def load(files: Mapping[str, str], addresses: Mapping[str, str | None]) -> Works
     >>> load({"workspace.yaml": "workspace: shop"}, {}).name
     'shop'
     """
-    return _load(tuple(sorted(files.items())), tuple(sorted(addresses.items())))
+    contents, kinds = tuple(sorted(files.items())), tuple(sorted(addresses.items()))
+    return _load(contents, kinds, frozenset(paused))
 
 
 @lru_cache(maxsize=4)  # an engine that recovers asks for the version in force again and again
 def _load(
-    contents: tuple[tuple[str, str], ...], kinds: tuple[tuple[str, str | None], ...]
+    contents: tuple[tuple[str, str], ...],
+    kinds: tuple[tuple[str, str | None], ...],
+    paused: frozenset[tuple[str, str]],
 ) -> Workspace:
     (files, former), addresses = apart(dict(contents)), dict(kinds)
     context = Context(files, addresses)
@@ -87,6 +98,10 @@ def _load(
         raise WorkspaceError(context.problems)
 
     version = hash_of(files)
+    if paused:
+        made = [_as_paused(one) if _key(one) in paused else one for one in made]
+        unasked = {CROSSING + name for name, _ in paused}
+        members = [m._replace(code=FALSE) if m.segment.name in unasked else m for m in members]
     all_triggers = tuple(one.trigger for one in made)
     gone = formers(context, former, made)
     running = (*all_triggers, *(one.trigger for one in gone))
@@ -104,7 +119,7 @@ def _load(
     for nth, one_offer in enumerate(offered):
         source.function(f"offer_{nth}", "p, now", generate.guard_body(one_offer.code.value))
     folded = _fold_functions(context, source)
-    entering = _entering_functions(made, source)
+    entering, alone = _entering_functions(made, source)
     for one in (*made, *gone):
         nth = one.trigger.nth
         source.function(f"if_{nth}", "p, e, now, run", generate.guard_body(one.guard))
@@ -133,6 +148,10 @@ def _load(
             for event, nth in folded.items()
         },
         entering={event: functions[name] for event, name in entering.items()},
+        alone={
+            event: tuple((nth, functions[f"alone_{nth}"]) for nth in nths)
+            for event, nths in alone.items()
+        },
         guards=tuple(functions[f"if_{t.nth}"] for t in running),
         members={m.segment.name: functions[f"segment_{nth}"] for nth, m in enumerate(members)},
         version=hash_of(dict(contents)),
@@ -191,28 +210,54 @@ def _fold_functions(context: Context, source: generate.Source) -> dict[str, int]
     return {event: nth for nth, event in enumerate(events)}
 
 
-def _entering_functions(made: list[Made], source: generate.Source) -> dict[str, str]:
-    """Write for each event who enters; an absence asks its `if` later, when its time is up."""
+def _key(one: Made) -> tuple[str, str]:
+    return one.trigger.name, one.trigger.version
+
+
+def _as_paused(one: Made) -> Made:
+    """Pause a trigger that failed too often: its conditions are not even asked who enters."""
+    trigger = msgspec.structs.replace(one.trigger, status="paused")
+    return one._replace(trigger=trigger, where=FALSE.value, sieve=FALSE.value)
+
+
+def _entering_functions(
+    made: list[Made], source: generate.Source
+) -> tuple[dict[str, str], dict[str, list[int]]]:
+    """Write for each event who enters; an absence asks its `if` later, when its time is up.
+
+    Returns:
+        The function of each event; and the triggers for which it asks, in their order. Each of
+        these has a function of its own too, for when one of them raises.
+    """
     for one in made:
         if one.trigger.sequence is not None:
             source.constant(generate.sequence_name(one.trigger.nth), repr(one.trigger.sequence))
             source.function(f"sieve_{one.trigger.nth}", "e", [f"return {one.sieve}"])
+    asked = {one.trigger.nth: _asked(one) for one in made if one.trigger.status != "draft"}
+    for nth, entries in asked.items():
+        source.function(f"alone_{nth}", "p, event, now", generate.entering_body(*entries))
     named = _numbered("on", (event for one in made for event in one.trigger.events))
+    alone = {}
     for event, name in named.items():
-        plain: list[tuple[int, str]] = []
-        in_order: list[tuple[int, str, str]] = []
+        plain: list[generate.Plain] = []
+        in_order: list[generate.InOrder] = []
         for one in made:
-            if event not in one.trigger.events or one.trigger.status == "draft":
-                continue
-            waits = one.trigger.absence is not None
-            condition = one.where if waits else f"{one.where} and {one.guard}"
-            if one.trigger.sequence is None:
-                plain.append((one.trigger.nth, condition))
-            else:
-                last = one.trigger.sequence.steps[-1].cell
-                in_order.append((one.trigger.nth, last, condition))
+            if one.trigger.nth in asked and event in one.trigger.events:
+                own = asked[one.trigger.nth]
+                plain += own[0]
+                in_order += own[1]
         source.function(name, "p, event, now", generate.entering_body(plain, in_order))
-    return named
+        alone[event] = generate.in_turn(plain, in_order)
+    return named, alone
+
+
+def _asked(one: Made) -> tuple[list[generate.Plain], list[generate.InOrder]]:
+    """Return what is asked whether an event enters a trigger, as `generate.entering_body` takes it."""
+    nth, sequence = one.trigger.nth, one.trigger.sequence
+    condition = one.where if one.trigger.absence is not None else f"{one.where} and {one.guard}"
+    if sequence is None:
+        return [(nth, condition)], []
+    return [], [(nth, sequence.steps[-1].cell, condition)]
 
 
 def _ending(all_triggers: tuple[Trigger, ...]) -> dict[str, frozenset[str]]:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from events.record import Event
 from profile_state.leaf import NEVER
 from profile_state.person import Person
-from triggers import calendars, ranks
+from triggers import calendars, failing, ranks
 from triggers.definitions import ABSENCE, Segment, Workspace
-from triggers.signs import CALENDAR, RANK
+from triggers.signs import CALENDAR, CROSSING, RANK
 from triggers.work import Work
 
 Edges = list[tuple[str, str]]  # ("entered" | "exited", segment)
@@ -103,7 +103,17 @@ def _evaluate(work: Work, person: Person, concerned: Callable[[Segment], bool]) 
     for segment in workspace.segments:
         if not concerned(segment) and not (changed and segment.segments & changed):
             continue
-        inside, until = workspace.members[segment.name](person, now)
+        try:
+            inside, until = workspace.members[segment.name](person, now)
+        except MemoryError:
+            raise
+        except Exception as error:
+            if not segment.name.startswith(CROSSING):
+                raise  # everybody's, see `flows.poison`
+            trigger = workspace.named[segment.name.removeprefix(CROSSING)]
+            failing.note(work, person, trigger, error)
+            person.recheck.pop(segment.name, None)
+            continue
         if until < NEVER:
             person.recheck[segment.name] = until
         else:

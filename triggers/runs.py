@@ -10,7 +10,7 @@ from profile_state.consent import consent
 from profile_state.leaf import RUNS, Leaf, Run
 from profile_state.naming import name_of
 from profile_state.person import Person
-from triggers import goals
+from triggers import failing, goals
 from triggers.arbitrate import Subject
 from triggers.awaited import when
 from triggers.definitions import ABSENCE, MEMBERS, PARALLEL, Trigger, Workspace
@@ -78,15 +78,24 @@ def _end(work: Work, person: Person, run: Run, workspace: Workspace, reason: str
     if trigger is None:
         return False
     if not _ended(trigger, run, person):
-        leaving = workspace.leaving.get(trigger.nth)
-        if leaving is None:
-            return False
-        leaves, run.look = leaving(person, run.event, work.state.now, run)
-        if not leaves:
-            return False
-        reason = "condition"
+        return _left(work, person, trigger, run, workspace)
     person.end_run(run)
     work.explain(person.id, trigger.name, "ended", reason)
+    return True
+
+
+def _left(work: Work, person: Person, trigger: Trigger, run: Run, workspace: Workspace) -> bool:
+    """End a run of whose `exit_when` a condition holds, or raises; say whether it was."""
+    leaving = workspace.leaving.get(trigger.nth)
+    if leaving is None:
+        return False
+    said = failing.attempt(work, person, trigger, leaving, person, run.event, work.state.now, run)
+    if said is not None:
+        leaves, run.look = said
+        if not leaves:
+            return False
+        work.explain(person.id, trigger.name, "ended", "condition")
+    person.end_run(run)
     return True
 
 
@@ -123,8 +132,14 @@ def entering(work: Work, person: Person, event: Event) -> list[Candidate]:
     decide = workspace.entering.get(event.name) if workspace is not None else None
     if decide is None or workspace is None:
         return []
+    try:
+        entered = decide(person, event, work.state.now)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - whose it is says each of them alone
+        entered = _entered_alone(work, person, event, workspace)
     candidates = []
-    for nth, last in decide(person, event, work.state.now):
+    for nth, last in entered:
         trigger = workspace.triggers[nth]
         if last is not None and _completed_before(person, trigger, last):
             work.explain(person.id, trigger.name, "ignored", "again")
@@ -133,6 +148,18 @@ def entering(work: Work, person: Person, event: Event) -> list[Candidate]:
         if found is not None:
             candidates.append(found)
     return candidates
+
+
+def _entered_alone(
+    work: Work, person: Person, event: Event, workspace: Workspace
+) -> list[tuple[int, Happened | None]]:
+    """Ask each trigger alone whether an event enters it, since together they have raised."""
+    entered: list[tuple[int, Happened | None]] = []
+    for nth, decide in workspace.alone[event.name]:
+        trigger = workspace.triggers[nth]
+        found = failing.attempt(work, person, trigger, decide, person, event, work.state.now)
+        entered += found or ()
+    return entered
 
 
 def _completed_before(person: Person, trigger: Trigger, last: Happened) -> bool:
@@ -360,8 +387,7 @@ def occurred(
             version=trigger.version,
             beside=trigger.while_active == PARALLEL,
         )
-        if not workspace.guards[trigger.nth](person, run.event, work.state.now, run):
-            work.explain(person.id, trigger.name, "ignored", "condition")
+        if not _holds(work, person, trigger, run, workspace):
             continue
         active = _active(person, trigger, key, run.entry)
         if active is not None and not _anew(work, person, trigger, active, run):
@@ -399,6 +425,15 @@ def told_to_exit(work: Work, person: Person, event: Event) -> None:
         if run.trigger == name and run.started <= event.time and key in (None, "", run.key):
             person.end_run(run)
             work.explain(person.id, name, "ended", "api")
+
+
+def _holds(work: Work, person: Person, trigger: Trigger, run: Run, workspace: Workspace) -> bool:
+    """Ask a trigger's `if` of somebody who is about to enter."""
+    guard = workspace.guards[trigger.nth]
+    holds = failing.attempt(work, person, trigger, guard, person, run.event, work.state.now, run)
+    if holds is False:
+        work.explain(person.id, trigger.name, "ignored", "condition")
+    return bool(holds)
 
 
 def by_segments(work: Work, person: Person, edges: Edges, cause: Cause) -> list[Candidate]:
@@ -440,8 +475,7 @@ def _absent(
     work: Work, person: Person, leaf: Leaf, trigger: Trigger, run: Run, workspace: Workspace
 ) -> Candidate | None:
     """Let a run enter whose absence held, if its guard holds and there is room."""
-    if not workspace.guards[trigger.nth](person, run.event, work.state.now, run):
-        work.explain(person.id, trigger.name, "ignored", "condition")
+    if not _holds(work, person, trigger, run, workspace):
         return None
     run.step, run.since = trigger.first, work.state.now
     return _admitted(work, person, leaf, trigger, run, None)
@@ -518,7 +552,7 @@ def _take(
             arrived,
             calls,
         )
-        match step.take(turn):
+        match failing.attempt(work, person, trigger, step.take, turn):
             case Go(to=to, moved=moved, way=way):
                 if way:
                     work.explain(person.id, trigger.name, "went", f"{run.step}.{way}")
@@ -536,19 +570,16 @@ def _take(
             case Leave(outcome=outcome, reason=reason):
                 work.explain(person.id, trigger.name, outcome, reason)
                 break
+            case None:
+                break
     person.end_run(run)
 
 
 def _rest(work: Work, person: Person, leaf: Leaf, trigger: Trigger, run: Run) -> None:
     """Remember a run that stays at its step, and when time alone may end it."""
     workspace = work.state.workspace
-    leaving = workspace.leaving.get(trigger.nth) if workspace is not None else None
-    if leaving is not None:
-        leaves, run.look = leaving(person, run.event, work.state.now, run)
-        if leaves:
-            person.end_run(run)
-            work.explain(person.id, trigger.name, "ended", "condition")
-            return
+    if workspace is not None and _left(work, person, trigger, run, workspace):
+        return
     if any(known is run for known in leaf.runs):
         return
     if len(leaf.runs) >= RUNS:

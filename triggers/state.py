@@ -8,7 +8,9 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from heapq import heapify, heappop, heappush
 
-from events.record import START, Build, Offset, Sweep
+import msgspec
+
+from events.record import START, Build, Offset, Paused, Sweep
 from profile_state.identity import PLACES, place_of
 from profile_state.leaf import NEVER
 from profile_state.person import NO_RANKS, Person
@@ -18,6 +20,15 @@ from triggers.definitions import Workspace
 Due = tuple[int, str]  # ms, and a person
 STALE = 4  # entries of the heap for each that holds: who is active moves theirs with each event
 NO_LIMITS: Mapping[str, int] = {}  # of identity, where no workspace is in force
+
+
+class Failures(msgspec.Struct, frozen=True, array_like=True):
+    """The latest failures of a trigger, see `triggers.failing`."""
+
+    version: str  # of the trigger
+    until: Offset  # of the record before the one at which it failed last
+    times: list[int]  # ms, the log's clock; those of a minute up to the last
+    place: str  # what was raised last, and where
 
 
 class Dues:
@@ -111,6 +122,9 @@ class State:
         self.loaded: set[Sweep] = set()  # sweeps whose people are in memory, ahead of their step
         self.learned: dict[str, dict[str, float]] = {}  # what was worked out from all people
         self.catalog = Catalog()
+        self.failures: dict[str, Failures] = {}  # by trigger
+        self.failed_before: Offset = START  # `failures` was recovered with all that came up to here
+        self.paused: dict[str, Paused] = {}  # triggers that failed too often, by name
         self.index: dict[str, str | None] = {}  # identifier or former id -> person, None: nobody
         self.absent: list[str] = []  # what was asked for and led to nobody
         self.dues = Dues()

@@ -23,7 +23,7 @@ class Explanation(NamedTuple):
 
     person: str
     trigger: str
-    outcome: str  # sent, held, refused, ignored
+    outcome: str  # sent, held, refused, ignored, failed
     reason: str = ""
     detail: str = ""
 
@@ -42,6 +42,7 @@ class Work(msgspec.Struct):
     items: list[str] = []  # of the catalogue, to write
     seen_items: list[tuple[str, str, str, int]] = []  # as in `Outputs`
     unseen_items: list[tuple[str, str, str]] = []  # the same
+    failed: bool = False  # whether `State.failures` is another
     emitted: list[Event] = []  # what steps put into the log
     bounded: list[tuple[str, ...]] = []  # chains of triggers that were ended for their length
     explanations: list[Explanation] = []

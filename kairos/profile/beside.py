@@ -19,6 +19,7 @@ from profile_state.person import Person
 from profile_state.stored import unpack
 from profile_state.stores.base import LedgerLostError, Mark
 from profile_state.stores.redis import RedisStore
+from triggers import failing
 from triggers.core import Batch
 from triggers.definitions import Workspace
 from triggers.load import load
@@ -37,8 +38,6 @@ class Beside:
         self.store = store
         self.replayed = replayed  # the log takes its time from the events in it
         self.addresses = known_addresses()
-        self._workspace: Workspace | None = None
-        self._files: dict[str, str] = {}
 
     def caught_up(self, entry: int | None = None, patience_s: float = PATIENCE_S) -> bool:
         """Wait until the ledger has an entry, by default the newest; False where it takes too long."""
@@ -55,9 +54,9 @@ class Beside:
 
     def workspace(self, mark: Mark) -> Workspace | None:
         """Return the workspace in force there."""
-        if mark.files != self._files:
-            self._workspace, self._files = load(mark.files, self.addresses), mark.files
-        return self._workspace
+        if not mark.files:
+            return None
+        return load(mark.files, self.addresses, failing.versions(mark.paused))
 
     def time_of(self, entry: int) -> int:
         """Return the time (ms) of an entry, or of the last one before it; 0 where there is none."""

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from events.record import Build, Offset
+from events.record import Build, Offset, Paused
 from profile_state.copies.base import Seen
 from profile_state.identity import PLACES
 
@@ -40,6 +40,7 @@ class Outputs(msgspec.Struct):
     workspaces: list[tuple[str, bytes]] = []  # hash, packed files
     seen_items: list[tuple[str, str, str, int]] = []  # how, item, leaf, ms: who has seen what
     unseen_items: list[tuple[str, str, str]] = []  # the same, of whom nothing may be left
+    failures: bytes | None = None  # of triggers, packed, in place of those that were sent before
 
 
 class Chunk(msgspec.Struct):
@@ -70,6 +71,7 @@ class Mark(msgspec.Struct):
     now: int = 0  # ms; the log's clock there, 0 in marks of before it was kept
     in_use: tuple[tuple[str, str], ...] = ()  # see `triggers.state.State.in_use`
     learned: dict[str, dict[str, float]] = {}  # see `triggers.state.State.learned`
+    paused: tuple[Paused, ...] = ()  # see `triggers.state.State.paused`
 
 
 class Recovered(NamedTuple):
@@ -79,6 +81,7 @@ class Recovered(NamedTuple):
     seen: list[Seen]  # oldest first; may reach beyond the mark
     erasure_keys: list[bytes]  # the same
     items: dict[str, bytes]  # of the catalogue
+    failures: bytes  # the same; empty before the first
 
 
 class Loaded(NamedTuple):

@@ -71,6 +71,6 @@ class Keys(NamedTuple):
     @property
     def single(self) -> tuple[str, ...]:
         """Those of which there is one, and that last; the mark is not among them."""
-        names = ("seen", "erasure_keys", "people", "due", "counts", "dead", "items")
+        names = ("seen", "erasure_keys", "people", "due", "counts", "dead", "items", "failures")
         stream = (stream_key(name, self.partition) for name in ("activations", "activations.gone"))
         return *(self.named(name) for name in names), *stream

@@ -35,6 +35,7 @@ class Shelf:
         self.workspaces: dict[str, bytes] = {}
         self.items: dict[str, bytes] = {}
         self.seen_items: dict[tuple[str, str], dict[str, int]] = {}
+        self.failures = b""
         self.mark = Mark(START, {})
         self.vouched = False
 
@@ -68,6 +69,7 @@ class MemoryStore:
             [c for row in self.shelf.seen for c in row],
             sorted(self.shelf.erasure_keys),
             dict(self.shelf.items),
+            self.shelf.failures,
         )
 
     def load(self, identifiers: Iterable[str], people: Iterable[str]) -> Loaded:
@@ -132,6 +134,8 @@ class MemoryStore:
             seen[leaf] = max(at, seen.get(leaf, at))
         for how, item, leaf in outputs.unseen_items:
             shelf.seen_items.get((how, item), {}).pop(leaf, None)
+        if outputs.failures is not None:
+            shelf.failures = outputs.failures
 
     def write(self, chunk: Chunk) -> None:
         """Take a chunk."""

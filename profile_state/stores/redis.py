@@ -19,7 +19,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from events.catalog import SEEN_DAYS
-from events.record import START, Build, Offset
+from events.record import START, Build, Offset, Paused
 from events.sources.valkey import stream_key
 from profile_state.copies.base import Seen
 from profile_state.identity import place_of
@@ -53,6 +53,11 @@ def _answering() -> Iterator[None]:
         yield
     except redis.RedisError as error:
         raise LedgerLostError(f"the ledger does not answer: {error}") from error
+
+
+def unpack_paused(value: bytes | None) -> tuple[Paused, ...]:
+    """Read the pauses in a mark; one of before they were kept has none."""
+    return () if value is None else msgspec.msgpack.decode(value, type=tuple[Paused, ...])
 
 
 @cache
@@ -158,6 +163,7 @@ class RedisStore:
             msgspec.msgpack.decode(
                 found.get(b"learned", _NOTHING), type=dict[str, dict[str, float]]
             ),
+            unpack_paused(found.get(b"paused")),
         )
 
     def _recovered(self) -> Recovered:
@@ -165,8 +171,13 @@ class RedisStore:
         rows = cast("list[bytes]", self._client.lrange(self.keys.named("seen"), 0, -1))
         seen = [copy for row in rows for copy in _unpack_seen(row)]
         items = cast("dict[bytes, bytes]", self._client.hgetall(self.keys.named("items")))
+        failures = cast("bytes | None", self._client.get(self.keys.named("failures")))
         return Recovered(
-            mark, seen, self.erasure_keys(), {name.decode(): item for name, item in items.items()}
+            mark,
+            seen,
+            self.erasure_keys(),
+            {name.decode(): item for name, item in items.items()},
+            failures or b"",
         )
 
     def load(self, identifiers: Iterable[str], people: Iterable[str]) -> Loaded:
@@ -330,6 +341,8 @@ class RedisStore:
             for how, item, leaf in outputs.unseen_items
         ]
         commands += [["RPUSH", self.keys.named("seen"), row] for row in _pack_seen(outputs.seen)]
+        if outputs.failures is not None:
+            commands.append(["SET", self.keys.named("failures"), outputs.failures])
         if outputs.moved:
             commands.append(["LPOP", self.keys.named("seen"), outputs.moved])
         if commands:
@@ -370,6 +383,7 @@ class RedisStore:
         words: Command = ["entry", entry, "nth", nth, "files", files, "first", first, "last", last]
         words += ["now", mark.now, "in_use", msgspec.msgpack.encode(mark.in_use)]
         words += ["learned", msgspec.msgpack.encode(mark.learned)]
+        words += ["paused", msgspec.msgpack.encode(mark.paused)]
         if mark.build is not None:
             words += ["release", mark.build.release, "tzdata", mark.build.tzdata]
         self.send([["HSET", self.keys.mark, *words]])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from events.record import START, Build, Offset
+from events.record import START, Build, Offset, Paused
 from profile_state.copies.base import Seen
 from profile_state.leaf import NEVER
 from profile_state.stores.base import (
@@ -119,6 +119,9 @@ def test_the_mark_and_the_first_copies_survive_their_writer(store: Open) -> None
     copies = [Seen(Offset(7, 0), b"k" * 16, b"d" * 8), Seen(Offset(7, 3), b"l" * 16, b"e" * 8)]
     ledger.put(Outputs(seen=copies))
     ledger.put(Outputs(seen=[Seen(Offset(8, 0), b"m" * 16, b"f" * 8)]))
+    for failures in (b"one", b"two"):
+        ledger.put(Outputs(failures=failures))
+    ledger.put(Outputs(withdrawals=[("p_1", "marketing", "email", 5)]))
     mark = Mark(
         Offset(7, 3),
         {"workspace.yaml": "workspace: a"},
@@ -126,12 +129,14 @@ def test_the_mark_and_the_first_copies_survive_their_writer(store: Open) -> None
         now=5,
         in_use=(("welcome", "v1"), ("welcome", "v2")),
         learned={"ranks": {"ltv is high": 120.5}},
+        paused=(Paused("welcome", "v2", "ValueError in if_0: here"),),
     )
     ledger.mark(mark)
     ledger.settled(5)
     recovered = store().own()
     assert recovered.mark == mark
     assert recovered.seen == [*copies, Seen(Offset(8, 0), b"m" * 16, b"f" * 8)]
+    assert recovered.failures == b"two"
 
 
 def test_people_are_found_by_their_places_until_they_are_no_more(store: Open) -> None:

@@ -164,9 +164,10 @@ def test_every_reason_has_a_row() -> None:
             *(ROOT / "triggers/steps").glob("*.py"),
             ROOT / "triggers/emitting.py",
             ROOT / "triggers/acting.py",
+            ROOT / "triggers/failing.py",
         )
     )
-    said = re.findall(r'\bexplain\([^()]*?"(held|refused|ignored|ended)", "(\w+)"[,)]', core)
+    said = re.findall(r'\bexplain\([^()]*?"(held|refused|ignored|ended|failed)", "(\w+)"[,)]', core)
     said += re.findall(r'\bLeave\("(\w+)", "(\w+)"\)', core)
     said += [("refused", reason) for reason in re.findall(r'\bRefuse\("(\w+)"', core)]
     held = re.findall(r'\b_held\([^()"]*"(\w+)"', core) + re.findall(r', "(\w+)"\)\]', core)

@@ -23,13 +23,17 @@ from triggers.activation import Activation
 THANKED = """
 trigger: thanked
 when: {event: order_completed}
-if: ['share(order_completed.total) < 50']
 reentry: always
 do: [{send: {channels: [log]}}]
 deliver: {purpose: product, quiet_hours: off}
 """
-MENDED = THANKED.replace("share(order_completed.total) < 50", "last(order_completed.total) >= 0")
-FILES = {"workspace.yaml": WORKSPACE, "triggers/thanked.yaml": THANKED}
+LARGE = "segment: large\nif: ['share(order_completed.total) < 5']\n"
+MENDED = "segment: large\nif: ['last(order_completed.total) > 20']\n"
+FILES = {
+    "workspace.yaml": WORKSPACE,
+    "segments/large.yaml": LARGE,
+    "triggers/thanked.yaml": THANKED,
+}
 FAULTY = {"live": [sys.executable, "-m", "tests.extension.live"]}
 USERS = 20
 KILLED_AFTER_S = (0.02, 0.1)  # before all of it is read, and in the middle
@@ -111,7 +115,7 @@ def test_r17_who_comes_after_poison_is_served_within_a_second_and_kills_double_n
         assert told["by_code"] == {"poison": poison}
 
         # Somebody mends the rule, and replays them.
-        workspace(folder, {"triggers/thanked.yaml": MENDED})
+        workspace(folder, {"segments/large.yaml": MENDED})
         engine = stack.children["live"].process.pid
         os.kill(engine, signal.SIGTERM)
         assert eventually(lambda: serves(stack, engine))

@@ -29,7 +29,7 @@ FILES = {
     "triggers/thanked.yaml": """
 trigger: thanked
 when: {event: order_completed}
-if: ['share(order_completed.total) < 50']
+if: ['last(order_completed.total) > 2']
 reentry: always
 do: [{send: {channels: [webhook]}}]
 deliver: {purpose: product, quiet_hours: off}
@@ -172,9 +172,7 @@ def test_r17_it_is_tried_three_times_alone_and_replayed_once_the_rule_is_mended(
     assert len(shop.sent_by("thanked")) == 1
     assert shop.person("user_id:ana").leaves["user_id:ana"].total == 1
     shop.edit(
-        triggers__thanked=FILES["triggers/thanked.yaml"].replace(
-            "share(order_completed.total) < 50", "last(order_completed.total) >= 0"
-        ),
+        triggers__thanked=FILES["triggers/thanked.yaml"].replace("> 2", ">= 0"),
         segments__large="segment: large\nif: ['count(order_completed) > 9']\n",
     )
     event = again(Letter(place, letter))

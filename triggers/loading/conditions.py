@@ -9,7 +9,7 @@ from triggers.loading.mappings import Places, nested, read
 from triggers.schema import Conditions
 from triggers.yaml import Document, Path
 
-FALSE = Code("False")  # stands in for a condition that has a problem
+FALSE = Code("False")  # stands in for a condition that has a problem, or is not to be asked
 
 
 def all_of(

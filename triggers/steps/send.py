@@ -49,7 +49,8 @@ class SendOn(Step, frozen=True):
         trigger, run, step = turn.trigger, turn.run, self.what
         if run.tried:
             return self._elsewhere(turn)
-        if turn.again and trigger.recheck and not turn.guarded():
+        recheck = turn.again and trigger.recheck and trigger.status != "paused"
+        if recheck and not turn.guarded():
             return Leave("refused", "condition")
         if run.until is None:
             run.until = valid_until(trigger, turn.now, turn.workspace, turn.subject.timezone)

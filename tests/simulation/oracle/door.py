@@ -125,6 +125,9 @@ def every_id_is_in_one_place(evidence: Evidence) -> Iterator[str]:
     for what, number in expected.items():
         if live.counts.get(what, 0) != number:
             yield f"{what}: {number} were, counted {live.counts.get(what, 0)}"
+    failed = [name for name in live.counts if name.startswith("failed:")]
+    if failed:
+        yield f"nothing in the shop's workspace raises, yet there are {failed}"
     left = {place: code for place, code in dead.items() if place not in evidence.settled}
     if live.dead != left:
         odd = sorted(live.dead.items() ^ left.items())
