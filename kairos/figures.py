@@ -10,6 +10,7 @@ import redis
 
 from channels.delivery.ledger import SlotUnusableError, summary
 from kairos.settings import Settings
+from profile_state.stores.redis import unpack_paused
 from triggers.signs import is_ours
 
 Deliveries = dict[str, dict[str, int]]  # channel -> outcome -> how many
@@ -33,10 +34,12 @@ class Decisions(msgspec.Struct):
     refused: dict[str, int] = {}
     ignored: dict[str, int] = {}
     ended: dict[str, int] = {}
+    failed: dict[str, int] = {}
     waits: dict[str, int] = {}  # by the step's place
     went: dict[str, int] = {}  # the same, and the way
     tried: dict[str, int] = {}  # trials of the goal, by side of the hold-out
     goal: dict[str, int] = {}  # those that came to it
+    paused: str = ""  # what it raised last, where it failed too often to go on
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -47,6 +50,7 @@ class Figures(msgspec.Struct, frozen=True):
     deliveries: Deliveries = {}
     latency_ms: dict[str, float] = {}  # p50, p99 since the worker started; empty before the first
     stored: int = -1  # the log's entry up to which the counts are complete
+    paused: dict[str, str] = {}  # trigger that failed too often -> what it raised last, and where
 
     @property
     def settled(self) -> int:
@@ -115,6 +119,8 @@ class Figures(msgspec.Struct, frozen=True):
                 decisions.entered += n
             else:
                 getattr(decisions, outcome)[reason] = n
+        for trigger, reason in self.paused.items():
+            found.setdefault(trigger, Decisions()).paused = reason
         return found
 
     def segments(self) -> dict[str, int]:
@@ -148,8 +154,8 @@ class Gauge:
             pipe = self._ledger.pipeline(transaction=True)  # or the counts might pass the mark
             pipe.hgetall("counts:{p0}")
             pipe.hlen("dead:{p0}")
-            pipe.hget("mark:{p0}", "entry")
-            counts, dead, stored = pipe.execute()
+            pipe.hmget("mark:{p0}", "entry", "paused")
+            counts, dead, (stored, paused) = pipe.execute()
             deliveries = summary(self._deliveries)
         except (redis.RedisError, SlotUnusableError) as error:
             raise FiguresError(str(error)) from error
@@ -159,6 +165,7 @@ class Gauge:
             deliveries=deliveries,
             latency_ms=self._latency(),
             stored=int(stored) if stored is not None else -1,
+            paused={said.trigger: said.reason for said in unpack_paused(paused)},
         )
 
     def _latency(self) -> dict[str, float]:

@@ -9,10 +9,11 @@ from kairos.figures import Decisions, FiguresError, Gauge
 from kairos.say import as_json, failed
 from kairos.settings import SettingsError
 from kairos.where import engine
+from triggers.failing import MOST
 from triggers.goals import HELD_OUT, TREATED
 from triggers.lift import Lift, lift
 
-REASONS = ("sent", "held", "refused", "ignored", "waits", "went", "ended")
+REASONS = ("sent", "held", "refused", "ignored", "waits", "went", "ended", "failed")
 
 
 def command(name: str | None = None, *, data: Path | None = None, json: bool = False) -> int:
@@ -65,6 +66,9 @@ def _plain(decisions: Decisions) -> dict[str, Any]:
 
 def _lines(trigger: str, decisions: Decisions) -> list[str]:
     lines = [f"{trigger}: {decisions.entered:,} entered"]
+    if decisions.paused:
+        said = f"it failed {MOST} times within a minute, last with {decisions.paused}"
+        lines.append(f"  paused   {said}")
     for outcome in REASONS:
         by_reason = getattr(decisions, outcome)
         if by_reason:

@@ -31,7 +31,8 @@ from kairos.doctor.base import Finding, ok, warning, wrong
 from kairos.settings import Settings
 from profile_state.stores.base import LedgerLostError
 from profile_state.stores.keys import Keys
-from profile_state.stores.redis import RedisStore
+from profile_state.stores.redis import RedisStore, unpack_paused
+from triggers.failing import MOST
 
 FULL = 0.8  # of a server's memory
 LATE_MS = 10_000  # the ledger follows the log by a few seconds
@@ -61,6 +62,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
             yield _timers(settings)
         yield _withdrawals(settings)
         yield _kept_apart(settings)
+        yield from _paused(settings)
         yield from _left_over(settings)
     if settings.archive is not None:
         yield from archive.findings(settings, settings.archive)
@@ -163,6 +165,18 @@ def _kept_apart(settings: Settings) -> Finding:
         return ok("identity", "every statement of who is who is applied")
     said = f"{int(found):,} statements of who is who were left out, for a limit or a shared device"
     return ok("identity", f"{said}; `kairos profile` says which and why")
+
+
+def _paused(settings: Settings) -> Iterator[Finding]:
+    """Name the triggers that failed too often to go on."""
+    with redis.Redis.from_url(settings.ledger) as client:
+        found: Any = client.hget(Keys(0).mark, "paused")
+    for said in unpack_paused(found):
+        yield warning(
+            "paused trigger",
+            f"{said.trigger} failed {MOST} times within a minute, last with {said.reason}",
+            "mend what raises, then edit the trigger, or set its `status` to paused and back",
+        )
 
 
 def _said(settings: Settings) -> dict[str, Any]:

@@ -184,6 +184,7 @@ def _facts(engine: Engine) -> dict[str, object]:
         "people_mb": engine.residents.bytes // MB,
         "pending": engine.behind.pending,
         "poison": engine.poison.found,
+        "paused": sorted(state.paused),
         "timers": len(state.dues),
         "timers_late_s": engine.storm.late_ms / 1000,
         "timers_per_s": engine.storm.per_s,

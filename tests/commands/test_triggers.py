@@ -51,6 +51,17 @@ def test_both_sides_of_a_goal_are_told_with_the_lift() -> None:
     ]
 
 
+def test_r19_a_trigger_that_failed_too_often_is_shown_with_what_it_raised() -> None:
+    counts = {"entered:offer": 3, "failed:offer:error": 50}
+    figures = Figures(counts, paused={"offer": "ValueError in if_0: a:1", "new": "TypeError"})
+    assert _lines("offer", figures.triggers()["offer"]) == [
+        "offer: 3 entered",
+        "  paused   it failed 50 times within a minute, last with ValueError in if_0: a:1",
+        "  failed   error 50",
+    ]
+    assert figures.triggers()["new"].paused == "TypeError"
+
+
 def test_nineteen_of_twenty_intervals_hold_the_true_lift() -> None:
     draw, inside, runs = Random(1), 0, 1000
     for _ in range(runs):

@@ -1,4 +1,4 @@
-"""R17 with real processes: poison does not hold up who comes after it, whatever is killed meanwhile."""
+"""R17 and R19 with real processes: poison does not hold up who comes after it, nor a trigger that fails the others, whatever is killed meanwhile."""
 
 import json
 import os
@@ -14,11 +14,15 @@ import redis
 
 from channels.delivery.ledger import summary
 from kairos.commands.dlq import list_, replay
+from kairos.commands.doctor import command as doctor
+from kairos.commands.triggers import command as triggers
 from kairos.embedded.stack import Stack
+from kairos.figures import Gauge
 from tests.e2e.stacks import eventually, post, server_key, watched, workspace
 from tests.shop import WORKSPACE
 from triggers import activation
 from triggers.activation import Activation
+from triggers.failing import MOST
 
 THANKED = """
 trigger: thanked
@@ -127,3 +131,68 @@ def test_r17_who_comes_after_poison_is_served_within_a_second_and_kills_double_n
     alarms = (data / "live.log").read_text()
     assert '"event": "an event cannot be applied, it waits among the dead letters"' in alarms
     assert "ZeroDivisionError" in alarms
+
+
+def test_r19_a_trigger_that_fails_is_paused_through_kills_and_resumed_by_an_edit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faulty = THANKED.replace("trigger: thanked", "trigger: faulty") + (
+        "if: ['share(order_completed.total) < 50']\n"
+    )
+    mended = faulty.replace("share(order_completed.total) < 50", "last(order_completed.total) >= 0")
+    files = {
+        "workspace.yaml": WORKSPACE,
+        "triggers/thanked.yaml": THANKED,
+        "triggers/faulty.yaml": faulty,
+    }
+    data, folder = tmp_path / "data", workspace(tmp_path / "workspace", files)
+    key = server_key(data)
+
+    def killed(stack: Stack) -> None:
+        engine = stack.children["live"].process.pid
+        os.kill(engine, signal.SIGKILL)
+        assert eventually(lambda: serves(stack, engine))
+
+    with (
+        Stack(data, folder, programs=FAULTY) as stack,
+        watched(stack),
+        redis.Redis.from_url(stack.settings.ledger) as ledger,
+    ):
+
+        def all_went_on(orders: int, entered: int) -> bool:
+            return eventually(lambda: counted(ledger, "entered:thanked") == orders) and eventually(
+                lambda: counted(ledger, "entered:faulty") == entered
+            )
+
+        post(stack, key, [order(f"u{n}", 0, 0) for n in range(MOST - 1)])
+        post(stack, key, [order("ana", 0, 10)])
+        assert all_went_on(MOST, 1)
+        killed(stack)
+        post(
+            stack, key, [order("ana", 1, 0)]
+        )  # the fiftieth, told apart from those before the kill
+        assert eventually(lambda: bool(Gauge(stack.settings).read().paused))
+        killed(stack)
+        post(stack, key, [order(f"u{n}", 1, 10) for n in range(MOST)])
+        assert all_went_on(2 * MOST + 1, 1)
+        assert counted(ledger, "failed:faulty:error") == MOST
+        assert ledger.hlen("dead:{p0}") == 0
+        assert counted(ledger, "applied") == 2 * MOST + 1
+
+        assert triggers("faulty", data=data, json=True) == 0
+        told = json.loads(capsys.readouterr().out.splitlines()[-1])["faulty"]
+        assert told["failed"] == {"error": MOST}
+        assert told["paused"].startswith("ZeroDivisionError in ")
+        doctor(data=data, json=True)
+        found = json.loads(capsys.readouterr().out.splitlines()[-1])["findings"]
+        [paused] = [one for one in found if one["what"] == "paused trigger"]
+        assert paused["state"] == "warning"
+        assert paused["found"].startswith("faulty failed 50 times within a minute, last with Zero")
+
+        workspace(folder, {"triggers/faulty.yaml": mended})
+        killed(stack)
+        post(stack, key, [order("ana", 2, 10)])
+        assert all_went_on(2 * MOST + 2, 2)
+        assert not Gauge(stack.settings).read().paused
+    alarms = (data / "live.log").read_text()
+    assert alarms.count('"a trigger failed 50 times within a minute and is paused"') == 1
