@@ -39,6 +39,9 @@ class Decisions(msgspec.Struct):
     went: dict[str, int] = {}  # the same, and the way
     tried: dict[str, int] = {}  # trials of the goal, by side of the hold-out
     goal: dict[str, int] = {}  # those that came to it
+    arms: dict[
+        str, dict[str, int]
+    ] = {}  # of splits, by "PLACE NAME": see `triggers.bandit.counted`
     paused: str = ""  # what it raised last, where it failed too often to go on
 
 
@@ -111,6 +114,10 @@ class Figures(msgspec.Struct, frozen=True):
         found: dict[str, Decisions] = {}
         for name, n in sorted(self.counts.items()):
             outcome, _, rest = name.partition(":")
+            if outcome == "arm" and n:
+                trigger, place, arm, what = rest.rsplit(":", 3)
+                arms = found.setdefault(trigger, Decisions()).arms
+                arms.setdefault(f"{place} {arm}", {})[what] = n
             if outcome not in Decisions.__struct_fields__ or not n:
                 continue
             trigger, _, reason = rest.partition(":")

@@ -11,6 +11,7 @@ from triggers.arbitrate import Send
 from triggers.catalog import ITEM
 from triggers.definitions import SendStep, Trigger
 from triggers.goals import note_message
+from triggers.offers import HELD
 from triggers.signs import BESIDE
 from triggers.steps.base import Turn
 
@@ -72,7 +73,7 @@ def send(
     if leaf.trials:
         note_message(leaf, run, activation.id)
     if activation.tell:
-        _watch(turn, at, verdict.channel, activation.id)
+        _watch(turn, at, activation, offer)
     turn.work.activations.append(activation)
     turn.work.explain(turn.person.id, trigger.name, "sent", verdict.channel)
 
@@ -83,19 +84,20 @@ def _may_go_elsewhere(trigger: Trigger, step: SendStep, channel: str) -> bool:
     return trigger.on_error == NEXT_CHANNEL and not step.every and bool(behind)
 
 
-def _watch(turn: Turn, at: str, channel: str, activation: str) -> None:
+def _watch(turn: Turn, at: str, activation: Activation, offer: Any) -> None:
     """Have a run beside wait for word that the channel failed, while this one goes on."""
     run, leaf = turn.run, turn.leaf
     until = run.until if run.until is not None else turn.now + PATIENCE
     if run.tried:
-        run.tried, run.due = [*run.tried, channel], until
+        run.tried, run.due = [*run.tried, activation.channel], until
     elif len(leaf.runs) < RUNS:
         watching = msgspec.structs.replace(
             run,
             step=at,
             beside=True,
-            tried=[channel],
-            messages=[activation],
+            tried=[activation.channel],
+            messages=[activation.id],
+            event=run.event if offer is None else {**run.event, HELD: offer},
             due=until,
             until=until,
             done=[],

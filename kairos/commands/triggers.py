@@ -81,9 +81,24 @@ def _lines(trigger: str, decisions: Decisions) -> list[str]:
         lines.append(
             f"  goal     {side.replace('_', ' ')}: {came:,} of {tried:,} ({came / tried:.1%})"
         )
+    lines += [f"  arm      {_arm(name, counted)}" for name, counted in decisions.arms.items()]
     found = lift_of(decisions)
     if found is not None:
         lines.append(
             f"  lift     {found.lift:+.1%}, 95 % between {found.low:+.1%} and {found.high:+.1%}"
         )
     return lines
+
+
+def _arm(name: str, counted: dict[str, int]) -> str:
+    """Say what came of an arm of a split.
+
+    >>> _arm("0 short", {"tried": 200, "reached": 50}), _arm("0 short", {"tried": 2, "cents": 999})
+    ('0 short: 50 of 200 (25.0%)', '0 short: 9.99 of 2 (5.00 each)')
+    """
+    tried = counted.get("tried", 0)
+    if "cents" in counted and tried:
+        cents = counted["cents"]
+        return f"{name}: {cents / 100:,.2f} of {tried:,} ({cents / 100 / tried:,.2f} each)"
+    reached = counted.get("reached", 0)
+    return f"{name}: {reached:,} of {tried:,} ({reached / max(1, tried):.1%})"

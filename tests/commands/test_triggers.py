@@ -71,3 +71,18 @@ def test_nineteen_of_twenty_intervals_hold_the_true_lift() -> None:
         assert found is not None
         inside += found.low <= 0.5 <= found.high
     assert isclose(inside / runs, 0.95, abs_tol=0.02)
+
+
+def test_the_arms_of_a_split_are_told_by_results_or_by_revenue() -> None:
+    counts = {
+        "entered:offer": 400, "arm:offer:0:short:tried": 300, "arm:offer:0:short:reached": 75,
+        "arm:offer:0:long:tried": 100, "arm:offer:2.then.0:dear:tried": 50,
+        "arm:offer:2.then.0:dear:cents": 123_450, "arm:offer:2.then.0:dear:squares": 9,
+    }  # fmt: skip
+    decisions = Figures(counts).triggers()["offer"]
+    assert _lines("offer", decisions) == [
+        "offer: 400 entered",
+        "  arm      0 long: 0 of 100 (0.0%)",
+        "  arm      0 short: 75 of 300 (25.0%)",
+        "  arm      2.then.0 dear: 1,234.50 of 50 (24.69 each)",
+    ]

@@ -122,3 +122,12 @@ def test_every_run_has_its_own_word_and_an_exit_ends_the_waiting(parallel: bool)
     failed(shop, 0)
     failed(shop, 2)
     assert channels(shop) == ["email", "email", "email", "sms", "sms"], "o1 was cancelled"
+
+
+def test_the_next_channel_speaks_of_the_same_offer() -> None:
+    files = journey()
+    text = files["triggers/it.yaml"].replace("template: hi}", 'template: hi, offer: "7%"}')
+    shop = Shop(files | {"triggers/it.yaml": text})
+    signed_up(shop)
+    failed(shop, 0)
+    assert [one.facts["offer"] for one in shop.sent] == ["7%", "7%"]
