@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 
 from channels.base import addresses as known_addresses
-from flows.workspace_folder import read_folder
+from flows.workspace_folder import read_catalog, read_folder
 from triggers.load import load
 from triggers.problems import WorkspaceError
 from triggers.signs import is_ours
@@ -25,6 +25,7 @@ def command(folder: Path, *, json: bool = False) -> int:
     addresses = known_addresses()
     try:
         workspace = load(read_folder(folder), addresses)
+        items = 0 if workspace.catalog is None else len(read_catalog(folder, workspace.catalog))
     except WorkspaceError as error:
         if json:
             print(
@@ -42,6 +43,7 @@ def command(folder: Path, *, json: bool = False) -> int:
         "triggers": [t.name for t in workspace.triggers],
         "segments": segments,
         "remembered": sorted(workspace.slots),
+        "items": items,
     }
     if json:
         print(orjson.dumps(found).decode())
