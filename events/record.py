@@ -63,6 +63,35 @@ def event_key(source: str, leaf: str, message_id: str) -> bytes:
     return blake2b(f"{source}\n{leaf}\n{message_id}".encode(), digest_size=16).digest()
 
 
+def own_event(source: str, leaf: str, message_id: str, name: str, time: int, **said: Any) -> Event:
+    """Make an event that we say ourselves; said again, the first one counts, whatever a copy says.
+
+    Args:
+        source: OWN or WORKER.
+        leaf: whose it is.
+        message_id: which follows from what caused it.
+        name: a slug.
+        time: ms.
+        said: other fields, such as `properties`.
+
+    >>> own_event(WORKER, "user_id:u1", "m1", "delivery_failed", 5).accepted_us
+    5000
+    """
+    fields = {"kind": "track", "accepted_us": time * 1000, **said}
+    return Event(
+        message_id=message_id,
+        source=source,
+        trust=VERIFIED,
+        name=name,
+        leaf=leaf,
+        ids=(leaf,),
+        time=time,
+        key=event_key(source, leaf, message_id),
+        digest=bytes(8),
+        **fields,
+    )
+
+
 OWN = "kairos:journey"  # the source of what triggers send; no key can have that name
 BEGIN, EXIT = "start", "exit"  # kinds of events by which an API call starts and ends runs
 STARTS, EXITS = (
@@ -152,7 +181,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True, tag="item"):
     gone: bool = False
 
 
-class Asked(msgspec.Struct, frozen=True, array_like=True, tag="asked"):
+class Spread(msgspec.Struct, frozen=True, array_like=True, tag="spread"):
     """Ask these people whether a change of an item's concerns them."""
 
     item: str
@@ -209,7 +238,7 @@ Record = (
     | Settled
     | Learned
     | Item
-    | Asked
+    | Spread
     | Paused
 )
 

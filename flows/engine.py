@@ -11,15 +11,15 @@ import msgspec
 import structlog
 
 from events import catalog, record
-from events.record import EVERYBODY, OWN, Build, Event, Sweep, Tick, Version
+from events.record import EVERYBODY, OWN, Build, Event, Record, Sweep, Tick, Version
 from events.sources.base import Entry, Log
-from flows.asking import Asking
 from flows.bounds import DEFAULT, Bounds
 from flows.hot import Hot
 from flows.learning import Learning
 from flows.loading import bring_in, foresee
 from flows.poison import NotAppliedError, Poison, applying, decoded, singly
 from flows.residents import Residents
+from flows.spreading import Spreading
 from flows.storm import Storm
 from kairos import __version__
 from profile_state.copies.base import packed
@@ -91,7 +91,7 @@ class Engine:
         self.poison = Poison()
         self.storm = Storm(bounds.fired)
         self._learning = Learning(store, self._say)
-        self._asking = Asking(store, self._say)
+        self._spreading = Spreading(store, self._say)
         self.events = 0  # records processed since the start
         self._wanted = -1  # id of an entry that a reader waits for
         self._owed: dict[bytes, Event] = {}  # what steps put out, until it is in the log
@@ -119,9 +119,9 @@ class Engine:
             self.state.sweep = Sweep(*mark.sweep)
         self.state.build = mark.build
         self.state.in_use = set(mark.in_use)
-        self.state.learned = mark.learned
+        self.state.learn(mark.learned)
         self.state.catalog.load(recovered.items, mark.offset)
-        self._asking.restart()
+        self._spreading.restart()
         self.state.paused = {said.trigger: said for said in mark.paused}
         failing.recover(self.state, recovered.failures)
         self.state.erasure_keys = tuple(recovered.erasure_keys)
@@ -146,7 +146,7 @@ class Engine:
         """Append a build record if another build decided until now; call it at the log's end."""
         build = Build(__version__, release_of("tzdata"))
         if build != self.state.build:
-            self._log.append(self.partition, record.encode([build]))
+            self._say([build])
 
     def adopt(self, files: dict[str, str]) -> bool:
         """Append a version record if these files differ from the version in force.
@@ -160,7 +160,7 @@ class Engine:
             return False
         load(files, self._addresses)
         version = Version(hash_of(files), files, release_of("tzdata"))
-        self._log.append(self.partition, record.encode([version]))
+        self._say([version])
         return True
 
     def stock(self, listed: Mapping[str, Mapping[str, Any]]) -> bool:
@@ -171,7 +171,7 @@ class Engine:
         known = self.state.catalog.from_origin(catalog.FILE)
         changed = list(catalog.differences(listed, known, self._clock()))
         for start in range(0, len(changed), STOCKED):
-            self._say(record.encode(changed[start : start + STOCKED]))
+            self._say(changed[start : start + STOCKED])
         return bool(changed)
 
     def read(self, after: int | None = None) -> Sequence[Entry]:
@@ -210,7 +210,7 @@ class Engine:
         """
         if self._owed and self._vouched:
             owed, self._owed = list(self._owed.values()), {}
-            self._log.append(self.partition, record.encode(owed))
+            self._say(owed)
 
     def _decide(self, stretch: list[core.Batch]) -> list[Work]:
         """Decide a stretch, whatever is in it; see `flows.poison`.
@@ -313,7 +313,9 @@ class Engine:
         self._next_sweep(now_s, busy=busy)
         if self._vouched:
             self._learning.look(self.state, self.position, now_s)
-            self._asking.step(self.state, self.position, self.behind.stored.entry, now_s, busy=busy)
+            self._spreading.step(
+                self.state, self.position, self.behind.stored.entry, now_s, busy=busy
+            )
             self._pause_failing()
         now = self._clock()
         self._go_round(now)
@@ -326,7 +328,7 @@ class Engine:
         self.storm.tick(due, now)
         if due:
             self._ticked_s = now_s
-            self._tick = self._log.append(self.partition, record.encode([Tick(*due[-1])]))
+            self._tick = self._say([Tick(*due[-1])])
 
     def vouch(self) -> None:
         """Say in the ledger, once, that its withdrawals are complete.
@@ -347,7 +349,7 @@ class Engine:
         """Append a record for each trigger that has failed too often."""
         due = failing.to_pause(self.state) if self.state.failures else []
         if due and self.position >= self._pause:
-            self._pause = self._log.append(self.partition, record.encode(due))
+            self._pause = self._say(due)
             for said in due:
                 log.error(
                     f"a trigger failed {failing.MOST} times within a minute and is paused",
@@ -370,11 +372,12 @@ class Engine:
         """Return how many places have about as many people as one sweep is for."""
         return max(1, PLACES * self._bounds.swept // max(1, self._store.people()))
 
-    def _say(self, records: bytes) -> int:
-        return self._log.append(self.partition, records)
+    def _say(self, records: Sequence[Record]) -> int:
+        """Put records of our own into the log, as one entry; returns its id."""
+        return self._log.append(self.partition, record.encode(list(records)))
 
     def _append_sweep(self, first: int, last: int) -> None:
-        self._sweep = self._log.append(self.partition, record.encode([Sweep(first, last)]))
+        self._sweep = self._say([Sweep(first, last)])
 
     def _go_round(self, now: int) -> None:
         """Append the next sweep of those that come by everybody once a day, for who stayed away.

@@ -4,15 +4,13 @@ The core counts each of them, the ledger adds up, and from time to time the engi
 and puts what follows from them into the log: until then the core decides by what it was told last.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from events import record
-from events.record import Learned
+from events.record import Learned, Record
 from profile_state.stores.base import Store
-from triggers import bandit, best_time, ranks
+from triggers import best_time, ranks
 from triggers.definitions import Workspace
-from triggers.goals import Revenue
-from triggers.state import State
+from triggers.state import RANKS, State
 
 OFTEN_S, SELDOM_S = 10.0, 3600.0  # between two looks
 EACH_S = 1 / 300  # of that, for each person: whoever follows a band is looked at when it moves
@@ -27,18 +25,16 @@ def news(
     """Yield what follows from the counts, where it is something else than what is known."""
     if workspace.ranked:
         begins = ranks.begins(workspace.bands, counts)
-        if begins != known.get(ranks.WHAT, {}):
-            yield Learned(ranks.WHAT, begins)
+        if begins != known.get(RANKS, {}):
+            yield Learned(RANKS, begins)
     if workspace.opening:
         hours = best_time.shares(counts)
         if _moved(hours, known.get(best_time.HOURS, {})):
             yield Learned(best_time.HOURS, hours)
-    for trigger, split in workspace.bandits:
-        name, arms = bandit.name_of(trigger.name, split.at), tuple(a.name for a in split.arms)
-        by_revenue = isinstance(split.judged_by(trigger), Revenue)
-        weights = bandit.weighed(trigger.name, split.at, arms, counts, revenue=by_revenue)
-        if weights is not None and _moved(weights, known.get(name, {})):
-            yield Learned(name, weights)
+    for bandit in workspace.bandits:
+        weights = bandit.weighed(counts)
+        if weights is not None and _moved(weights, known.get(bandit.name, {})):
+            yield Learned(bandit.name, weights)
 
 
 def _moved(weights: Figures, known: Figures) -> bool:
@@ -53,12 +49,12 @@ class Learning:
 
     Args:
         store: which has the counts.
-        append: puts a record into the log, and returns its entry.
+        say: puts records into the log, and returns its entry.
     """
 
-    def __init__(self, store: Store, append: Callable[[bytes], int]) -> None:
+    def __init__(self, store: Store, say: Callable[[Sequence[Record]], int]) -> None:
         self._store = store
-        self._append = append
+        self._say = say
         self._looked_s: float | None = None
         self._told = -1  # entry of the last record
 
@@ -83,4 +79,4 @@ class Learning:
         self._looked_s = now_s
         found = list(news(workspace, self._store.counts(), state.learned))
         if found:
-            self._told = self._append(record.encode(found))
+            self._told = self._say(found)

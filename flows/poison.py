@@ -197,7 +197,7 @@ def _copy_of(state: State) -> State:
     copy = State(state.partition)
     copy.now, copy.offset = state.now, state.offset
     copy.workspace, copy.files = state.workspace, state.files
-    copy.learned = state.learned
+    copy.learn(state.learned)
     copy.erasure_keys = state.erasure_keys
     copy.older = True  # so that the first copies of events are asked for
     return copy

@@ -8,6 +8,7 @@ probability exceeds another in view of the evidence of two samples", Biometrika 
 from collections.abc import Mapping
 from math import sqrt
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +19,41 @@ _STEPS = 4_001  # of the curves that are integrated
 Curve = NDArray[np.float64]
 
 
+class Bandit(msgspec.Struct, frozen=True):
+    """A split of which the better arm wins."""
+
+    trigger: str
+    place: str
+    arms: tuple[str, ...]
+    revenue: bool  # the arms are judged by what they bring; otherwise by how many reach the aim
+
+    @property
+    def name(self) -> str:
+        """How records say its weights."""
+        return name_of(self.trigger, self.place)
+
+    def weighed(self, counts: Mapping[str, int]) -> dict[str, float] | None:
+        """Weigh the arms by what the ledger has counted.
+
+        Returns:
+            Each arm's share; None as long as one of them was tried less than `FEWEST` times.
+        """
+        tried, reached, cents, squares = (
+            [counts.get(counted(self.trigger, self.place, arm, what), 0) for arm in self.arms]
+            for what in ("tried", "reached", "cents", "squares")
+        )
+        if min(tried) < FEWEST:
+            return None
+        if self.revenue:
+            best = best_mean(list(zip(tried, cents, squares, strict=True)))
+        else:
+            best = best_share(list(zip(reached, tried, strict=True)))
+        kept = [max(LEAST, share) for share in best]
+        return {
+            arm: round(share / sum(kept), 3) for arm, share in zip(self.arms, kept, strict=True)
+        }
+
+
 def name_of(trigger: str, place: str) -> str:
     """Name a split, as records say its weights."""
     return f"split {trigger} {place}"
@@ -26,30 +62,6 @@ def name_of(trigger: str, place: str) -> str:
 def counted(trigger: str, place: str, arm: str, what: str) -> str:
     """Name what the ledger counts of an arm: `tried`, `reached`, `cents`, and `squares` of these."""
     return f"arm:{trigger}:{place}:{arm}:{what}"
-
-
-def weighed(
-    trigger: str, place: str, arms: tuple[str, ...], counts: Mapping[str, int], *, revenue: bool
-) -> dict[str, float] | None:
-    """Weigh the arms of a split by what the ledger has counted.
-
-    Returns:
-        Each arm's share; None as long as one of them was tried less than `FEWEST` times.
-    """
-
-    def of(arm: str, what: str) -> int:
-        return counts.get(counted(trigger, place, arm, what), 0)
-
-    tried = [of(arm, "tried") for arm in arms]
-    if min(tried) < FEWEST:
-        return None
-    if revenue:
-        cents = [(of(arm, "cents"), of(arm, "squares")) for arm in arms]
-        best = best_mean([(n, s, q) for n, (s, q) in zip(tried, cents, strict=True)])
-    else:
-        best = best_share([(of(a, "reached"), n) for a, n in zip(arms, tried, strict=True)])
-    kept = [max(LEAST, share) for share in best]
-    return {arm: round(share / sum(kept), 3) for arm, share in zip(arms, kept, strict=True)}
 
 
 def best_share(results: list[tuple[int, int]]) -> list[float]:

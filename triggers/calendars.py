@@ -14,7 +14,7 @@ import msgspec
 from profile_state.leaf import NEVER
 from profile_state.person import Person
 from triggers.definitions import Trigger
-from triggers.local_time import date_at, date_of, instant_at, next_time, zone_of
+from triggers.local_time import date_at, date_of, instant_at, next_time, zone_at
 from triggers.signs import CALENDAR
 from triggers.work import Work
 
@@ -103,8 +103,7 @@ def arrange(work: Work, person: Person) -> None:
     if not person.leaves:
         return
     traits, now = person.view.traits, work.state.now
-    stated = traits.get("timezone")
-    where = zone_of(stated[2] if stated is not None else None, workspace.timezone)
+    where = zone_at(traits, workspace.timezone)
     for trigger in workspace.calendars:
         key = CALENDAR + trigger.name
         assert trigger.calendar is not None

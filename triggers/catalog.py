@@ -94,6 +94,7 @@ class Catalog:
 
     def __init__(self) -> None:
         self._stages: dict[str, list[Stage]] = {}
+        self._untold: dict[str, None] = {}  # items with changes, in order of the first one
 
     def __len__(self) -> int:
         return sum(stages[-1].fields is not None for stages in self._stages.values())
@@ -104,6 +105,8 @@ class Catalog:
             stages = [s for s in _decode(packed) if s.offset <= mark]
             if stages:
                 self._stages[name] = stages[-1:]
+        changed = [(s[-1].changes[0].at, n) for n, s in self._stages.items() if s[-1].changes]
+        self._untold = dict.fromkeys(name for _, name in sorted(changed))
 
     def packed(self, name: str, stored: Offset) -> bytes:
         """Pack an item, and let go of the stages that nobody will read on from."""
@@ -145,11 +148,15 @@ class Catalog:
 
     def _add(self, name: str, stage: Stage) -> None:
         self._stages.setdefault(name, []).append(stage)
+        if stage.changes:
+            self._untold.setdefault(name)
+        else:
+            self._untold.pop(name, None)
 
     def untold(self) -> Iterator[tuple[str, Change]]:
-        """Yield the changes that people still have to hear of."""
-        for name, stages in self._stages.items():
-            for change in stages[-1].changes:
+        """Yield the changes that people still have to hear of, those of an item together."""
+        for name in self._untold:
+            for change in self._stages[name][-1].changes:
                 yield name, change
 
 

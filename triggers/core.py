@@ -16,7 +16,6 @@ from events.record import (
     EVERYBODY,
     EXIT,
     OWN,
-    Asked,
     Build,
     DeadLetter,
     Erase,
@@ -28,6 +27,7 @@ from events.record import (
     Paused,
     Record,
     Settled,
+    Spread,
     Sweep,
     Tick,
     Version,
@@ -36,8 +36,6 @@ from profile_state.consent import STATEMENTS, statements
 from profile_state.copies.base import digest_of, packed, place_of
 from profile_state.fold import UNREMEMBERED, fold, fold_statements
 from profile_state.identity import PLACES, person_id
-from profile_state.leaf import Leaf
-from profile_state.naming import name_of
 from profile_state.person import Person
 from triggers import (
     best_time,
@@ -47,23 +45,21 @@ from triggers import (
     failing,
     goals,
     idle,
+    items,
     memberships,
     people,
-    ranks,
     runs,
 )
-from triggers.catalog import ITEM, ITEM_ID, Change, Happening
-from triggers.definitions import Trigger, Workspace
+from triggers.definitions import Workspace
 from triggers.load import load
 from triggers.loading import formers
-from triggers.local_time import hour_at, zone_of
+from triggers.local_time import hour_at, zone_at
 from triggers.problems import WorkspaceError
-from triggers.state import Due, State
+from triggers.state import RANKS, Due, State
 from triggers.work import Withdrawal, Work
 
 MACHINE = "machine"  # the flag of what no human did: kept, but it occurs nowhere
 new = tuple.__new__  # makes a named tuple without the call in Python that its constructor is
-DAY = 86_400_000  # ms
 OLDEST = 30 * 86_400_000  # ms; an older event changes traits, never counters, and never sends
 _CUT_BEFORE = frozenset((Tick, Sweep, Erase))  # kinds of records, see `stretches`
 
@@ -132,7 +128,7 @@ def needs(state: State, batches: list[Batch]) -> Needs:
                 key = record.key
                 if state.older and key not in state.first_seen and key not in state.asked:
                     wanted.copies.add(key)
-            elif isinstance(record, Asked):
+            elif isinstance(record, Spread):
                 _need(state, record.leaves, wanted)
             elif isinstance(record, Join):
                 _need(state, (record.one, record.other), wanted)
@@ -227,9 +223,9 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
                 case Learned():
                     _learned(state, record)
                 case Item():
-                    _item(work, record, offset)
-                case Asked():
-                    _asked(work, record, offset)
+                    items.change(work, record, offset)
+                case Spread():
+                    _spread(work, record, offset)
                 case Paused():
                     if failing.pause(state, record):
                         state.workspace = _load(state, state.files, addresses)
@@ -276,10 +272,9 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     leaf = person.leaves[event.leaf]
     before = changes.watched(workspace, person, event) if workspace is not None else changes.NOTHING
     if workspace is not None and event.name in workspace.seeing and counts:
-        _saw_item(work, leaf, event, workspace.seeing[event.name])
+        items.saw(work, leaf, event, workspace)
     if workspace is not None and event.name in workspace.opening and counts:
-        stated = person.view.traits.get("timezone")
-        where = zone_of(stated[2] if stated is not None else None, workspace.timezone)
+        where = zone_at(person.view.traits, workspace.timezone)
         work.count(person.id, best_time.counted(hour_at(event.time, where)))
     around = workspace.around if workspace is not None else ()
     let_go = fold(leaf, event, counting, state.now, around)
@@ -335,18 +330,6 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
     for other in others:
         _moved(work, other, _cause(event, state.now) if occurs else None, offset)
     _touched(work, person, offset)
-
-
-def _saw_item(work: Work, leaf: Leaf, event: Event, ways: Iterable[tuple[str, str, str]]) -> None:
-    """Say that somebody has seen an item, at most once a day; it is asked before that is folded in."""
-    for how, by, cell in ways:
-        value = event.properties.get(by)
-        if value is None or value == "":
-            continue
-        item = name_of(value)
-        before = (leaf.cells.get(cell) or {}).get(item)
-        if before is None or before // DAY < event.time // DAY:
-            work.seen_items.append((how, item, event.leaf, event.time))
 
 
 def _adopt(work: Work, person: Person) -> bool:
@@ -493,71 +476,27 @@ def _retire(state: State, addresses: Mapping[str, str | None]) -> None:
 
 def _learned(state: State, said: Learned) -> None:
     """Take what was worked out from all people; who follows something else is swept."""
-    state.learned = {**state.learned, said.what: said.values}
+    state.learn(state.learned | {said.what: said.values})
     workspace = state.workspace
-    if (
-        said.what == ranks.WHAT
-        and workspace is not None
-        and any(s.ranks for s in workspace.segments)
-    ):
+    if said.what == RANKS and workspace is not None and any(s.ranks for s in workspace.segments):
         state.sweep = Sweep(0, PLACES - 1)
 
 
-def _item(work: Work, said: Item, offset: Offset) -> None:
-    """Change the catalogue; whom a change may concern is asked in records to come."""
-    state = work.state
-    was, now = state.catalog.apply(said, offset)
-    work.items.append(said.id)
-    triggers = state.workspace.on_items if state.workspace is not None else ()
-    happened = tuple(
-        Change(trigger.name, offset, state.now, was or {}, now or {})
-        for trigger in triggers
-        if trigger.item is not None
-        and trigger.status not in ("draft", "paused")
-        and trigger.item.happens(was, now)
-    )
-    if happened:
-        known = state.catalog.get(said.id)
-        assert known is not None
-        # What nobody has heard of yet is overtaken by a later change of the same kind.
-        news = {change.trigger for change in happened}
-        waiting = tuple(change for change in known.changes if change.trigger not in news)
-        state.catalog.change(said.id, offset, (*waiting, *happened))
-
-
-def _asked(work: Work, asked: Asked, offset: Offset) -> None:
-    """Ask people whether a change of an item's concerns them: who has seen it, and whom `if` admits."""
+def _spread(work: Work, said: Spread, offset: Offset) -> None:
+    """Let people hear of a change of an item's."""
     state, workspace = work.state, work.state.workspace
-    known = state.catalog.get(asked.item)
-    changes = known.changes if known is not None else ()
-    change = next((c for c in changes if (c.trigger, c.at) == (asked.trigger, asked.at)), None)
+    change = items.spreading(work, said)
     if change is None:
-        return  # a later change has overtaken it
-    trigger = workspace.named.get(asked.trigger) if workspace is not None else None
+        return
+    trigger = workspace.named.get(said.trigger) if workspace is not None else None
     if trigger is not None and trigger.item is not None:
-        for leaf in asked.leaves:
+        for leaf in said.leaves:
             person = state.find(leaf)
             if person is not None and person.offset < offset:
-                _told_of(work, person, trigger, trigger.item, asked.item, change)
+                _adopt(work, person)
+                items.tell(work, person, trigger, said.item, change)
                 _touched(work, person, offset)
-    rest = tuple(c for c in changes if c is not change)
-    if not asked.last:
-        rest = (msgspec.structs.replace(change, told=asked.leaves[-1]), *rest)
-    state.catalog.change(asked.item, offset, rest)
-    work.items.append(asked.item)
-
-
-def _told_of(
-    work: Work, person: Person, trigger: Trigger, happening: Happening, item: str, change: Change
-) -> None:
-    _adopt(work, person)
-    seen = (person.view.cells.get(happening.cell) or {}).get(item, -1)
-    if seen < change.time - happening.window:
-        return
-    entry, nth = change.at
-    said = {ITEM_ID: item, ITEM: {**change.item, "id": item, "was": change.was}}
-    cause = runs.Cause(f"item/{item}@{entry}.{nth}", work.state.now, event=said)
-    runs.take_steps(work, person, runs.occurred(work, person, [trigger], cause))
+    items.told(work, said, change, offset)
 
 
 def _touched(work: Work, person: Person, offset: Offset) -> None:

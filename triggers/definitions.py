@@ -14,13 +14,13 @@ from triggers.habits import Usual
 from triggers.sequences import Sequence
 
 if TYPE_CHECKING:
+    from triggers.bandit import Bandit
     from triggers.calendars import Calendar
     from triggers.cases import Case
     from triggers.catalog import Happening
     from triggers.goals import Goal
     from triggers.offers import Offer, Wanted
     from triggers.steps.base import Step
-    from triggers.steps.split import Split
 
 # What generated functions look like; `triggers/generate.py` writes them.
 Entering = Callable[
@@ -194,7 +194,7 @@ class Workspace(msgspec.Struct, frozen=True):
     opening: frozenset[str]  # events by which somebody's best time is known
     opens: tuple[str, ...]  # cells that remember them
     aims: frozenset[str]  # events of goals, and of the aims of splits
-    bandits: tuple[tuple[Trigger, "Split"], ...]  # splits of which the better arm wins
+    bandits: tuple["Bandit", ...]
     waking: frozenset[str]  # what may end a wait: see `Step.wakes`
     leaving: dict[int, Leaving]  # trigger's number -> the conditions of its `exit_when`
     tests: dict[str, Guard]  # conditions of steps

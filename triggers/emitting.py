@@ -7,13 +7,12 @@ from the run, so it counts once.
 
 from typing import Any, NamedTuple
 
-from events.record import OWN, VERIFIED, Event, event_key
+from events.record import OWN, Event, own_event
 from events.values import typed
 from triggers.activation import activation_id
 from triggers.steps.base import Go, Leave, Outcome, Rest, Step, Turn
 
 DEPTH = 8  # triggers in a row of which each sent what started the next
-ANY = bytes(8)  # digest: the first of a record's copies counts, whatever a later one says
 PATIENCE = 60_000  # ms; until a record that did not come is put out again
 
 
@@ -62,19 +61,15 @@ class Saying(Step, frozen=True):
 
 
 def _event(turn: Turn, at: str, said: Said, chain: tuple[str, ...]) -> Event:
-    leaf, message_id = turn.leaf.key, activation_id(turn.trigger.name, at, turn.run.entry, 0, "log")
-    return Event(
-        message_id=message_id,
-        source=OWN,
-        trust=VERIFIED,
+    message_id = activation_id(turn.trigger.name, at, turn.run.entry, 0, "log")
+    return own_event(
+        OWN,
+        turn.leaf.key,
+        message_id,
+        said.name,
+        _time(turn, said),
         kind="identify" if said.traits else "track",
-        name=said.name,
-        leaf=leaf,
-        ids=(leaf,),
-        time=_time(turn, said),
         accepted_us=turn.now * 1000,
-        key=event_key(OWN, leaf, message_id),
-        digest=ANY,
         properties=said.properties,
         traits=said.traits,
         addresses=said.addresses,

@@ -32,7 +32,6 @@ from triggers.loading.workspace import (
 from triggers.problems import WorkspaceError
 from triggers.schema import SegmentFile, TriggerFile
 from triggers.signs import CROSSING
-from triggers.steps.split import Split
 
 JOINING = frozenset({"user_id", "anonymous_id", "email", "phone"})  # unless `merge: false`
 
@@ -171,10 +170,10 @@ def _load(
         opens=context.opens,
         aims=_aims(all_triggers),
         bandits=tuple(
-            (t, step)
+            bandit
             for t in all_triggers
             for step in t.program.values()
-            if isinstance(step, Split) and step.bandit
+            if (bandit := step.bandit(t)) is not None
         ),
         waking=frozenset(w for t in running for s in t.program.values() for w in s.wakes),
         excluded={purpose: functions[f"excluded_{nth}"] for nth, purpose in enumerate(excludes)},

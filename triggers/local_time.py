@@ -50,6 +50,12 @@ def zone_of(stated: Any, otherwise: str) -> ZoneInfo:
     return found
 
 
+def zone_at(traits: Mapping[str, tuple[int, str, Any]], otherwise: str) -> ZoneInfo:
+    """Return the time zone of whoever has these traits."""
+    stated = traits.get("timezone")
+    return zone_of(stated[2] if stated is not None else None, otherwise)
+
+
 def quiet_until(now: int, quiet: Quiet, where: ZoneInfo) -> int | None:
     """Return the end (ms) of the quiet hours that `now` (ms) falls into, None outside them.
 

@@ -8,7 +8,7 @@ import msgspec
 
 from events.scores import remembered
 from profile_state.person import Person
-from triggers.local_time import date_at, zone_of
+from triggers.local_time import date_at, zone_at
 from triggers.runtime import trait
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ def chosen(
     if wanted.name == NEXT_BEST:
         best = trait(person.view.traits, remembered(NEXT_BEST))
         names.sort(key=lambda name: name != best)
-    stated = trait(person.view.traits, "timezone")
-    today = date_at(now, zone_of(stated if isinstance(stated, str) else None, workspace.timezone))
+    today = date_at(now, zone_at(person.view.traits, workspace.timezone))
     for name in names:
         offer = workspace.offers.get(name)
         if offer is None or (offer.until is not None and today > offer.until):

@@ -15,7 +15,6 @@ from triggers.runtime import number_of, trait
 from triggers.signs import RANK
 from triggers.work import Work
 
-WHAT = "ranks"  # how a record names them
 _WIDTH = 0.01  # of a bucket, in logarithm: a band begins within one per cent of where it should
 
 

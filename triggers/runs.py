@@ -134,8 +134,6 @@ def entering(work: Work, person: Person, event: Event) -> list[Candidate]:
         return []
     try:
         entered = decide(person, event, work.state.now)
-    except MemoryError:
-        raise
     except Exception:  # noqa: BLE001 - whose it is says each of them alone
         entered = _entered_alone(work, person, event, workspace)
     candidates = []
@@ -420,8 +418,8 @@ def told_to_exit(work: Work, person: Person, event: Event) -> None:
     """End the runs of a trigger that an API call names, or the one of them with its key."""
     name, workspace = event.name.removeprefix(EXITS), work.state.workspace
     trigger = workspace.named.get(name) if workspace is not None else None
+    key = None if trigger is None else _key(trigger, event.properties)
     for _, run in list(person.runs()):
-        key = None if trigger is None else _key(trigger, event.properties)
         if run.trigger == name and run.started <= event.time and key in (None, "", run.key):
             person.end_run(run)
             work.explain(person.id, name, "ended", "api")

@@ -18,6 +18,7 @@ from triggers.catalog import Catalog
 from triggers.definitions import Workspace
 
 Due = tuple[int, str]  # ms, and a person
+RANKS = "ranks"  # how a record names where bands begin
 STALE = 4  # entries of the heap for each that holds: who is active moves theirs with each event
 NO_LIMITS: Mapping[str, int] = {}  # of identity, where no workspace is in force
 
@@ -121,6 +122,7 @@ class State:
         self.sweep: Sweep | None = None  # what is still to be swept for the workspace in force
         self.loaded: set[Sweep] = set()  # sweeps whose people are in memory, ahead of their step
         self.learned: dict[str, dict[str, float]] = {}  # what was worked out from all people
+        self.ranks: Mapping[str, float] = NO_RANKS  # of it, where bands that are shares begin
         self.catalog = Catalog()
         self.failures: dict[str, Failures] = {}  # by trigger
         self.failed_before: Offset = START  # `failures` was recovered with all that came up to here
@@ -138,10 +140,9 @@ class State:
         """The most identifiers of each type that one person may have."""
         return self.workspace.limits if self.workspace is not None else NO_LIMITS
 
-    @property
-    def ranks(self) -> Mapping[str, float]:
-        """Where bands begin that are shares of all people."""
-        return self.learned.get("ranks", NO_RANKS)
+    def learn(self, learned: dict[str, dict[str, float]]) -> None:
+        """Take all that was worked out from all people."""
+        self.learned, self.ranks = learned, learned.get(RANKS, NO_RANKS)
 
     def find(self, identifier: str) -> Person | None:
         """Return the person that an identifier or former person id belongs to."""

@@ -272,7 +272,7 @@ def _somebody(workspace: Workspace, needed: Mapping[str, Trigger], trigger: str,
             step.drawn(trigger, who, [arm.share for arm in step.arms]).name
             == _wanted(step, case.given.arms)
             for step in needed[trigger].program.values()
-            if isinstance(step, Split) and not step.bandit
+            if isinstance(step, Split) and not step.learns
         )
         if ways and not control and out == {n: n == trigger and case.given.held_out for n in out}:
             return user
@@ -281,7 +281,7 @@ def _somebody(workspace: Workspace, needed: Mapping[str, Trigger], trigger: str,
 
 def _bandits(trigger: Trigger) -> Iterator[tuple[str, Split]]:
     for step in trigger.program.values():
-        if isinstance(step, Split) and step.bandit:
+        if isinstance(step, Split) and step.learns:
             yield step.at, step
 
 

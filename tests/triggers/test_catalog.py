@@ -10,7 +10,7 @@ from collector.handle import Accepted, Door, handle
 from collector.keys import KeyRing, create
 from collector.request import Request
 from events.catalog import CatalogError, read_file
-from events.record import Asked, Item, Offset, decode
+from events.record import Item, Offset, Spread, decode
 from tests.shop import ADDRESSES, DAY, HOUR, MINUTE, WORKSPACE, Shop
 from triggers.catalog import Catalog
 from triggers.load import load
@@ -178,7 +178,7 @@ def test_many_people_are_asked_at_a_bounded_rate_and_each_once_however_often_the
     shop.wait(MINUTE)
     assert len(told(shop)) == len(set(told(shop))) == 1000
     entries = shop.log.read(0, -1, 10_000, 0)
-    asked = [one for e in entries for one in decode(e.payload) if isinstance(one, Asked)]
+    asked = [one for e in entries for one in decode(e.payload) if isinstance(one, Spread)]
     assert max(len(one.leaves) for one in asked) == 200
     assert len(asked) >= 5
     assert not list(shop.engine.state.catalog.untold())

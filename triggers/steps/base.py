@@ -27,6 +27,7 @@ from triggers.definitions import Trigger, Workspace
 from triggers.local_time import zone_of
 
 if TYPE_CHECKING:
+    from triggers.bandit import Bandit
     from triggers.goals import Aim
     from triggers.work import Work
 
@@ -126,4 +127,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     def judged_by(self, trigger: Trigger) -> "Aim | None":  # noqa: ARG002 - some steps ask it
         """Return what its ways are judged by; None where it has none."""
+        return None
+
+    def bandit(self, trigger: Trigger) -> "Bandit | None":  # noqa: ARG002 - the same
+        """Return what learns which of its ways is the best; None where nothing does."""
         return None

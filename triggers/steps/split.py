@@ -12,9 +12,9 @@ from events.names import slug
 from kairos.durations import duration
 from triggers import goals
 from triggers.awaited import NOTHING, Awaited
-from triggers.bandit import name_of
+from triggers.bandit import Bandit, name_of
 from triggers.definitions import Trigger
-from triggers.goals import Aim, Goal
+from triggers.goals import Aim, Goal, Revenue
 from triggers.loading.awaiting import amounts_of, awaiting
 from triggers.loading.building import Building, Place
 from triggers.runtime import share_of
@@ -71,7 +71,7 @@ class Split(Step, frozen=True):
     """See the module."""
 
     arms: tuple[Arm, ...]
-    bandit: bool
+    learns: bool  # the better arm wins
     aim: Aim | None  # None where nobody asks which did best
     goal: bool  # the aim is the trigger's goal
 
@@ -79,7 +79,7 @@ class Split(Step, frozen=True):
         """Draw a way: for each person the same, or for each entry where the better one shall win."""
         trigger, run = turn.trigger, turn.run
         weights = self._weights(turn)
-        drawn_by = run.entry if self.bandit else turn.person.id
+        drawn_by = run.entry if self.learns else turn.person.id
         arm = self.drawn(trigger.name, drawn_by, weights)
         aim = self.judged_by(trigger)
         if aim is not None:
@@ -99,9 +99,16 @@ class Split(Step, frozen=True):
         """Return the aim, or the trigger's goal."""
         return trigger.goal if self.goal else self.aim
 
+    def bandit(self, trigger: Trigger) -> Bandit | None:
+        """Return what learns, where the better arm shall win."""
+        if not self.learns:
+            return None
+        by_revenue = isinstance(self.judged_by(trigger), Revenue)
+        return Bandit(trigger.name, self.at, tuple(arm.name for arm in self.arms), by_revenue)
+
     def _weights(self, turn: Turn) -> list[float]:
         shares = {arm.name: arm.share for arm in self.arms}
-        if self.bandit:
+        if self.learns:
             learned = turn.work.state.learned.get(name_of(turn.trigger.name, self.at), {})
             if learned.keys() == shares.keys():
                 shares = learned
@@ -134,7 +141,7 @@ def build(building: Building, place: Place, written: Shape) -> Step:
         at=place.at,
         next=place.next,
         arms=tuple(arms),
-        bandit=options.winner == BANDIT,
+        learns=options.winner == BANDIT,
         aim=aim,
         goal=options.aim == GOAL,
         aims=() if aim is None else aim.events,
@@ -170,7 +177,7 @@ def _aim(building: Building, text: str | None, within: int, path: Any) -> Aim:
     if dot:
         name = slug(event)
         cell = amounts_of(building.context, name, slug(field), within + goals.LATE)
-        return goals.Revenue(cell, within, (name,))
+        return Revenue(cell, within, (name,))
     awaited: Awaited = NOTHING
     try:
         channels = {channel for send in building.sends for channel in send.channels}

@@ -1,15 +1,14 @@
-"""Who is asked whether an item's change concerns them: at a bounded rate, in records of the log.
+"""Who hears of an item's change: at a bounded rate, in records of the log.
 
 The ledger knows who has seen which item, and people are many. So the core is not asked for all of
 them at once, but for a few hundred in one record, again and again until all were.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from events import record
-from events.record import Asked
+from events.record import Record, Spread
 from profile_state.stores.base import Store
 from triggers.catalog import Change
 from triggers.state import State
@@ -18,20 +17,20 @@ FEW = 200  # leaves in one record: about 10 ms of the engine's time
 EVERY_S = 0.05  # between two, while events wait
 
 
-class Asking:
-    """Asks the people of one partition, one change after the other.
+class Spreading:
+    """Lets the people of one partition hear of changes, one after the other.
 
     Args:
         store: which knows who has seen what.
-        append: puts a record into the log, and returns its entry.
+        say: puts records into the log, and returns its entry.
     """
 
-    def __init__(self, store: Store, append: Callable[[bytes], int]) -> None:
+    def __init__(self, store: Store, say: Callable[[Sequence[Record]], int]) -> None:
         self._store = store
-        self._append = append
+        self._say = say
         self._told = -1  # entry of the last record
-        self._asked_s = 0.0
-        self._leaves: list[str] = []  # who is still to be asked of the change at hand
+        self._spread_s = 0.0
+        self._leaves: list[str] = []  # who is still to hear of the change at hand
         self._at: tuple[str, Change] | None = None
 
     def restart(self) -> None:
@@ -48,30 +47,25 @@ class Asking:
             now_s: a monotonic clock.
             busy: events wait meanwhile.
         """
-        if position < self._told or (busy and now_s - self._asked_s < EVERY_S):
+        if position < self._told or (busy and now_s - self._spread_s < EVERY_S):
             return
-        oldest = _oldest(state)
-        if oldest is None or stored < oldest[1].at[0]:
+        first = next(state.catalog.untold(), None)
+        if first is None or stored < first[1].at[0]:
             return  # whom the ledger does not know yet would be left out
-        (item, change), workspace = oldest, state.workspace
+        (item, change), workspace = first, state.workspace
         trigger = None if workspace is None else workspace.named.get(change.trigger)
         leaves: list[str] = []
         if trigger is not None and trigger.item is not None:
             leaves = self._rest(item, change, trigger.item.how, change.time - trigger.item.window)
         few, self._leaves = leaves[:FEW], leaves[FEW:]
-        said = Asked(item, change.at, change.trigger, few, last=not self._leaves)
-        self._asked_s, self._told = now_s, self._append(record.encode([said]))
+        said = Spread(item, change.at, change.trigger, few, last=not self._leaves)
+        self._spread_s, self._told = now_s, self._say([said])
 
     def _rest(self, item: str, change: Change, how: str, since: int) -> list[str]:
-        """Return who is still to be asked; read once for each change, and after a restart again."""
+        """Return who is still to hear of it; read once for each change, and after a restart again."""
         this = (item, msgspec.structs.replace(change, told=""))
         if self._at != this:
             self._at = this
             found = self._store.who_saw(how, item, since)
             self._leaves = [leaf for leaf in found if leaf > change.told]
         return self._leaves
-
-
-def _oldest(state: State) -> tuple[str, Change] | None:
-    """Return the change that waits for longest, and its item."""
-    return min(state.catalog.untold(), key=lambda one: (one[1].at, one[1].trigger), default=None)
