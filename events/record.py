@@ -202,6 +202,25 @@ class Paused(msgspec.Struct, frozen=True, array_like=True, tag="paused"):
     reason: str  # what was raised last, and where
 
 
+class Filled(msgspec.Struct, frozen=True, array_like=True, tag="filled"):
+    """What happened before a version, for slots that it asked for first: of leaves in a range of places.
+
+    See `profile_state.history`. A leaf whose visitor was away for so long that they may have been
+    let go of has several stretches, each as it would be without the ones before.
+    """
+
+    entry: int  # of the version's record
+    nth: int
+    first: int  # place
+    last: int  # inclusive
+    since: int  # ms; how far back was read, 0 for to the beginning
+    leaves: dict[str, list[tuple[int, dict[str, Any]]]]  # leaf -> (its first event, ms; cells)
+
+
+class Covered(msgspec.Struct, frozen=True, array_like=True, tag="covered"):
+    """So much time has passed that a window holds nothing older than what is known."""
+
+
 class DeadLetter(msgspec.Struct, frozen=True, array_like=True, tag="dead"):
     """An accepted event that cannot be applied, kept whole until somebody replays it."""
 
@@ -240,6 +259,8 @@ Record = (
     | Item
     | Spread
     | Paused
+    | Filled
+    | Covered
 )
 
 NEWEST = 31  # no release's version is above it; what begins with text is not ours

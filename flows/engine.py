@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from events import catalog, record
-from events.record import EVERYBODY, OWN, Build, Event, Record, Sweep, Tick, Version
+from events.record import EVERYBODY, OWN, START, Build, Covered, Event, Record, Sweep, Tick, Version
 from events.sources.base import Entry, Log
 from flows.bounds import DEFAULT, Bounds
 from flows.hot import Hot
@@ -98,7 +98,7 @@ class Engine:
         self._vouched = False  # whether the ledger holds all that it may have lost before us
         self._end: int | None = None  # id of the log's last entry after we took over
         self._ticked_s = self._pumped_s = self._swept_s = 0.0
-        self._tick = self._sweep = self._pause = -1  # id of the last one appended
+        self._tick = self._sweep = self._pause = self._covered = -1  # id of the last one appended
         self._round = self._looked = 0  # places that the clock has passed: swept, and looked at
 
     def recover(self) -> None:
@@ -113,13 +113,15 @@ class Engine:
         self.state.offset, self.state.now = mark.offset, mark.now
         if mark.files:
             paused = failing.versions(mark.paused)
-            self.state.workspace = load(mark.files, self._addresses, paused)
+            self.state.workspace = load(mark.files, self._addresses, paused, mark.history)
             self.state.files = mark.files
         if mark.sweep is not None:
             self.state.sweep = Sweep(*mark.sweep)
         self.state.build = mark.build
         self.state.in_use = set(mark.in_use)
         self.state.learn(mark.learned)
+        self.state.history = mark.history
+        self.state.begun = mark.begun and mark.offset != START
         self.state.catalog.load(recovered.items, mark.offset)
         self._spreading.restart()
         self.state.paused = {said.trigger: said for said in mark.paused}
@@ -286,6 +288,8 @@ class Engine:
             tuple(sorted(self.state.in_use)),
             self.state.learned,
             tuple(self.state.paused.values()),
+            self.state.history,
+            self.state.begun,
         )
 
     def _stretches(self, batches: list[core.Batch]) -> Iterator[list[core.Batch]]:
@@ -317,6 +321,7 @@ class Engine:
                 self.state, self.position, self.behind.stored.entry, now_s, busy=busy
             )
             self._pause_failing()
+            self._look_at_the_past()
         now = self._clock()
         self._go_round(now)
         if self._mover is not None and self._mover.step(self.state.first_seen, self.state.now):
@@ -357,6 +362,13 @@ class Engine:
                     version=said.version,
                     reason=said.reason,
                 )
+
+    def _look_at_the_past(self) -> None:
+        """Append a record when so much time has passed that something more is known."""
+        workspace = self.state.workspace
+        due = workspace is not None and workspace.warms_at <= self._clock()
+        if due and self.position >= self._covered:
+            self._covered = self._say([Covered()])
 
     def _next_sweep(self, now_s: float, *, busy: bool) -> None:
         """Append the next sweep, when the one before is done and there is time for it."""

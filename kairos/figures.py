@@ -10,7 +10,8 @@ import redis
 
 from channels.delivery.ledger import SlotUnusableError, summary
 from kairos.settings import Settings
-from profile_state.stores.redis import unpack_paused
+from profile_state.stores.base import LedgerLostError
+from profile_state.stores.redis import RedisStore, unpack_history, unpack_paused
 from triggers.signs import is_ours
 
 Deliveries = dict[str, dict[str, int]]  # channel -> outcome -> how many
@@ -43,6 +44,7 @@ class Decisions(msgspec.Struct):
         str, dict[str, int]
     ] = {}  # of splits, by "PLACE NAME": see `triggers.bandit.counted`
     paused: str = ""  # what it raised last, where it failed too often to go on
+    warming: str = ""  # how far what it looks back at is known, where it is not
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -54,6 +56,7 @@ class Figures(msgspec.Struct, frozen=True):
     latency_ms: dict[str, float] = {}  # p50, p99 since the worker started; empty before the first
     stored: int = -1  # the log's entry up to which the counts are complete
     paused: dict[str, str] = {}  # trigger that failed too often -> what it raised last, and where
+    warming: dict[str, str] = {}  # trigger that looks back at what is not known -> how far it is
 
     @property
     def settled(self) -> int:
@@ -128,6 +131,8 @@ class Figures(msgspec.Struct, frozen=True):
                 getattr(decisions, outcome)[reason] = n
         for trigger, reason in self.paused.items():
             found.setdefault(trigger, Decisions()).paused = reason
+        for trigger, said in self.warming.items():
+            found.setdefault(trigger, Decisions()).warming = said
         return found
 
     def segments(self) -> dict[str, int]:
@@ -148,6 +153,7 @@ class Gauge:
 
     def __init__(self, settings: Settings) -> None:
         self._ledger = redis.Redis.from_url(settings.ledger)
+        self._store = RedisStore(settings.ledger)
         self._deliveries = settings.deliveries
         self._status = settings.status
 
@@ -161,10 +167,11 @@ class Gauge:
             pipe = self._ledger.pipeline(transaction=True)  # or the counts might pass the mark
             pipe.hgetall("counts:{p0}")
             pipe.hlen("dead:{p0}")
-            pipe.hmget("mark:{p0}", "entry", "paused")
-            counts, dead, (stored, paused) = pipe.execute()
+            pipe.hmget("mark:{p0}", "entry", "paused", "history")
+            counts, dead, (stored, paused, history) = pipe.execute()
+            warming = self._warming() if unpack_history(history).gaps else {}
             deliveries = summary(self._deliveries)
-        except (redis.RedisError, SlotUnusableError) as error:
+        except (redis.RedisError, LedgerLostError, SlotUnusableError) as error:
             raise FiguresError(str(error)) from error
         return Figures(
             counts={name.decode(): int(n) for name, n in counts.items()},
@@ -173,7 +180,14 @@ class Gauge:
             latency_ms=self._latency(),
             stored=int(stored) if stored is not None else -1,
             paused={said.trigger: said.reason for said in unpack_paused(paused)},
+            warming=warming,
         )
+
+    def _warming(self) -> dict[str, str]:
+        # It reads a workspace, which whoever only looks on has no need of otherwise.
+        from kairos.warming import told  # noqa: PLC0415
+
+        return told(self._store.peek())
 
     def _latency(self) -> dict[str, float]:
         return cast("dict[str, float]", self._said("workers").get("latency_ms", {}))
@@ -188,6 +202,7 @@ class Gauge:
     def close(self) -> None:
         """Give back the connection."""
         self._ledger.close()
+        self._store.close()
 
 
 def _difference(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:

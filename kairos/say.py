@@ -1,6 +1,7 @@
 """What commands print: results for people or as one JSON object, and why they failed."""
 
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -22,3 +23,12 @@ def failed(command: str, reason: object, *, json: bool) -> int:
     if json:
         as_json({"error": str(reason)})
     return WRONG
+
+
+def moment(ms: int) -> str:
+    """Write an instant.
+
+    >>> moment(0)
+    '1970-01-01 00:00:00Z'
+    """
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S}Z"

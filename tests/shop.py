@@ -17,6 +17,7 @@ from events.sources.memory import MemoryLog
 from events.values import Check
 from flows.bounds import Bounds
 from flows.engine import Engine
+from flows.warming import Warmed, warm
 from profile_state import hashes
 from profile_state.copies.disk import Disk
 from profile_state.person import Person
@@ -24,6 +25,7 @@ from profile_state.stored import pack, unpack
 from profile_state.stores.memory import MemoryStore, Shelf
 from triggers import activation
 from triggers.activation import Activation
+from triggers.past import MOST
 
 ADDRESSES: dict[str, str | None] = {
     "email": "email",
@@ -223,9 +225,25 @@ class Shop:
         Args:
             files: text by path, with `__` for `/`: `segments__warm="segment: warm ..."`.
         """
+        self.edit_cold(**files)
+        self.warm()
+
+    def edit_cold(self, **files: str) -> None:
+        """The same, and nobody reads the past for what these files ask for first."""
         self.files |= {f"{path.replace('__', '/')}.yaml": text for path, text in files.items()}
         self.engine.adopt(self.files)
         self.run()
+
+    def warm(self, most: int = MOST) -> Warmed:
+        """The past is read for what is warming; the clock stands meanwhile."""
+        self._settle(0)
+        warmed = warm(self.log, self.writer(), ADDRESSES, pause=self._settle, most=most)
+        self.run()
+        return warmed
+
+    def _settle(self, _seconds: float) -> None:
+        self.run()
+        self.engine.drain()
 
     def join(self, one: str, other: str, *, cut: bool = False, time: int | None = None) -> Join:
         """An operator says that two identifiers are one person, or with `cut` that they are not."""

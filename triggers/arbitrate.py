@@ -99,6 +99,8 @@ def arbitrate(
         return [("", _held(now + MINUTE, until, "paused"))]
     if trigger.status == "draft":
         return [("", Refuse("status", trigger.status))]
+    if step.purpose in workspace.unknown:  # whether the person is excluded
+        return [("", _held(now + MINUTE, until, "warming"))]
     verdicts = [_on(c, trigger, step, rule, subject, workspace, now, until) for c in step.channels]
     if step.every:
         return [(c, _first([v], trigger)) for c, v in zip(step.channels, verdicts, strict=True)]

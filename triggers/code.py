@@ -16,7 +16,7 @@ import msgspec
 from events.names import slug
 from events.scores import is_score, remembered
 from kairos.discovery import found_in
-from profile_state.cells import MOST, Slot, share
+from profile_state.cells import MOST, Slot
 from profile_state.surroundings import KINDS
 from profile_state.surroundings import remembered as around
 from triggers import ast
@@ -25,6 +25,7 @@ from triggers.definitions import Band, PurposeRule
 from triggers.expressions import ExpressionError
 from triggers.runtime import number_of
 from triggers.schema import LATER, NOT_YET
+from triggers.slots import Slots
 from triggers.words import nearest
 
 # What a condition reads beside `e`; a text that holds such a word makes it look dearer, no more.
@@ -87,7 +88,7 @@ class Uses(msgspec.Struct):
 class Known(NamedTuple):
     """What the conditions of a workspace may name, and the slots that they share."""
 
-    slots: dict[str, Slot]  # by key; compiling adds to them
+    slots: Slots  # compiling adds to them
     segments: Collection[str]
     channels: Collection[str]
     purposes: Mapping[str, PurposeRule]
@@ -166,7 +167,10 @@ class Scope:
         key = " ".join(words)
         fields = () if field is None else (field,)
         apart = split[0] if split else by
-        share(self.known.slots, Slot(key, kind, event, fields, where, apart, window, keep))
+        slot = Slot(key, kind, event, fields, where, apart, window, keep)
+        asked = None if call.window is None else call.window.start
+        since_entry = call.window is not None and asked is None
+        self.known.slots.ask(slot, reach=window or asked, before=not since_entry)
         self.uses.events.add(event)
         read = f"c.get({key!r})"
         return f"by({read}, {split[1]})" if split else read

@@ -17,9 +17,11 @@ from events.record import (
     EXIT,
     OWN,
     Build,
+    Covered,
     DeadLetter,
     Erase,
     Event,
+    Filled,
     Item,
     Join,
     Learned,
@@ -32,9 +34,11 @@ from events.record import (
     Tick,
     Version,
 )
+from profile_state.cells import Slot
 from profile_state.consent import STATEMENTS, statements
 from profile_state.copies.base import digest_of, packed, place_of
 from profile_state.fold import UNREMEMBERED, fold, fold_statements
+from profile_state.history import History
 from profile_state.identity import PLACES, person_id
 from profile_state.person import Person
 from triggers import (
@@ -49,6 +53,7 @@ from triggers import (
     memberships,
     people,
     runs,
+    warming,
 )
 from triggers.definitions import Workspace
 from triggers.load import load
@@ -128,7 +133,7 @@ def needs(state: State, batches: list[Batch]) -> Needs:
                 key = record.key
                 if state.older and key not in state.first_seen and key not in state.asked:
                     wanted.copies.add(key)
-            elif isinstance(record, Spread):
+            elif isinstance(record, Spread | Filled):
                 _need(state, record.leaves, wanted)
             elif isinstance(record, Join):
                 _need(state, (record.one, record.other), wanted)
@@ -226,6 +231,10 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
                     items.change(work, record, offset)
                 case Spread():
                     _spread(work, record, offset)
+                case Filled():
+                    _filled(work, record, addresses, offset)
+                case Covered():
+                    _know(state, state.history.at(_slots(state), state.now), addresses)
                 case Paused():
                     if failing.pause(state, record):
                         state.workspace = _load(state, state.files, addresses)
@@ -239,6 +248,7 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
 
 def _event(work: Work, event: Event, offset: Offset) -> None:
     state = work.state
+    state.begun = True
     if state.erasure_keys:
         left, changed = erasure.without_erased(work, event, offset)
         for other in changed:
@@ -499,6 +509,43 @@ def _spread(work: Work, said: Spread, offset: Offset) -> None:
     items.told(work, said, change, offset)
 
 
+def _filled(work: Work, said: Filled, addresses: Mapping[str, str | None], offset: Offset) -> None:
+    """Join what happened before a version to what came after it, for leaves of a range of places."""
+    state, workspace = work.state, work.state.workspace
+    gap = state.history.find(Offset(said.entry, said.nth))
+    if workspace is None or gap is None or gap.next != said.first:
+        return  # another one said it already
+    concerned: dict[str, Person] = {}  # with several leaves in it, perhaps
+    for key, past in said.leaves.items():
+        person = state.find(key)
+        leaf = person.leaves.get(key) if person is not None else None
+        if person is None or leaf is None or person.offset >= offset:
+            continue
+        concerned[person.id] = person
+        _adopt(work, person)
+        warming.fill(work, leaf, past, gap, workspace)
+    for person in concerned.values():
+        person.whole = True
+        person.refresh(workspace.slots)
+        _touched(work, person, offset)
+    history = state.history.filled(gap, workspace.slots, said.last, said.since)
+    if history.find(gap.at) is None:
+        _know(state, history, addresses)
+    else:
+        state.history = history  # nobody decides anything else for it yet
+
+
+def _know(state: State, history: History, addresses: Mapping[str, str | None]) -> None:
+    """Decide by what is known of the past from here on."""
+    state.history = history
+    state.workspace = _load(state, state.files, addresses)
+    state.sweep = Sweep(0, PLACES - 1)
+
+
+def _slots(state: State) -> Mapping[str, Slot]:
+    return state.workspace.slots if state.workspace is not None else {}
+
+
 def _touched(work: Work, person: Person, offset: Offset) -> None:
     person.offset = offset
     person.decided = min(person.decided, work.state.now)
@@ -512,7 +559,7 @@ def _touched(work: Work, person: Person, offset: Offset) -> None:
 
 
 def _load(state: State, files: Mapping[str, str], addresses: Mapping[str, str | None]) -> Workspace:
-    return load(files, addresses, failing.versions(state.paused.values()))
+    return load(files, addresses, failing.versions(state.paused.values()), state.history)
 
 
 def _version(
@@ -526,8 +573,10 @@ def _version(
         return
     state, files = work.state, version.files
     failing.follow(work, workspace, offset)
+    state.history = warming.asked(state, workspace.slots, offset)
     if state.workspace is not None:
         state.sweep = Sweep(0, PLACES - 1)
+        workspace = _load(state, files, addresses)
         former = formers.carried(state.workspace, state.files, workspace)
         if former:
             files = files | former

@@ -98,6 +98,7 @@ class Trigger(msgspec.Struct, frozen=True):
     workspace: str  # hash of the one that it was last in force in; "" while it is
     files: tuple[str, ...]  # its own and its templates'
     migrate: bool  # runs of earlier versions go on with this one
+    since: int  # ms; nothing older starts a run, NEVER while it is warming
     status: str
     events: tuple[str, ...]  # slugs; empty where a segment is the occurrence
     sequence: Sequence | None  # the events are its steps
@@ -139,6 +140,7 @@ class Segment(msgspec.Struct, frozen=True):
     traits: bool  # looks at traits
     segments: frozenset[str]
     ranks: bool  # asks for a share of all people
+    warming: bool = False  # who is inside is not known yet
 
 
 class PurposeRule(msgspec.Struct, frozen=True):
@@ -173,6 +175,7 @@ class Workspace(msgspec.Struct, frozen=True):
     triggers: tuple[Trigger, ...]
     segments: tuple[Segment, ...]
     slots: dict[str, Slot]
+    apart: frozenset[str]  # of these, what only waits for the past, see `profile_state.history`
     fold: dict[str, Folding]  # by the event's name
     entering: dict[str, Entering]
     alone: dict[str, tuple[tuple[int, Entering], ...]]  # the same, each trigger by itself
@@ -206,6 +209,8 @@ class Workspace(msgspec.Struct, frozen=True):
     offers: dict[str, "Offer"]
     eligible: dict[str, Callable[[Any, int], bool]]  # offer -> who may have it
     longest_cap: int  # ms; older sends are let go
+    unknown: frozenset[str]  # purposes of which it is not known yet whom nothing may reach
+    warms_at: int  # ms; when so much time has passed that more is known, NEVER if it never has
     source: str  # the generated Python, for whoever wants to read it
 
     def trigger_of(self, run: Run) -> Trigger | None:

@@ -6,9 +6,10 @@ Measured: 50 triggers cost 0.8 us an event this way, 7.3 us when each is asked i
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from events.record import Event
 from profile_state import cells, difference
 from profile_state.cells import KINDS, Slot
 from profile_state.leaf import NEVER
@@ -140,6 +141,18 @@ def fold_body(slots: list[Slot]) -> list[str]:
             lines = [f"if {slot.where}:", *(f"    {line}" for line in lines)]
         body += lines
     return body
+
+
+def folds(slots: Iterable[Slot]) -> dict[str, Callable[[dict[str, Any], Event, int], None]]:
+    """Compile how events are folded into these slots alone, by the event's name."""
+    by_event: dict[str, list[Slot]] = {}
+    for slot in slots:
+        by_event.setdefault(slot.event, []).append(slot)
+    source = Source()
+    for nth, together in enumerate(by_event.values()):
+        source.function(f"fold_{nth}", "c, event, now", fold_body(together))
+    functions = source.compiled("past")
+    return {event: functions[f"fold_{nth}"] for nth, event in enumerate(by_event)}
 
 
 def fold_lines(slot: Slot, *, quick: bool) -> list[str]:

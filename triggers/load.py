@@ -12,14 +12,18 @@ import msgspec
 
 from events.scores import remembered
 from profile_state.fold import Folding
+from profile_state.history import WHOLE, History
 from profile_state.identity import DEFAULT_LIMITS
+from profile_state.leaf import NEVER
 from triggers import generate, rules
 from triggers.definitions import Cap, Trigger, Workspace
+from triggers.known import known
 from triggers.loading.cases import cases
 from triggers.loading.conditions import FALSE
 from triggers.loading.context import Context
 from triggers.loading.formers import apart, formers
 from triggers.loading.offers import offers
+from triggers.loading.segments import Made as Member
 from triggers.loading.segments import segments
 from triggers.loading.triggers import Made, triggers
 from triggers.loading.workspace import (
@@ -32,6 +36,7 @@ from triggers.loading.workspace import (
 from triggers.problems import WorkspaceError
 from triggers.schema import SegmentFile, TriggerFile
 from triggers.signs import CROSSING
+from triggers.slots import Asks
 
 JOINING = frozenset({"user_id", "anonymous_id", "email", "phone"})  # unless `merge: false`
 
@@ -50,6 +55,7 @@ def load(
     files: Mapping[str, str],
     addresses: Mapping[str, str | None],
     paused: Collection[tuple[str, str]] = (),
+    history: History = WHOLE,
 ) -> Workspace:
     """Check and compile a workspace.
 
@@ -61,6 +67,7 @@ def load(
             channels that need none.
         paused: versions of triggers that failed too often: as if their files said `status: paused`,
             and nobody is asked whether they enter.
+        history: what is known of the past.
 
     Raises:
         WorkspaceError: with every problem found, each with file, line and column.
@@ -69,7 +76,7 @@ def load(
     'shop'
     """
     contents, kinds = tuple(sorted(files.items())), tuple(sorted(addresses.items()))
-    return _load(contents, kinds, frozenset(paused))
+    return _load(contents, kinds, frozenset(paused), history.settled)
 
 
 @lru_cache(maxsize=4)  # an engine that recovers asks for the version in force again and again
@@ -77,6 +84,7 @@ def _load(
     contents: tuple[tuple[str, str], ...],
     kinds: tuple[tuple[str, str | None], ...],
     paused: frozenset[tuple[str, str]],
+    history: History,
 ) -> Workspace:
     (files, former), addresses = apart(dict(contents)), dict(kinds)
     context = Context(files, addresses)
@@ -101,8 +109,15 @@ def _load(
         made = [_as_paused(one) if _key(one) in paused else one for one in made]
         unasked = {CROSSING + name for name, _ in paused}
         members = [m._replace(code=FALSE) if m.segment.name in unasked else m for m in members]
+    unknown = _Unknown(history)
+    members = [unknown.member(one) for one in members]
+    made = [unknown.trigger(one) for one in made]
+    held = frozenset(p for p, (_, asks) in excludes.items() if unknown.is_so(asks))
     all_triggers = tuple(one.trigger for one in made)
     gone = formers(context, former, made)
+    for key, apart_as in history.apart.items():
+        slot = context.slots.by_key[key]
+        context.slots.by_key[apart_as] = slot._replace(key=apart_as)
     running = (*all_triggers, *(one.trigger for one in gone))
     limits = {
         **DEFAULT_LIMITS,
@@ -113,10 +128,11 @@ def _load(
     for nth, member in enumerate(members):
         body = generate.member_body(member.code.value, member.code.horizons)
         source.function(f"segment_{nth}", "p, now", body)
-    for nth, code in enumerate(excludes.values()):
+    for nth, (code, _) in enumerate(excludes.values()):
         source.function(f"excluded_{nth}", "p, now", generate.guard_body(code.value))
     for nth, one_offer in enumerate(offered):
-        source.function(f"offer_{nth}", "p, now", generate.guard_body(one_offer.code.value))
+        eligible = FALSE if unknown.is_so(one_offer.asks) else one_offer.code
+        source.function(f"offer_{nth}", "p, now", generate.guard_body(eligible.value))
     folded = _fold_functions(context, source)
     entering, alone = _entering_functions(made, source)
     for one in (*made, *gone):
@@ -141,7 +157,8 @@ def _load(
         merging=JOINING - {kind for kind, limit in workspace.identity.items() if not limit.merge},
         triggers=all_triggers,
         segments=tuple(member.segment for member in members),
-        slots=context.slots,
+        slots=context.slots.by_key,
+        apart=frozenset(history.apart.values()),
         fold={
             event: Folding(functions[f"fold_{nth}"], functions[f"differ_{nth}"])
             for event, nth in folded.items()
@@ -153,7 +170,7 @@ def _load(
         },
         guards=tuple(functions[f"if_{t.nth}"] for t in running),
         members={m.segment.name: functions[f"segment_{nth}"] for nth, m in enumerate(members)},
-        version=hash_of(dict(contents)),
+        version=hash_of(dict(contents)) + unknown.mark(held),
         named={t.name: t for t in all_triggers},
         formers={(one.trigger.name, one.trigger.version): one.trigger for one in gone},
         on_edges=tuple(t for t in all_triggers if t.segment is not None),
@@ -166,7 +183,7 @@ def _load(
         watched=_calendar_traits(all_triggers) | _changing(all_triggers).keys(),
         ending=_ending(running),
         around=tuple(sorted(context.around)),
-        opening=frozenset(context.slots[cell].event for cell in context.opens),
+        opening=frozenset(context.slots.by_key[cell].event for cell in context.opens),
         opens=context.opens,
         aims=_aims(all_triggers),
         bandits=tuple(
@@ -190,8 +207,50 @@ def _load(
         offers={one.offer.name: one.offer for one in offered},
         eligible={one.offer.name: functions[f"offer_{n}"] for n, one in enumerate(offered)},
         longest_cap=_longest_cap(running, caps),
+        unknown=held,
+        warms_at=unknown.turn,
         source=source.text(),
     )
+
+
+class _Unknown:
+    """What is not known yet of the definitions that are asked about, one after the other."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._since: dict[str, int] = {}  # by definition, where it is not 0
+        self._warming: set[str] = set()  # segments
+        self.turn = NEVER  # ms; when it is time to look again
+
+    def is_so(self, asks: Asks, name: str = "") -> bool:
+        """Say whether something that a definition looks at is not known."""
+        return self._of(asks, name) == NEVER
+
+    def _of(self, asks: Asks, name: str) -> int:
+        found = known(asks, self._history, self._warming)
+        self.turn = min(self.turn, found.turn)
+        if found.since:
+            self._since[name] = found.since
+        return found.since
+
+    def member(self, one: Member) -> Member:
+        """Nobody is asked whether they are inside; who was stays so."""
+        if not self.is_so(one.asks, f"segment {one.segment.name}"):
+            return one
+        self._warming.add(one.segment.name)
+        return one._replace(segment=msgspec.structs.replace(one.segment, warming=True))
+
+    def trigger(self, one: Made) -> Made:
+        """Nothing older than what is known starts a run."""
+        since = self._of(one.asks, f"trigger {one.trigger.name}")
+        return one._replace(trigger=msgspec.structs.replace(one.trigger, since=since))
+
+    def mark(self, held: frozenset[str]) -> str:
+        """Return what tells these definitions apart from the same ones of which all is known."""
+        if not self._history.gaps:
+            return ""
+        said = sorted(self._since.items()), sorted(held), sorted(self._history.apart.values())
+        return f"~{hashlib.blake2b(msgspec.msgpack.encode(said), digest_size=4).hexdigest()}"
 
 
 def _numbered(prefix: str, events: Iterable[str]) -> dict[str, str]:
@@ -201,9 +260,9 @@ def _numbered(prefix: str, events: Iterable[str]) -> dict[str, str]:
 
 def _fold_functions(context: Context, source: generate.Source) -> dict[str, int]:
     """Write for each event how it is folded in, and what is different then; return their numbers."""
-    events = sorted({slot.event for slot in context.slots.values()})
+    events = sorted({slot.event for slot in context.slots.by_key.values()})
     for nth, event in enumerate(events):
-        slots = [slot for slot in context.slots.values() if slot.event == event]
+        slots = [slot for slot in context.slots.by_key.values() if slot.event == event]
         source.function(f"fold_{nth}", "c, event, now", generate.fold_body(slots))
         source.function(f"differ_{nth}", "c, since, found", generate.differ_body(slots))
     return {event: nth for nth, event in enumerate(events)}
@@ -253,7 +312,8 @@ def _entering_functions(
 def _asked(one: Made) -> tuple[list[generate.Plain], list[generate.InOrder]]:
     """Return what is asked whether an event enters a trigger, as `generate.entering_body` takes it."""
     nth, sequence = one.trigger.nth, one.trigger.sequence
-    condition = one.where if one.trigger.absence is not None else f"{one.where} and {one.guard}"
+    later = one.trigger.absence is not None or one.trigger.since == NEVER  # it is not asked now
+    condition = one.where if later else f"{one.where} and {one.guard}"
     if sequence is None:
         return [(nth, condition)], []
     return [], [(nth, sequence.steps[-1].cell, condition)]

@@ -86,6 +86,8 @@ def _migrate(workspace: Workspace, person: Person, now: int) -> None:
         trigger = workspace.named.get(run.trigger)
         if trigger is None or not trigger.migrate or run.version == trigger.version:
             continue
+        if trigger.since == NEVER:  # it would have to decide what is not known yet
+            continue
         run.version = trigger.version
         if run.step != ABSENCE:
             run.due = now
@@ -102,6 +104,9 @@ def _evaluate(work: Work, person: Person, concerned: Callable[[Segment], bool]) 
     changed: set[str] = set()
     for segment in workspace.segments:
         if not concerned(segment) and not (changed and segment.segments & changed):
+            continue
+        if segment.warming:  # who was inside stays so until it is known
+            person.recheck.pop(segment.name, None)
             continue
         try:
             inside, until = workspace.members[segment.name](person, now)

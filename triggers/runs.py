@@ -200,6 +200,9 @@ def _enter(
     if trigger.status == "paused":
         work.explain(person.id, trigger.name, "ignored", "paused")
         return None
+    if trigger.since and (arrived if last is None else last).time < trigger.since:
+        work.explain(person.id, trigger.name, "ignored", "warming")
+        return None
     active = _active(person, trigger, key)
     # Asked before anything is built: a busy person's occurrences mostly end here.
     if (
@@ -366,6 +369,9 @@ def occurred(
     for trigger in triggers:
         if trigger.status in ("draft", "paused"):
             continue
+        if cause.time < trigger.since:
+            work.explain(person.id, trigger.name, "ignored", "warming")
+            continue
         key = _key(trigger, cause.event)
         if key is None:
             work.explain(person.id, trigger.name, "ignored", "no_key", trigger.key or "")
@@ -403,6 +409,8 @@ def by_definition(work: Work, person: Person, edges: Edges, cause: Cause) -> lis
         return []
     entered = []
     for trigger in workspace.including:
+        if trigger.since > work.state.now:
+            continue  # who is inside by then enters when it is warm
         edge, segment = trigger.segment or ("", "")
         member = (trigger.include, edge) == (MEMBERS, "entered") and segment in person.member
         known = person.entries(f"{trigger.name}|{MEMBERS}") if member else []

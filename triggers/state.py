@@ -11,6 +11,7 @@ from heapq import heapify, heappop, heappush
 import msgspec
 
 from events.record import START, Build, Offset, Paused, Sweep
+from profile_state.history import WHOLE, History
 from profile_state.identity import PLACES, place_of
 from profile_state.leaf import NEVER
 from profile_state.person import NO_RANKS, Person
@@ -127,6 +128,8 @@ class State:
         self.failures: dict[str, Failures] = {}  # by trigger
         self.failed_before: Offset = START  # `failures` was recovered with all that came up to here
         self.paused: dict[str, Paused] = {}  # triggers that failed too often, by name
+        self.history: History = WHOLE  # of the slots of the workspace in force
+        self.begun = False  # whether an event was applied
         self.index: dict[str, str | None] = {}  # identifier or former id -> person, None: nobody
         self.absent: list[str] = []  # what was asked for and led to nobody
         self.dues = Dues()

@@ -4,6 +4,7 @@
 aliases and duplicate keys are errors.
 """
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
@@ -15,6 +16,7 @@ from triggers.problems import Problem, WorkspaceError
 
 DEEPEST = 20  # levels; no workspace file needs more
 LARGEST = 256 * 1024  # characters
+FILES = 1_000  # that are remembered as they were read, about 25 KB each
 MAPPING_WITHIN = "mapping values are not allowed here"  # as the parser says it
 
 Path = tuple[str | int, ...]
@@ -56,8 +58,11 @@ class Yaml(YAML):
         return []
 
 
+@lru_cache(
+    maxsize=FILES
+)  # an edit changes a file or two, and reading is most of what loading costs
 def read(file: str, text: str) -> Document:
-    """Read one YAML document.
+    """Read one YAML document, which nobody changes.
 
     Raises:
         WorkspaceError: the text is no YAML, or uses what workspaces do without.

@@ -8,8 +8,7 @@ from events.archive.accepted import Accepted, accept
 from events.archive.folder import Archive, ArchiveError, Loss
 from events.archive.segment import Head
 from events.sources.base import LogUnavailableError
-from kairos.profile.links import moment
-from kairos.say import as_json, failed
+from kairos.say import as_json, failed, moment
 from kairos.settings import Settings, SettingsError
 from kairos.where import engine
 from profile_state.checkpoints.folder import CheckpointDamagedError, Checkpoints
@@ -111,6 +110,49 @@ def checkpoint(*, data: Path | None = None, json: bool = False) -> int:
     return 0
 
 
+def warm(*, data: Path | None = None, json: bool = False) -> int:
+    """Read the past for definitions that are warming, while the engine goes on; ends when they are not.
+
+    `kairos run archive` does so by itself within seconds. Nothing is read that no definition waits for.
+
+    Parameters
+    ----------
+    data
+        The data folder of a running `kairos up`; else the KAIROS_* variables, else kairos-data.
+    json
+        Print one JSON object.
+    """
+    # Only this one reads a workspace.
+    from channels.base import addresses  # noqa: PLC0415
+    from flows import warming  # noqa: PLC0415
+    from flows.open import open_whole  # noqa: PLC0415
+    from profile_state.stores.base import LedgerLostError  # noqa: PLC0415
+    from profile_state.stores.redis import RedisStore  # noqa: PLC0415
+
+    began = time.monotonic()
+    try:
+        settings = engine(data)
+        source, ledger = open_whole(settings), RedisStore(settings.ledger)
+        try:
+            done = warming.warm(source, ledger, addresses(), pause=time.sleep)
+        finally:
+            ledger.close()
+            source.close()
+    except (SettingsError, LogUnavailableError, LedgerLostError) as error:
+        return failed("archive warm", error, json=json)
+    said = {**done._asdict(), "seconds": round(time.monotonic() - began, 2)}
+    if json:
+        as_json(said)
+    elif not done.passes:
+        print("nothing is warming")
+    else:
+        print(
+            f"the past of {done.leaves:,} leaves was read in {done.passes:,} passes, and is in the log "
+            f"as {done.records:,} records, in {said['seconds']} s"
+        )
+    return 0
+
+
 def accept_(
     which: str,
     *,
@@ -184,4 +226,4 @@ def _folder(asked: Path | None) -> Path:
     return asked or Settings.from_env().archive or DEFAULT
 
 
-COMMANDS = {"checkpoint": checkpoint, "accept": accept_}
+COMMANDS = {"checkpoint": checkpoint, "accept": accept_, "warm": warm}

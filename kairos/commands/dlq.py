@@ -20,8 +20,7 @@ from kairos.operators import letters as dead
 from kairos.operators.letters import CONFLICT, HOLDS_EVENT, SHOWN_BYTES, Choice, Letter, Retried
 from kairos.operators.words import PATIENCE_S, NotDoneError, carried_out, say, speaker
 from kairos.profile.beside import Beside
-from kairos.profile.links import moment
-from kairos.say import as_json, failed
+from kairos.say import as_json, failed, moment
 from kairos.settings import SettingsError
 
 SHOWN = 20  # letters that a replay tells of one by one

@@ -9,9 +9,9 @@ import orjson
 from channels.delivery.ledger import SlotUnusableError
 from events.sources.base import LogUnavailableError
 from kairos.profile.find import AmbiguousError
-from kairos.profile.links import line_of, moment
+from kairos.profile.links import line_of
 from kairos.profile.read import Profile, read
-from kairos.say import as_json, failed
+from kairos.say import as_json, failed, moment
 from kairos.settings import SettingsError
 from kairos.where import engine
 from profile_state.stores.base import LedgerLostError

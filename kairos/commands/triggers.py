@@ -69,6 +69,10 @@ def _lines(trigger: str, decisions: Decisions) -> list[str]:
     if decisions.paused:
         said = f"it failed {MOST} times within a minute, last with {decisions.paused}"
         lines.append(f"  paused   {said}")
+    if decisions.warming:
+        lines.append(
+            f"  warming  it looks back at what nobody asked for before: {decisions.warming}"
+        )
     for outcome in REASONS:
         by_reason = getattr(decisions, outcome)
         if by_reason:

@@ -9,8 +9,8 @@ from kairos.operators.joining import AlreadyError, Outcome, TiedError, problems
 from kairos.operators.picture import Change, Run, Someone
 from kairos.operators.words import NotDoneError, carried_out
 from kairos.profile.beside import Beside
-from kairos.profile.links import line_of, moment
-from kairos.say import as_json, failed
+from kairos.profile.links import line_of
+from kairos.say import as_json, failed, moment
 
 
 def carry_out(

@@ -10,6 +10,7 @@ from kairos.profile.beside import Beside
 from profile_state.hashes import Sums
 from profile_state.stored import unpack
 from profile_state.stores.base import Mark, everybody
+from triggers.warming import own_slots
 
 PATIENCE_S = 15.0  # until the ledger has everything that the log has
 AGAIN = "ask again when nothing comes in"
@@ -50,7 +51,7 @@ def everybody_of(engine: Beside, patience_s: float = PATIENCE_S) -> Everybody:
         )
     mark = engine.store.peek()
     workspace = engine.workspace(mark)
-    slots = workspace.slots if workspace is not None else {}
+    slots = own_slots(workspace) if workspace is not None else {}
     sums = Sums(slots, engine.time_of(mark.offset.entry))
     for value in everybody(engine.store):
         person = unpack(value, {})

@@ -2,11 +2,11 @@
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 
 import msgspec
 
 from events.record import CLAIMED, OPERATOR, VERIFIED
+from kairos.say import moment
 from profile_state.identity import ANONYMOUS, USER, Edge, kind_of, merge_id
 from profile_state.person import Person
 from triggers.state import State
@@ -46,15 +46,6 @@ def line_of(found: Link) -> str:
     said = f"{found.merge}  {found.one} - {found.other}"
     by = f"{moment(found.at)}  {found.trust:<8}  {found.message_id}"
     return f"{said:<64}  {by}" + (f"  ({found.why})" if found.why else "")
-
-
-def moment(ms: int) -> str:
-    """Write an instant.
-
-    >>> moment(0)
-    '1970-01-01 00:00:00Z'
-    """
-    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
 def accepted(person: Person) -> list[Link]:

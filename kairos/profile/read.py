@@ -18,6 +18,7 @@ from profile_state.shown import shown
 from profile_state.surroundings import SIGN as AROUND
 from triggers.signs import is_ours
 from triggers.state import State
+from triggers.warming import own_slots
 
 STRIDE = 256  # entries read at a time while looking back
 LOOK_BACK = 20_000  # entries; how far recent events are looked for
@@ -136,7 +137,7 @@ def _profile(
     behind: bool,
 ) -> Profile:
     leaves = person.leaves.values()
-    slots = state.workspace.slots if state.workspace is not None else {}
+    slots = own_slots(state.workspace) if state.workspace is not None else {}
     view = person.view
     return Profile(
         id=person.id,

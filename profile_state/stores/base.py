@@ -11,6 +11,7 @@ import msgspec
 
 from events.record import Build, Offset, Paused
 from profile_state.copies.base import Seen
+from profile_state.history import WHOLE, History
 from profile_state.identity import PLACES
 
 READ = 64  # people in one read of everybody: a few ms of the server's time, were all of them large
@@ -72,6 +73,8 @@ class Mark(msgspec.Struct):
     in_use: tuple[tuple[str, str], ...] = ()  # see `triggers.state.State.in_use`
     learned: dict[str, dict[str, float]] = {}  # see `triggers.state.State.learned`
     paused: tuple[Paused, ...] = ()  # see `triggers.state.State.paused`
+    history: History = WHOLE  # see `triggers.state.State.history`
+    begun: bool = True  # see `triggers.state.State.begun`; of older releases it is not known
 
 
 class Recovered(NamedTuple):

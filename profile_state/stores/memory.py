@@ -96,6 +96,14 @@ class MemoryStore:
         seen = self.shelf.seen_items.get((how, item), {})
         return sorted(leaf for leaf, at in seen.items() if at >= since)
 
+    def peek(self) -> Mark:
+        """Look at the mark."""
+        return self.shelf.mark
+
+    def letters(self) -> list[Offset]:
+        """Look where the dead letters are."""
+        return sorted(Offset(*place) for place in self.shelf.dead)
+
     def dead(self) -> Iterator[tuple[Offset, bytes]]:
         """Yield the dead letters."""
         yield from sorted((Offset(*place), body) for place, body in self.shelf.dead.items())

@@ -22,6 +22,7 @@ from events.catalog import SEEN_DAYS
 from events.record import START, Build, Offset, Paused
 from events.sources.valkey import stream_key
 from profile_state.copies.base import Seen
+from profile_state.history import WHOLE, History
 from profile_state.identity import place_of
 from profile_state.leaf import NEVER
 from profile_state.stores.base import (
@@ -58,6 +59,11 @@ def _answering() -> Iterator[None]:
 def unpack_paused(value: bytes | None) -> tuple[Paused, ...]:
     """Read the pauses in a mark; one of before they were kept has none."""
     return () if value is None else msgspec.msgpack.decode(value, type=tuple[Paused, ...])
+
+
+def unpack_history(value: bytes | None) -> History:
+    """Read what is known of the past from a mark; in one of before it was kept all is."""
+    return WHOLE if value is None else msgspec.msgpack.decode(value, type=History)
 
 
 @cache
@@ -103,6 +109,17 @@ class RedisStore:
     def _reconnect(self) -> None:
         self.close()
         self._connection = self._client.connection_pool.get_connection()
+
+    def history(self) -> History:
+        """Read of the mark what is known of the past.
+
+        Raises:
+            LedgerLostError: the ledger does not answer.
+        """
+        with _answering():
+            return unpack_history(
+                cast("bytes | None", self._client.hget(self.keys.mark, "history"))
+            )
 
     def peek(self) -> Mark:
         """Read the mark without becoming the writer, for whoever only looks.
@@ -164,6 +181,8 @@ class RedisStore:
                 found.get(b"learned", _NOTHING), type=dict[str, dict[str, float]]
             ),
             unpack_paused(found.get(b"paused")),
+            unpack_history(found.get(b"history")),
+            bool(int(found.get(b"begun", 1))),
         )
 
     def _recovered(self) -> Recovered:
@@ -237,16 +256,20 @@ class RedisStore:
                 cast("set[bytes]", self._client.smembers(self.keys.named("erasure_keys")))
             )
 
+    def letters(self) -> list[Offset]:
+        """Read the places of the dead letters."""
+        with _answering():
+            fields = cast("list[bytes]", self._client.hkeys(self.keys.named("dead")))
+        return sorted(Offset(*map(int, field.split(b"."))) for field in fields)
+
     def dead(self) -> Iterator[tuple[Offset, bytes]]:
         """Read the places first, then the letters one by one: there may be many, each of 32 KB."""
         name = self.keys.named("dead")
-        with _answering():
-            fields = cast("list[bytes]", self._client.hkeys(name))
-            for place in sorted(tuple(map(int, field.split(b"."))) for field in fields):
-                offset = Offset(*place)
+        for offset in self.letters():
+            with _answering():
                 body = cast("bytes | None", self._client.hget(name, f"{offset.entry}.{offset.nth}"))
-                if body is not None:
-                    yield offset, body
+            if body is not None:
+                yield offset, body
 
     def counts(self) -> dict[str, int]:
         """Read what is counted."""
@@ -384,6 +407,7 @@ class RedisStore:
         words += ["now", mark.now, "in_use", msgspec.msgpack.encode(mark.in_use)]
         words += ["learned", msgspec.msgpack.encode(mark.learned)]
         words += ["paused", msgspec.msgpack.encode(mark.paused)]
+        words += ["history", msgspec.msgpack.encode(mark.history), "begun", int(mark.begun)]
         if mark.build is not None:
             words += ["release", mark.build.release, "tzdata", mark.build.tzdata]
         self.send([["HSET", self.keys.mark, *words]])

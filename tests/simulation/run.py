@@ -13,6 +13,7 @@ from tests.simulation.history import Batch, History, start_of
 from tests.simulation.ledger import LedgerServer
 from tests.simulation.log import LogServer
 from tests.simulation.providers import Provider
+from tests.simulation.readers import Readers
 from tests.simulation.shop import DAY, FIRST, HOUR, MINUTE
 from tests.simulation.workers import Workers
 from tests.simulation.world import World
@@ -57,6 +58,7 @@ def live(seed: int, folder: Path, *, kept: int | None = 0) -> Lived:
     slots = range(first, first + 16)
     workers = Workers(world, ledger, providers, folder / "slots", slots)
     engines.start()
+    Readers(world, log, ledger)
     history = History(world.draw("history"), start + 5_000, MESSAGES)
     batches = history.batches()
     clients = Clients(world, doors.request, lambda: log.memory.last(0))
@@ -81,6 +83,7 @@ def _rest(lived: Lived) -> None:
             and one.engine.behind.idle
             and not lived.ledger.shelf.dues
             and one.engine.state.sweep is None
+            and not one.engine.state.history.gaps
             and lived.workers.at_rest
             and not lived.clients.open
         ):

@@ -130,7 +130,7 @@ do: [{send: {channels: [log]}}]
 deliver: {purpose: product, quiet_hours: off}
 """,
 }
-_LATER = {  # of the second version: one trigger more, two changed, two gone
+_LATER = {  # of the second version: two triggers more, two changed, two gone
     "twice": """
 when: {event: order_completed}
 if: ['count(order_completed, last 5h) >= 2']
@@ -139,6 +139,13 @@ do: [{send: {channels: [webhook]}}]
 deliver: {purpose: product, quiet_hours: off}
 """,
     "viewed": _TRIGGERS["viewed"].replace("priority: 10", "priority: 90"),
+    "rich": """
+when: {event: order_completed}
+if: ['sum(order_completed.total, last 30h) >= 200', 'count(product_viewed, last 2d) >= 4']
+reentry: cooldown 1h
+do: [{send: {channels: [log]}}]
+deliver: {purpose: product, quiet_hours: off}
+""",
     "followed": _TRIGGERS["followed"].replace("wait: 25m", "wait: 5m").replace("3h", "1h"),
 }
 _SEGMENTS = {

@@ -36,7 +36,8 @@ from tests.simulation.oracle.evidence import (
 from tests.simulation.run import Lived
 from tests.simulation.shop import ADDRESSES
 from triggers.activation import Activation, decode
-from triggers.load import load
+from triggers.definitions import Workspace
+from triggers.warming import own_slots
 
 PREFIXES = 2  # of the log, after which people are looked at, beside its end
 
@@ -51,8 +52,8 @@ def evidence_of(lived: Lived) -> Evidence:
         fenced=lived.ledger.changed_by_fenced,
         faults=dict(lived.chaos.happened),
     )
-    versions = _read(evidence, entries)
-    again = Again(entries, versions)
+    _read(evidence, entries)
+    again = Again(entries)
     draw = lived.world.draw("prefixes")
     for upto in sorted(draw.sample(range(len(entries) // 4, len(entries)), PREFIXES)):
         evidence.prefixes.append(again.people_after(upto))
@@ -73,9 +74,8 @@ def evidence_of(lived: Lived) -> Evidence:
     return evidence
 
 
-def _read(evidence: Evidence, entries: Iterable[Entry]) -> list[tuple[Place, dict[str, str]]]:
-    """Note what the log says; returns the versions of the workspace."""
-    versions = []
+def _read(evidence: Evidence, entries: Iterable[Entry]) -> None:
+    """Note what the log says."""
     for entry in entries:
         for nth, one in enumerate(record.decode(entry.payload)):
             evidence.records += 1
@@ -99,8 +99,6 @@ def _read(evidence: Evidence, entries: Iterable[Entry]) -> list[tuple[Place, dic
                     evidence.sweeps.append((entry.time, one.first, one.last))
                 case Version():
                     evidence.versions.append(entry.time)
-                    versions.append((place, one.files))
-    return versions
 
 
 def _number(call: Mapping[str, Any]) -> int:
@@ -151,12 +149,9 @@ class _EndlessLog(MemoryLog):
 class Again:
     """A second reading of a log: one engine, nothing goes wrong, other batches."""
 
-    def __init__(
-        self, entries: Sequence[Entry], versions: list[tuple[Place, dict[str, str]]]
-    ) -> None:
+    def __init__(self, entries: Sequence[Entry]) -> None:
         self.shelf = Shelf()
         self._entries = entries
-        self._versions = versions
         self.engine = Engine(
             _EndlessLog(clock=lambda: 0),  # it is handed its entries
             MemoryStore(self.shelf),
@@ -174,26 +169,31 @@ class Again:
         state = self.engine.state
         workspace = state.workspace
         assert workspace is not None
-        slots = {key: slot for key, slot in workspace.slots.items() if self._steady(slot)}
+        since = self._known(workspace)
+        slots = {key: workspace.slots[key] for key in since}
         people = [
             _person(p, slots, state.now, fresh=p.version == workspace.version)
             for p in state.people.values()
             if p.ids  # else it is a tombstone
         ]
-        remembered = {key: self._remembered(slot) for key, slot in slots.items()}
+        remembered = {key: _remembered(slot, since[key]) for key, slot in slots.items()}
         return People(upto, state.now, people, remembered)
 
-    def _steady(self, slot: Slot) -> bool:
-        """Say whether every version that asked for it asked for the same."""
-        return all(known in (None, slot) for _, known in self._asked(slot.key))
+    def _known(self, workspace: Workspace) -> dict[str, Place]:
+        """Return since when each slot is known for everybody alike; not of what is filled just now."""
+        since: dict[str, Place] = dict.fromkeys(own_slots(workspace), (-1, -1))
+        for gap in self.engine.state.history.gaps:
+            for key, had in gap.slots:
+                if had is None and gap.next == 0:
+                    since[key] = gap.at
+                else:
+                    del since[key]
+        return since
 
-    def _asked(self, key: str) -> list[tuple[Place, Slot | None]]:
-        return [(place, load(files, ADDRESSES).slots.get(key)) for place, files in self._versions]
 
-    def _remembered(self, slot: Slot) -> Remembered:
-        since = next(place for place, known in self._asked(slot.key) if known is not None)
-        field = slot.fields[0] if slot.fields else ""
-        return Remembered(slot.kind, slot.event, field, slot.by, slot.window, slot.keep, since)
+def _remembered(slot: Slot, since: Place) -> Remembered:
+    field = slot.fields[0] if slot.fields else ""
+    return Remembered(slot.kind, slot.event, field, slot.by, slot.window, slot.keep, since)
 
 
 def _person(person: Person, slots: Mapping[str, Slot], now: int, *, fresh: bool) -> PersonFacts:

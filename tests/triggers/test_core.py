@@ -545,9 +545,7 @@ deliver: {purpose: product}
     shop = shop_with(trigger, segments=(WARM,))
     for _ in range(3):
         shop.do("product_viewed", user="u1")
-    shop.files["segments/s0.yaml"] = WARM.replace(">= 3", ">= 4")
-    shop.engine.adopt(shop.files)
-    shop.run()
+    shop.edit(segments__s0=WARM.replace(">= 3", ">= 4"))
     shop.do("page_viewed", user="u1")
     assert shop.person("user_id:u1").member == {}
     assert shop.sent == []

@@ -92,7 +92,7 @@ def made(written: str) -> tuple[Code, dict[str, Any], Uses]:
     scope = context.scope(has_event=True, has_item=True).of_run()
     code = all_of(context, document, document.content["if"], ("if",), scope)
     assert context.problems == []
-    return code, context.slots, scope.uses
+    return code, context.slots.by_key, scope.uses
 
 
 @pytest.mark.parametrize(("mapping", "expression"), PAIRS)

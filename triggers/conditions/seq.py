@@ -21,7 +21,7 @@ def code(call: ast.Call, scope: Scope) -> Code:
     cells = [
         scope.cell(
             "times",
-            ast.Call("seq", (source,), column=call.column),
+            ast.Call("seq", (source,), window=call.window, column=call.column),
             window=None if inside.window is None else inside.window + call.within,
         )
         for source in call.sources

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from events.names import slug
-from profile_state.cells import MOST, Slot, share
+from profile_state.cells import MOST, Slot
 from triggers.awaited import KEPT, NOTHING, RECEIPTS, Awaited
 from triggers.loading.context import Context
 
@@ -27,7 +27,7 @@ def of_events(context: Context, names: Iterable[str], key: Key) -> Awaited:
     events = tuple(dict.fromkeys(names))
     by = f" by {key.by}" if key.by else ""
     newest = tuple(
-        share(context.slots, Slot(f"newest {e}{by}", "newest", e, (), "", key.by, None, 1))
+        _from_entry(context, Slot(f"newest {e}{by}", "newest", e, (), "", key.by, None, 1))
         for e in events
     )
     return Awaited(events, newest, key.by is not None, (), key.strict)
@@ -89,8 +89,8 @@ def receipts_of(context: Context, names: Iterable[str]) -> Awaited:
     """Await events of these names that tell, by `message`, of one of the run's own messages."""
     events = tuple(dict.fromkeys(names))
     cells = tuple(
-        share(
-            context.slots,
+        _from_entry(
+            context,
             Slot(f"distinct {e}.message", "distinct", e, ("message",), "", None, None, KEPT),
         )
         for e in events
@@ -101,7 +101,12 @@ def receipts_of(context: Context, names: Iterable[str]) -> Awaited:
 def amounts_of(context: Context, event: str, field: str, window: int) -> str:
     """Remember the amounts of an event's property for a while (ms); returns their cell."""
     key = f"amounts {event}.{field}"
-    return share(context.slots, Slot(key, "amounts", event, (field,), "", None, window, MOST))
+    return _from_entry(context, Slot(key, "amounts", event, (field,), "", None, window, MOST))
+
+
+def _from_entry(context: Context, slot: Slot) -> str:
+    """Ask for a slot of which only what follows the entry is looked at."""
+    return context.slots.ask(slot, reach=None, before=False)
 
 
 def both(one: Awaited, other: Awaited) -> Awaited:

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from triggers.code import Code, Scope, compiled, every, negated, some
+from triggers.code import Code, Scope, Uses, compiled, every, negated, some
 from triggers.expressions import ExpressionError
 from triggers.loading.context import Context
 from triggers.loading.mappings import Places, nested, read
 from triggers.schema import Conditions
+from triggers.slots import Asks
 from triggers.yaml import Document, Path
 
 FALSE = Code("False")  # stands in for a condition that has a problem, or is not to be asked
@@ -20,6 +21,16 @@ def all_of(
         return condition(context, document, conditions, path, scope)
     parts = [condition(context, document, c, (*path, n), scope) for n, c in enumerate(conditions)]
     return every(parts)
+
+
+def of_anybody(
+    context: Context, document: Document, conditions: Conditions, path: Path
+) -> tuple[Code, Asks, Uses]:
+    """Compile what is asked of a person without an event at hand, as segments are."""
+    scope = context.scope(has_event=False)
+    with context.slots.noted() as needs:
+        code = all_of(context, document, conditions, path, scope)
+    return code, Asks(tuple(needs), frozenset(scope.uses.segments)), scope.uses
 
 
 def condition(context: Context, document: Document, written: Any, path: Path, scope: Scope) -> Code:

@@ -5,13 +5,13 @@ from typing import TypeVar
 
 import msgspec
 
-from profile_state.cells import Slot, share
 from triggers import yaml
 from triggers.best_time import slots_of
 from triggers.code import Known, Scope
 from triggers.convert import convert
 from triggers.definitions import Band, PurposeRule
 from triggers.problems import Problem, WorkspaceError
+from triggers.slots import Slots
 from triggers.words import nearest
 from triggers.yaml import Document, Path
 
@@ -31,7 +31,7 @@ class Context:
         self.files = files
         self.addresses = addresses
         self.problems: list[Problem] = []
-        self.slots: dict[str, Slot] = {}
+        self.slots = Slots()
         self.purposes: dict[str, PurposeRule] = {}
         self.segments: set[str] = set()
         self.around: set[str] = set()  # kinds of surroundings that conditions ask for
@@ -56,7 +56,10 @@ class Context:
     def remember_opens(self) -> None:
         """Have it remembered when people open messages, on every channel that has addresses."""
         channels = [channel for channel, kind in self.addresses.items() if kind is not None]
-        self.opens = tuple(share(self.slots, slot) for slot in slots_of(channels))
+        # Who opened nothing yet goes by the hours of everybody, so nobody waits for these.
+        self.opens = tuple(
+            self.slots.ask(slot, reach=None, before=False) for slot in slots_of(channels)
+        )
 
     def say(self, document: Document, path: Path, message: str, shift: int = 0) -> None:
         """Note a problem at a place in a document."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from profile_state.leaf import NEVER
 from triggers.definitions import Trigger, Workspace
 from triggers.loading.context import Context
 from triggers.loading.triggers import Made, triggers
@@ -41,14 +42,15 @@ def formers(context: Context, former: dict[str, Files], made: list[Made]) -> lis
     current = {one.trigger.name: one.trigger for one in made}
     for folder, files in sorted(former.items()):
         inner = Context(files, context.addresses)
-        inner.slots, inner.purposes = dict(context.slots), context.purposes
+        inner.slots.by_key.update(context.slots.by_key)
+        inner.purposes = context.purposes
         inner.segments, inner.timezone = context.segments, context.timezone
         inner.bands = context.bands
         read = inner.read_folder("triggers/", TriggerFile, "trigger")
         here = triggers(inner, read, len(made) + len(found), set(current))
         if inner.problems or any(one.trigger.name not in current for one in here):
             continue
-        context.slots.update(inner.slots)
+        context.slots.by_key.update(inner.slots.by_key)
         workspace = folder.split("/")[1]
         for one in here:
             status = current[one.trigger.name].status
@@ -68,7 +70,8 @@ def carried(old: Workspace, files: Mapping[str, str], new: Workspace) -> Files:
     found: Files = {}
     for trigger in (*old.triggers, *old.formers.values()):
         now = new.named.get(trigger.name)
-        if now is None or now.migrate or now.version == trigger.version:
+        moving = now is not None and now.migrate and now.since != NEVER
+        if now is None or moving or now.version == trigger.version:
             continue
         found |= _files_of(trigger, files, old)
     return found

@@ -8,7 +8,6 @@ from events.names import slug
 from events.scores import is_score, remembered
 from kairos.durations import duration
 from profile_state.cells import Slot
-from profile_state.cells import share as share_slot
 from triggers import rules
 from triggers.calendars import Calendar, Every, Once, Yearly
 from triggers.catalog import PRICE, Happening
@@ -89,7 +88,8 @@ def item(context: Context, document: Document, when: When) -> Happening | None:
             document, ("when", "last"), f"at most {SEEN_DAYS}d was expected, found {when.last}"
         )
     key = f"newest {event} by {by}"
-    cell = share_slot(context.slots, Slot(key, "newest", event, (), "", by, None, 1))
+    slot = Slot(key, "newest", event, (), "", by, None, 1)
+    cell = context.slots.ask(slot, reach=window)
     return Happening(word, field, share, event, by, cell, window)
 
 

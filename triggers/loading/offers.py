@@ -5,10 +5,11 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from triggers.code import Code
-from triggers.loading.conditions import all_of
+from triggers.loading.conditions import of_anybody
 from triggers.loading.context import Context
 from triggers.offers import NEXT_BEST, Offer, Wanted
 from triggers.schema import OffersFile, WorkspaceFile
+from triggers.slots import Asks
 from triggers.words import nearest
 from triggers.yaml import Document, Path
 
@@ -20,6 +21,7 @@ class Made(NamedTuple):
 
     offer: Offer
     code: Code
+    asks: Asks
 
 
 def offers(context: Context, document: Document, workspace: WorkspaceFile) -> list[Made]:
@@ -43,8 +45,7 @@ def _made(context: Context, document: Document, name: str, said: dict[str, Any])
     path: Path = ("offers", name)
     if name == NEXT_BEST or not _NAME.fullmatch(name):
         context.say(document, (*path, ""), f"a name such as spring_10 was expected, found {name!r}")
-    scope = context.scope(has_event=False)
-    code = all_of(context, document, said.get("if", []), (*path, "if"), scope)
+    code, asks, _ = of_anybody(context, document, said.get("if", []), (*path, "if"))
     fields = {}
     for key, value in said.items():
         if key in ("if", "until"):
@@ -52,7 +53,7 @@ def _made(context: Context, document: Document, name: str, said: dict[str, Any])
         if not isinstance(value, str):
             context.say(document, (*path, key), "a text was expected")
         fields[key] = str(value)
-    return Made(Offer(name, fields, _until(context, document, said, path)), code)
+    return Made(Offer(name, fields, _until(context, document, said, path)), code, asks)
 
 
 def _until(context: Context, document: Document, said: dict[str, Any], path: Path) -> date | None:

@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 from triggers.code import Code
 from triggers.definitions import Segment
-from triggers.loading.conditions import all_of
+from triggers.loading.conditions import of_anybody
 from triggers.loading.context import Context
 from triggers.schema import Conditions, SegmentFile, TriggerFile
 from triggers.signs import CROSSING, is_ours
+from triggers.slots import Asks
 from triggers.yaml import Document, Path
 
 
@@ -17,6 +18,7 @@ class Made(NamedTuple):
     document: Document
     segment: Segment
     code: Code
+    asks: Asks
 
 
 def segments(
@@ -54,13 +56,9 @@ def _made(context: Context, document: Document, file: SegmentFile) -> Made:
 def _compiled(
     context: Context, document: Document, name: str, conditions: Conditions, path: Path
 ) -> Made:
-    scope = context.scope(has_event=False)
-    code = all_of(context, document, conditions, path, scope)
-    uses = scope.uses
-    segment = Segment(
-        name, frozenset(uses.events), bool(uses.traits), frozenset(uses.segments), uses.ranks
-    )
-    return Made(document, segment, code)
+    code, asks, uses = of_anybody(context, document, conditions, path)
+    segment = Segment(name, frozenset(uses.events), bool(uses.traits), asks.segments, uses.ranks)
+    return Made(document, segment, code, asks)
 
 
 def _in_order(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from events.names import slug
 from kairos.durations import duration
-from profile_state.cells import Slot, share
+from profile_state.cells import Slot
 from triggers.loading.context import Context
 from triggers.schema import Names, When
 from triggers.sequences import AHEAD, LATE, Sequence, Step
@@ -112,14 +112,14 @@ def _slot(context: Context, event: str, fields: frozenset[str], within: int) -> 
     """Ask for the events of a name; all sequences share them, with all that any compares."""
     kept = tuple(sorted(fields))
     wanted = Slot(f"events {event}", "events", event, kept, "", None, within + LATE, KEEP)
-    return share(context.slots, wanted)
+    return context.slots.ask(wanted, reach=wanted.window)
 
 
 def _last_slot(context: Context, event: str, fields: frozenset[str] | None, within: int) -> str:
     """Ask for the last steps of a name, with all that is read of them; no more are ever looked at."""
     kept = None if fields is None else tuple(sorted(fields))
     wanted = Slot(f"events {event} last", "events", event, kept, "", None, within + LATE, AHEAD)
-    return share(context.slots, wanted)
+    return context.slots.ask(wanted, reach=wanted.window)
 
 
 def slugs(names: Names | None) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import msgspec
 from events.names import slug
 from events.record import STARTS
 from kairos.durations import duration
-from profile_state.cells import Slot, share
+from profile_state.cells import Slot
 from triggers import ast, rules
 from triggers.awaited import NOTHING, Awaited
 from triggers.catalog import ITEM_ID
@@ -26,6 +26,7 @@ from triggers.loading.conditions import all_of, condition
 from triggers.loading.context import Context
 from triggers.loading.sequences import Written, sequence_of, slugs, written_steps
 from triggers.schema import Deliver, TriggerFile, When
+from triggers.slots import Asks
 from triggers.templates import choose
 from triggers.words import nearest
 from triggers.yaml import Document, Path
@@ -72,6 +73,7 @@ class Made(NamedTuple):
     leaves: Code | None  # the conditions of `exit_when`
     tests: dict[str, str]  # those of steps, by name
     calls: list[tuple[str, Path]]  # triggers that its steps start
+    asks: Asks
 
 
 def triggers(
@@ -88,7 +90,11 @@ def triggers(
         first: the number of the first.
         others: names of triggers beside these.
     """
-    made = [_made(context, first + n, document, file) for n, (document, file) in enumerate(found)]
+    made = []
+    for nth, (document, file) in enumerate(found, first):
+        with context.slots.noted() as needs:
+            one = _made(context, nth, document, file)
+        made.append(one._replace(asks=one.asks._replace(needs=tuple(needs))))
     names = {*others, *(one.trigger.name for one in made)}
     for one, (document, _) in zip(made, found, strict=True):
         for name, path in one.calls:
@@ -138,6 +144,7 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
         workspace="",
         files=_files(context, document, building.sends),
         migrate=file.migrate == "live",
+        since=0,
         status=file.status,
         events=events,
         sequence=sequence_of(context, document, file.when, in_order, _read(building)),
@@ -172,8 +179,17 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
         on_cap=deliver.on_cap,
         on_error=deliver.on_error,
     )
-    sieve = f"{where.sieve} and {guard.sieve}"
-    return Made(trigger, where.value, guard.value, sieve, leaves, building.tests, building.calls)
+    edge = () if trigger.segment is None else (trigger.segment[1],)
+    return Made(
+        trigger=trigger,
+        where=where.value,
+        guard=guard.value,
+        sieve=f"{where.sieve} and {guard.sieve}",
+        leaves=leaves,
+        tests=building.tests,
+        calls=building.calls,
+        asks=Asks((), frozenset((*scope.uses.segments, *edge))),
+    )
 
 
 def _key(context: Context, document: Document, file: TriggerFile) -> Key:
@@ -257,7 +273,8 @@ def _wait(context: Context, document: Document, file: TriggerFile) -> int | Usua
     cells = []
     for event in slugs(absence.after):
         words = f"times {event}" + (f" by {by}" if by else "")
-        cells.append(share(context.slots, Slot(words, "times", event, (), "", by, None, KEPT)))
+        slot = Slot(words, "times", event, (), "", by, None, KEPT)
+        cells.append(context.slots.ask(slot, reach=None))
     return Usual(usual.usual, least, most, tuple(cells), by is not None)
 
 

@@ -11,11 +11,12 @@ from triggers import rules
 from triggers.code import Code
 from triggers.definitions import TRANSACTIONAL, Band, Cap, PurposeRule
 from triggers.loading.caps import caps
-from triggers.loading.conditions import all_of
+from triggers.loading.conditions import of_anybody
 from triggers.loading.context import Context
 from triggers.local_time import zones
 from triggers.problems import Problem, WorkspaceError
 from triggers.schema import CALENDAR, Purpose, WorkspaceFile
+from triggers.slots import Asks
 from triggers.words import nearest
 from triggers.yaml import Document
 
@@ -88,14 +89,16 @@ def _control_groups(context: Context, document: Document, workspace: WorkspaceFi
             context.say(document, (*path, ""), "transactional sends are never held out")
 
 
-def excluded(context: Context, document: Document, workspace: WorkspaceFile) -> dict[str, Code]:
+def excluded(
+    context: Context, document: Document, workspace: WorkspaceFile
+) -> dict[str, tuple[Code, Asks]]:
     """Compile whom nothing of a purpose may reach."""
     found = {}
     for purpose, conditions in workspace.exclude.items():
         path = ("exclude", purpose)
         context.known_purpose(document, (*path, ""), purpose)
-        scope = context.scope(has_event=False)
-        found[purpose] = all_of(context, document, conditions, path, scope)
+        code, asks, _ = of_anybody(context, document, conditions, path)
+        found[purpose] = (code, asks)
     return found
 
 

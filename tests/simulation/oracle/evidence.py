@@ -80,7 +80,7 @@ class Remembered:
     by: str | None
     window: int | None  # ms
     keep: int
-    since: Place  # the version that asked first
+    since: Place  # what came before is not known, as where a version asked for it only then
 
 
 @dataclass(frozen=True, slots=True)
