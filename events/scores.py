@@ -10,9 +10,12 @@ from events.values import Check
 
 SIGN = "%"  # before a score's name among the traits; no slug begins with it
 EVENT = "scores_updated"
-KNOWN = frozenset({"ltv", "churn", "propensity", "next_best"})  # scores without being declared
+KNOWN = frozenset(
+    {"ltv", "churn", "propensity", "next_best", "recommended"}
+)  # scores without being declared
 _GROUPS = frozenset({"rfm"})  # of which every part is a score
 _LONGEST = 256  # characters of a score that is a text
+_MOST = 100  # texts and numbers of a score that is a list
 
 
 def is_score(path: str, declared: Any = ()) -> bool:
@@ -42,7 +45,7 @@ def stated(scores: dict[str, Any], check: Check) -> dict[str, Any]:
     """Read `{"ltv": 120.5, "rfm": {"monetary": 5}}` as it is remembered.
 
     Raises:
-        RefusedError: where one is neither a number, a truth value nor a short text.
+        RefusedError: where one is neither a number, a truth value, a short text, nor a list of such.
 
     >>> from events.limits import Limits
     >>> stated({"ltv": 1, "rfm": {"monetary": 5}}, Check(Limits()))
@@ -53,15 +56,18 @@ def stated(scores: dict[str, Any], check: Check) -> dict[str, Any]:
         inner = check.fields(f"scores.{name}", value) if type(value) is dict else {"": value}
         for part, one in inner.items():
             where = f"{name}.{part}" if part else name
-            if not (one is None or type(one) in (int, float, bool)) and not (
-                type(one) is str and len(one) <= _LONGEST
-            ):
+            several = one if type(one) is list and len(one) <= _MOST else [one]
+            if not (one is None or all(map(_is_plain, several))):
                 raise RefusedError(
                     "invalid_score",
-                    f"scores.{where}: a number, true or false, or a text of at most {_LONGEST} "
-                    "characters was expected",
+                    f"scores.{where}: a number, true or false, a text of at most {_LONGEST} "
+                    f"characters, or a list of at most {_MOST} of these was expected",
                 )
             found[SIGN + where] = one
     if not found:
         raise RefusedError("invalid_score", 'scores: {"ltv": 120.5} was expected, found none')
     return found
+
+
+def _is_plain(value: Any) -> bool:
+    return type(value) in (int, float, bool) or (type(value) is str and len(value) <= _LONGEST)

@@ -198,6 +198,7 @@ def _copy_of(state: State) -> State:
     copy.now, copy.offset = state.now, state.offset
     copy.workspace, copy.files = state.workspace, state.files
     copy.learn(state.learned)
+    copy.catalog = state.catalog
     copy.erasure_keys = state.erasure_keys
     copy.older = True  # so that the first copies of events are asked for
     return copy

@@ -5,7 +5,7 @@ stretch of the log again changes nothing.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Set
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -17,6 +17,22 @@ from profile_state.leaf import NEVER, Leaf, Run, Sent
 Differ = Callable[[dict[str, Any], int, Any], None]  # cells, since (ms), a LeafDifference
 NO_RANKS: Mapping[str, float] = {}
 NOBODY: frozenset[str] = frozenset()  # of most people; an empty set takes 216 bytes
+
+
+class Items(Protocol):
+    """The catalogue, as conditions read it."""
+
+    def fields(self, name: str) -> Mapping[str, Any] | None:
+        """Return what an item is like now; None where there is none."""
+        ...
+
+
+class _NoItems:
+    def fields(self, _name: str) -> None:
+        return None
+
+
+NO_ITEMS: Items = _NoItems()
 
 
 class View(msgspec.Struct):
@@ -53,6 +69,7 @@ class Person:
         "edges",
         "id",
         "ids",
+        "items",
         "known_due",
         "leaves",
         "member",
@@ -94,6 +111,7 @@ class Person:
         self.recheck: dict[str, int] = {}  # segment -> ms at which time alone may change it
         self.version = ""  # of the definitions that `member` follows
         self.ranks: Mapping[str, float] = NO_RANKS  # where bands begin that `member` follows
+        self.items: Items = NO_ITEMS  # of the partition whose state has them
         self.slots: Mapping[str, Slot] = {}  # of the definitions that the view follows
         self.view: Leaf | View = (
             next(iter(leaves.values())) if len(leaves) == 1 else View({}, {}, {})

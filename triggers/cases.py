@@ -60,7 +60,7 @@ class Given(msgspec.Struct, frozen=True):
     traits: dict[str, Any]
     addresses: dict[str, str]  # kind -> address in normal form, vouched for by a server
     consent: tuple[tuple[str, str, bool], ...]  # purpose, channel ("" for all), granted
-    scores: dict[str, float | bool | str | Banded]  # by their names in conditions
+    scores: dict[str, Any]  # by their names in conditions; one may be Banded
     segments: tuple[str, ...]  # that the person is in, whatever these ask for
     history: tuple[Line, ...]  # in the order of time; counts, and starts nothing
     held_out: bool

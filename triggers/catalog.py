@@ -120,6 +120,11 @@ class Catalog:
         stages = self._stages.get(name)
         return stages[-1] if stages else None
 
+    def fields(self, name: str) -> dict[str, Any] | None:
+        """Return what an item is like now; None where there is none."""
+        stages = self._stages.get(name)
+        return stages[-1].fields if stages else None
+
     def from_origin(self, origin: str) -> dict[str, dict[str, Any]]:
         """Return the fields of the items that were last said there."""
         latest = ((name, stages[-1]) for name, stages in self._stages.items())

@@ -24,7 +24,6 @@ from triggers.catalog import ITEM
 from triggers.definitions import Band, PurposeRule
 from triggers.expressions import ExpressionError
 from triggers.runtime import number_of
-from triggers.schema import LATER, NOT_YET
 from triggers.slots import Slots
 from triggers.words import nearest
 
@@ -451,8 +450,6 @@ def function_of(call: ast.Call, scope: Scope) -> ModuleType:
         )
     known = functions()
     if call.function not in known:
-        if call.function in LATER:
-            raise ExpressionError(f"{call.function!r} {NOT_YET}", call.column)
         hint = nearest(call.function, known)
         raise ExpressionError(
             f"unknown function {call.function!r}.{hint} Known: {', '.join(sorted(known))}",

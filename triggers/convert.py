@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 import msgspec
 
 from triggers.problems import Problem
-from triggers.schema import LATER, NOT_YET
 from triggers.words import nearest
 from triggers.yaml import Document, Path
 
@@ -41,11 +40,7 @@ def _problem(document: Document, shape: type[msgspec.Struct], text: str, at: Pat
     if unknown:
         word = unknown[1]
         known = _fields(shape, path)
-        message = (
-            f"{word!r} {NOT_YET}"
-            if word in LATER
-            else f"unknown key {word!r}.{nearest(word, known)} Known: {', '.join(sorted(known))}"
-        )
+        message = f"unknown key {word!r}.{nearest(word, known)} Known: {', '.join(sorted(known))}"
         return document.problem((*at, *path, word, ""), message)
     missing = re.fullmatch(r"Object missing required field `(.*)`", text)
     if missing:
@@ -53,11 +48,7 @@ def _problem(document: Document, shape: type[msgspec.Struct], text: str, at: Pat
     choice = re.fullmatch(r"Invalid enum value '(.*)'", text)
     if choice:
         word, known = choice[1], _choices(shape, path)
-        message = (
-            f"{word!r} {NOT_YET}"
-            if word in LATER
-            else f"unknown word {word!r}.{nearest(word, known)} Known: {', '.join(known)}"
-        )
+        message = f"unknown word {word!r}.{nearest(word, known)} Known: {', '.join(known)}"
         return document.problem((*at, *path), message)
     kinds = re.fullmatch(r"Expected `(.*)`, got `(.*)`", text)
     if kinds:

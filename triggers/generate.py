@@ -14,7 +14,7 @@ from profile_state import cells, difference
 from profile_state.cells import KINDS, Slot
 from profile_state.leaf import NEVER
 from profile_state.naming import name_of
-from triggers import local_time, runtime, sequences
+from triggers import local_time, recommended, runtime, sequences
 
 _NAMES: dict[str, Any] = (
     {name: value for name, value in vars(runtime).items() if callable(value) and name[0] != "_"}
@@ -35,6 +35,7 @@ _NAMES: dict[str, Any] = (
         "micros": cells.micros,
         "newest_part": difference.newest_part,
         "part": difference.part,
+        "recommended": recommended.recommended,
         "split_parts": difference.split_parts,
     }
     | {name: getattr(sequences, name) for name in ("Sequence", "Step", "completed")}

@@ -113,7 +113,7 @@ class Given(Strict):
     traits: dict[str, Any] = {}
     addresses: dict[str, str] = {}  # by channel; vouched for by a server
     consent: dict[str, Names] = {}  # by purpose: channels, or `allowed` or `denied` on all
-    scores: dict[str, str] = {}  # a number, or the word of a band
+    scores: dict[str, str | list[str]] = {}  # a number, the word of a band, or several texts
     segments: list[str] = []
     history: list[str] = []  # lines like those of `events`
     held_out: bool = False
@@ -214,9 +214,3 @@ class OffersFile(Strict):
     """offers.yaml: by name what templates may say of an offer, `if` and `until`."""
 
     offers: dict[str, dict[str, Any]]
-
-
-# Words of the language that this release does not carry out yet. They are named, so that nobody
-# takes them for typing errors, and refused, so that nobody believes that they act.
-LATER = frozenset({"recommended"})
-NOT_YET = "belongs to the language, but this release does not carry it out yet"

@@ -12,6 +12,8 @@ from triggers.catalog import ITEM
 from triggers.definitions import SendStep, Trigger
 from triggers.goals import note_message
 from triggers.offers import HELD
+from triggers.recommended import RECOMMENDED
+from triggers.recommended import items as recommended_items
 from triggers.signs import BESIDE
 from triggers.steps.base import Turn
 
@@ -110,6 +112,9 @@ def _facts(turn: Turn, step: SendStep) -> dict[str, Any]:
     traits = turn.person.view.traits
     facts = {name: traits[name][2] for name in step.facts if name in traits}
     for path in step.scores:
+        if path == RECOMMENDED:
+            facts[path] = recommended_items(turn.person)
+            continue
         stated = traits.get(remembered(path))
         if stated is not None:
             group, dot, name = path.partition(".")

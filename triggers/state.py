@@ -154,6 +154,7 @@ class State:
 
     def admit(self, person: Person) -> None:
         """Take a person into memory."""
+        person.items = self.catalog
         self.people[person.id] = person
         self.places[place_of(person.id)].add(person.id)
 

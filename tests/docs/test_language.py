@@ -148,11 +148,6 @@ def test_every_channel_is_named() -> None:
         assert f"`{name}`" in section(PAGE, "## Sends"), name
 
 
-def test_every_word_for_later_is_named() -> None:
-    later = section(PAGE, "## Words for later")
-    assert set(re.findall(r"`(\w+)`", later)) == set(schema.LATER)
-
-
 def test_every_reason_has_a_row() -> None:
     core = "\n".join(
         (ROOT / path).read_text(encoding="utf-8")
@@ -195,8 +190,12 @@ def test_the_front_matter_of_templates_is_explained() -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_example_of_every_function_loads(name: str) -> None:
-    segment = f"segment: example\nif:\n  - {FUNCTIONS[name].EXAMPLE}\n"
-    load({"workspace.yaml": WORKSPACE, "segments/example.yaml": segment, **WARM}, ADDRESSES)
+    trigger = (
+        "trigger: example\nwhen: {event: seen}\n"
+        f"if:\n  - {FUNCTIONS[name].EXAMPLE}\ndo: [{{send: {{channels: [log]}}}}]\n"
+        "deliver: {purpose: transactional}\n"
+    )
+    load({"workspace.yaml": WORKSPACE, "triggers/example.yaml": trigger, **WARM}, ADDRESSES)
 
 
 WARM = {"segments/warm.yaml": "segment: warm\nif: count(product_viewed, last 7d) >= 3\n"}

@@ -5,7 +5,6 @@ import pytest
 from tests.shop import ADDRESSES
 from triggers.load import load
 from triggers.problems import WorkspaceError
-from triggers.schema import LATER
 
 GOOD = {
     "workspace.yaml": "workspace: shop\nchannels: {email: {caps: {marketing: 3 per 7d}}}\n",
@@ -150,12 +149,3 @@ def test_scalars_are_text_until_the_schema_says_otherwise() -> None:
     assert workspace.name == "NO"
     assert workspace.quiet is not None
     assert (workspace.quiet.start, workspace.quiet.end) == (1260, 480)
-
-
-@pytest.mark.parametrize("word", sorted(LATER))
-def test_a_word_for_later_is_refused_by_name(word: str) -> None:
-    [problem] = problems("triggers/hello.yaml", "trigger: hello\n", f"trigger: hello\n{word}: x\n")
-    assert problem == (
-        f"triggers/hello.yaml:2:1: {word!r} belongs to the language, "
-        "but this release does not carry it out yet"
-    )

@@ -59,7 +59,17 @@ def test_scores_come_through_the_door_under_a_servers_key_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "scores", [{}, [1], {"ltv": [1]}, {"ltv": {"a": {"b": 1}}}, {"ltv": "x" * 300}, "high"]
+    "scores",
+    [
+        {},
+        [1],
+        {"ltv": [[1]]},
+        {"ltv": [1] * 101},
+        {"ltv": ["x" * 300]},
+        {"ltv": {"a": {"b": 1}}},
+        {"ltv": "x" * 300},
+        "high",
+    ],
 )
 def test_what_is_no_score_is_refused_in_words(scores: Any) -> None:
     done = post("server", {"batch": [{"userId": "u1", "scores": scores}]})

@@ -143,15 +143,16 @@ class _Reading:
                 self._context.known_channel(self._document, (*at, nth), channel)
                 yield purpose, channel, True
 
-    def _scores(
-        self, written: dict[str, str], path: Path
-    ) -> dict[str, float | bool | str | Banded]:
-        found: dict[str, float | bool | str | Banded] = {}
+    def _scores(self, written: dict[str, str | list[str]], path: Path) -> dict[str, Any]:
+        found: dict[str, Any] = {}
         for score, text in written.items():
             words = self._context.bands.get(score, {})
             if not is_score(score, self._context.bands):
                 message = f"{score!r} is no score; one without bands is written score.{score}"
                 self._say((*path, score, ""), message)
+            if isinstance(text, list):
+                found[score] = [typed(one) for one in text]
+                continue
             value = Banded(text) if text in words else typed(text)
             if words and isinstance(value, str):
                 known = ", ".join(sorted(words))
