@@ -151,7 +151,7 @@ PLACES = [
     ("14:05 cart_updated", "14:05 cart_updated {a: 1, b^: 2}", "this is no YAML: mapping values are not allowed here; a text in which `: ` stands needs quotes"),
     (" {cartId: c1, value: 30, products: [{id: 7}]}", "^ {cartId: c1, value: 30, products: [{id: 7]}", "properties such as {cart_id: c1, value: 30} were expected: this is no YAML"),
     (" {cartId: c1, value: 30,", "^ {cartId: c1, value: 30, value: 31,", "properties such as {cart_id: c1, value: 30} were expected: 'value' stands here a second time"),
-    ("14:05 cart_updated", '"14:05 scores_updated^ {ltv: [1]}"', "properties such as {cart_id: c1, value: 30} were expected: scores.ltv"),
+    ("14:05 cart_updated", '"14:05 scores_updated^ {ltv: [[1]]}"', "properties such as {cart_id: c1, value: 30} were expected: scores.ltv"),
     ("14:05 cart_updated", '"14:05 catalog^ {price: 5}"', "properties such as {cart_id: c1, value: 30} were expected: items[0].id: a text of 1 to 255 bytes"),
     ("timezone: Asia/Tokyo", "timezone: ^[Asia/Tokyo]", "unknown time zone ['Asia/Tokyo']"),
     ("email_opened e0", "email_opened ^e7", "unknown message 'e7': no line before says `email_sent e7`, and this trigger sends no template of that name."),
