@@ -1,5 +1,6 @@
 """`kairos up`: the embedded stack."""
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from kairos.say import as_json, failed
 from kairos.settings import Settings, SettingsError
 from triggers.load import load
 from triggers.problems import WorkspaceError
+
+KEYS = "keys.json"  # made by the first start
 
 
 def command(
@@ -42,9 +45,8 @@ def command(
         Print JSON: a line with the first write keys where they are made, one when it serves.
     """
     workspace = workspace or example()
-    addresses = known_addresses()
     try:
-        load(read_folder(workspace), addresses)
+        problems = _problems(workspace, data)
         ours = Settings.from_env()
         channels = ours.channels
         stack = Stack(
@@ -58,7 +60,7 @@ def command(
         )
         # Below the stack's lock, and said before anything can fail: they are shown once.
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        keys = first_keys(data / "keys.json", created)
+        keys = first_keys(data / KEYS, created)
         missing = sorted({"email", "webhook"} - channels.keys())
         if json and keys:
             as_json({"keys": keys})
@@ -67,8 +69,17 @@ def command(
         for channel in missing if not json else ():
             print(f"{channel:<11} not configured: its messages go to the log; see docs/settings.md")
         with stack:
+            for problem in problems:
+                print(f"kairos up: {problem}", file=sys.stderr)
             if json:
-                as_json({"url": stack.url, "data": str(data), "not_configured": missing})
+                as_json(
+                    {
+                        "url": stack.url,
+                        "data": str(data),
+                        "not_configured": missing,
+                        "problems": problems,
+                    }
+                )
             else:
                 print(
                     f"collector   {stack.url}/v1/batch\ndata        {data}\nstop with Ctrl-C",
@@ -78,3 +89,18 @@ def command(
     except (StackError, ServerError, SettingsError, WorkspaceError) as error:
         return failed("up", error, json=json)
     return 0
+
+
+def _problems(workspace: Path, data: Path) -> list[str]:
+    """Say what is wrong with a workspace; where one was in force before, that stays so.
+
+    Raises:
+        WorkspaceError: something is, and this would be the first start.
+    """
+    try:
+        load(read_folder(workspace), known_addresses())
+    except WorkspaceError as error:
+        if not (data / KEYS).exists():
+            raise
+        return [*map(str, error.problems), "the last good version stays live"]
+    return []
