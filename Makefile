@@ -15,7 +15,7 @@ demo: ## the whole engine with a simulated shop; ARGS='--seconds 10 --json'
 	@bin=$$($(setup) run) && exec "$$bin/kairos" demo $(ARGS)
 
 test: ## every test and doctest; ARGS='tests/triggers -k caps'
-	@bin=$$($(setup) dev) && exec "$$bin/python" -m pytest $(ARGS)
+	@bin=$$($(setup) dev) && exec "$$bin/python" $(if $(ARGS),-m pytest $(ARGS),scripts/tests.py)
 
 check: ## what must hold before a change lands: style, types, imports, tests
 	@PYTHON='$(PYTHON)' scripts/check

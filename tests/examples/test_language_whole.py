@@ -22,7 +22,7 @@ def on_the_page() -> list[dict[str, Any]]:
 def in_the_folder(kind: str, name: str) -> dict[str, Any]:
     path = EXAMPLE / f"{FOLDERS[kind]}{name}.yaml" if kind in FOLDERS else EXAMPLE / f"{kind}.yaml"
     content: dict[str, Any] = yaml.read(path.name, path.read_text(encoding="utf-8")).content
-    return content
+    return dict(content)
 
 
 def differences(page: dict[str, Any], ours: dict[str, Any]) -> list[str]:

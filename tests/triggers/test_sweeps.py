@@ -162,7 +162,7 @@ def test_what_a_sweep_changes_is_counted_with_whom_it_writes(user: str) -> None:
     assert shop.count("people") == len(people) == 2
 
 
-def test_a_counter_that_is_asked_for_again_begins_anew() -> None:
+def test_a_counter_that_is_asked_for_again_counts_what_came_meanwhile() -> None:
     buyer = {"segments/buyer.yaml": "segment: buyer\nif: ['count(bought) >= 3']\n"}
     shop = Shop(buyer)
     shop.do("bought", user="ana")
@@ -171,9 +171,13 @@ def test_a_counter_that_is_asked_for_again_begins_anew() -> None:
     shop.do("bought", user="ana")
     assert shop.person("user_id:ana").leaves["user_id:ana"].cells == {}
     shop.files |= buyer
-    shop.edit()
+    shop.edit_cold()
     shop.do("bought", user="ana")
-    assert shop.person("user_id:ana").leaves["user_id:ana"].cells == {"total bought": 1}
+    assert shop.person("user_id:ana").leaves["user_id:ana"].cells["total bought"] == 1
+    assert shop.person("user_id:ana").member == {}
+    shop.warm()
+    assert shop.person("user_id:ana").leaves["user_id:ana"].cells == {"total bought": 3}
+    assert set(shop.person("user_id:ana").member) == {"buyer"}
 
 
 def test_another_build_is_written_into_the_log_once_and_outlives_the_engine() -> None:

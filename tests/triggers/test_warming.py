@@ -154,7 +154,7 @@ def is_warming(shop: Shop) -> set[str]:
     st.sampled_from([1, 4, 10**6]),
     st.booleans(),
 )
-@settings(max_examples=40, deadline=None, phases=[Phase.generate])
+@settings(max_examples=30, deadline=None, phases=[Phase.generate])
 def test_what_is_filled_is_what_would_have_been_remembered(
     before: list[Moment], meanwhile: list[Moment], after: list[Moment], most: int, restarts: bool
 ) -> None:
