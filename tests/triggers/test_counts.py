@@ -21,7 +21,11 @@ PYTHON = {
 ASKED = {
     f"s{nth}": (op, number, window)
     for nth, (op, number, window) in enumerate(
-        (op, number, window) for op in PYTHON for number in range(4) for window in (None, 3)
+        (op, number, window)
+        for op in PYTHON
+        for number in range(4)
+        for window in (None, 3)
+        if (op, number) != ("<", 0)  # which is refused: nobody can meet it
     )
 }
 WORKSPACE = load(

@@ -319,10 +319,9 @@ def whole(form: tuple[str, ...], without: bool, history: list[Event], last: Even
 
 
 def let_go(history: list[Event], last: Event) -> bool:
-    """Say whether its device has had so many last steps since that it is not remembered."""
+    """Say whether so many last steps came since, on all devices together, that it is not looked at."""
     place = (last.time, last.message_id)
-    alike = [e for e in history if (e.leaf, e.name) == (last.leaf, last.name)]
-    return sum((e.time, e.message_id) > place for e in alike) >= AHEAD
+    return sum(e.name == last.name and (e.time, e.message_id) > place for e in history) >= AHEAD
 
 
 def fields_agree(form: tuple[str, ...], events: tuple[Event, ...]) -> bool:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from triggers.code import Code, Scope, Uses, compiled, every, negated, some
+from triggers.contradictions import contradiction
 from triggers.expressions import ExpressionError
 from triggers.loading.context import Context
 from triggers.loading.mappings import Places, nested, read
@@ -17,10 +18,29 @@ def all_of(
     context: Context, document: Document, conditions: Conditions, path: Path, scope: Scope
 ) -> Code:
     """Compile a list of conditions, of which all must hold; an empty one always does."""
-    if not isinstance(conditions, list):
-        return condition(context, document, conditions, path, scope)
-    parts = [condition(context, document, c, (*path, n), scope) for n, c in enumerate(conditions)]
+    several = conditions if isinstance(conditions, list) else [conditions]
+    paths = [(*path, n) for n in range(len(several))] if isinstance(conditions, list) else [path]
+    found = len(context.problems)
+    parts = [
+        condition(context, document, one, at, scope) for one, at in zip(several, paths, strict=True)
+    ]
+    if len(context.problems) == found:
+        _never_together(context, document, several, paths)
     return every(parts)
+
+
+def _never_together(
+    context: Context, document: Document, conditions: list[Any], paths: list[Path]
+) -> None:
+    """Refuse conditions of which nobody can ever meet all."""
+    nodes = [read(one, at, Places(at)) for one, at in zip(conditions, paths, strict=True)]
+    found = contradiction(nodes)
+    if found is None:
+        return
+    first, second = found
+    line = document.problem(paths[first], "").line
+    other = "" if first == second else f" together with the condition of line {line}"
+    context.say(document, paths[second], f"this never holds{other}: nobody could meet them all")
 
 
 def of_anybody(
