@@ -69,23 +69,9 @@ def command(
         for channel in missing if not json else ():
             print(f"{channel:<11} not configured: its messages go to the log; see docs/settings.md")
         with stack:
-            for problem in problems:
-                print(f"kairos up: {problem}", file=sys.stderr)
-            if json:
-                as_json(
-                    {
-                        "url": stack.url,
-                        "data": str(data),
-                        "not_configured": missing,
-                        "problems": problems,
-                    }
-                )
-            else:
-                print(
-                    f"collector   {stack.url}/v1/batch\ndata        {data}\nstop with Ctrl-C",
-                    flush=True,
-                )
-            until_signal(stack.watch)
+            until_signal(
+                stack.watch, ready=lambda: _said(stack, data, missing, problems, json=json)
+            )
     except (StackError, ServerError, SettingsError, WorkspaceError) as error:
         return failed("up", error, json=json)
     return 0
@@ -104,3 +90,16 @@ def _problems(workspace: Path, data: Path) -> list[str]:
             raise
         return [*map(str, error.problems), "the last good version stays live"]
     return []
+
+
+def _said(stack: Stack, data: Path, missing: list[str], problems: list[str], *, json: bool) -> None:
+    for problem in problems:
+        print(f"kairos up: {problem}", file=sys.stderr, flush=True)
+    if json:
+        said = {"url": stack.url, "data": str(data), "not_configured": missing}
+        as_json({**said, "problems": problems})
+    else:
+        print(
+            f"collector   {stack.url}/v1/batch\ndata        {data}\nstop with Ctrl-C",
+            flush=True,
+        )

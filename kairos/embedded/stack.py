@@ -310,8 +310,16 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def until_signal(each: Callable[[], None], pause_s: float = 0.2) -> None:
-    """Call `each` again and again until SIGINT or SIGTERM comes."""
+def until_signal(
+    each: Callable[[], None], pause_s: float = 0.2, ready: Callable[[], None] = lambda: None
+) -> None:
+    """Call `each` again and again until SIGINT or SIGTERM comes.
+
+    Args:
+        each: called every `pause_s` seconds.
+        pause_s: see there.
+        ready: called once, when a signal ends it in order: who is told then may send one at once.
+    """
     stopping = False
 
     def stop(_number: int, _frame: object) -> None:
@@ -320,6 +328,7 @@ def until_signal(each: Callable[[], None], pause_s: float = 0.2) -> None:
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        ready()
         while not stopping:
             each()
             time.sleep(pause_s)
