@@ -104,7 +104,11 @@ class Collector:
 
     async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
         request = Request(
-            scope["method"], scope["path"], scope["query_string"], dict(scope["headers"])
+            scope["method"],
+            scope["path"],
+            scope["query_string"],
+            dict(scope["headers"]),
+            scheme=scope.get("scheme", "http"),
         )
         body = await self._body(request, receive)
         if body is None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from collector import pixel
 from collector.batch import open_batch
 from collector.cors import preflight, with_cors
 from collector.credentials import from_body, from_head
@@ -16,6 +17,7 @@ from collector.inflate import Caps, Corrupt, TooLarge, inflate
 from collector.keys import Key, KeyRing
 from collector.request import Request, Response
 from collector.respond import failure, success
+from collector.sdk_settings import key_asked, settings
 from events.catalog import posted
 from events.context import as_context
 from events.limits import Limits
@@ -32,6 +34,7 @@ _IMPORT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METRICS = "m"  # Segment's browser SDK reports about itself
 
 _CATALOG = "catalog"
+_PROBES = ("healthz", "readyz", "health")
 _STATUS = {"event_too_large": 413, "request_too_large": 413, "server_key_needed": 403}  # else 400
 _ONE_ACCEPTED = success(accepted=1)
 
@@ -84,27 +87,18 @@ def handle(request: Request, door: Door, now_us: int) -> Response | Accepted:
 
 def _answer(request: Request, door: Door, now_us: int) -> Response | Accepted:
     path, method = request.path.strip("/"), request.method
-    if path in ("healthz", "readyz"):
-        if method not in ("GET", "HEAD"):
-            return _wrong_method("GET")
-        if path == "readyz" and not door.ready:
-            return failure(503, "draining", "this collector is shutting down; ask another")
-        if path == "readyz" and not door.room:
-            return failure(503, "disk_full", "the log's disk is nearly full")
-        return success(clock="file" if door.replayed else "log") if path == "readyz" else success()
     call = path.removeprefix("beacon/").removeprefix("v1/")
     if call not in _ONE and call not in _BATCH and call not in (_METRICS, _CATALOG):
-        return failure(404, "not_found", "no such path; events go to /v1/batch or /v1/track")
+        return _answer_get(request, path, door, now_us)
     if method == "OPTIONS":
         return preflight(request)
     if method != "POST":
         return _wrong_method("POST")
     if call == _METRICS:
         return success()
-    if not door.ready:
-        return failure(503, "draining", "this collector is shutting down; send again")
-    if not door.room:
-        return failure(503, "disk_full", "the log's disk is nearly full; send again")
+    closed = _closed(door)
+    if closed is not None:
+        return closed
     opened = _open(request, door)
     if isinstance(opened, Response):
         return opened
@@ -113,6 +107,54 @@ def _answer(request: Request, door: Door, now_us: int) -> Response | Accepted:
     if call in _BATCH:
         return _take_many(opened, _BATCH[call], door, now_us)
     return _take_single(opened, _ONE[call], door, now_us)
+
+
+def _answer_get(request: Request, path: str, door: Door, now_us: int) -> Response | Accepted:
+    asked = key_asked(request, path)
+    if asked is None and path not in _PROBES and path not in pixel.CALLS:
+        return failure(404, "not_found", "no such path; events go to /v1/batch or /v1/track")
+    if request.method == "OPTIONS":
+        return preflight(request)
+    if request.method not in ("GET", "HEAD"):
+        return _wrong_method("GET")
+    if path in _PROBES:
+        return _probe(path, door)
+    if asked is not None:
+        return settings(request, path, asked, door.keys)
+    if request.method == "HEAD":
+        return pixel.SHOWN  # which shows it to nobody
+    return _closed(door) or _take_pixel(request, path, door, now_us)
+
+
+def _probe(path: str, door: Door) -> Response:
+    if path != "readyz":
+        return success()
+    if not door.ready:
+        return failure(503, "draining", "this collector is shutting down; ask another")
+    if not door.room:
+        return failure(503, "disk_full", "the log's disk is nearly full")
+    return success(clock="file" if door.replayed else "log")
+
+
+def _closed(door: Door) -> Response | None:
+    if not door.ready:
+        return failure(503, "draining", "this collector is shutting down; send again")
+    if not door.room:
+        return failure(503, "disk_full", "the log's disk is nearly full; send again")
+    return None
+
+
+def _take_pixel(request: Request, path: str, door: Door, now_us: int) -> Response | Accepted:
+    key = _key(from_head(request), door)
+    if isinstance(key, Response):
+        return key
+    said = pixel.call(request, now_us)
+    if said is None:
+        return failure(400, "invalid_query", "names such as properties.path=/ were expected")
+    done = _take_one(said, _arrival(key, door, now_us, pixel.CALLS[path]))
+    if isinstance(done, Response) or done.rejected:
+        return done
+    return msgspec.structs.replace(done, response=pixel.SHOWN)
 
 
 def _wrong_method(allowed: str) -> Response:

@@ -19,6 +19,7 @@ class Request(msgspec.Struct, frozen=True):
     query: bytes = b""
     headers: Mapping[bytes, bytes] = {}  # names in lower case
     body: bytes = b""  # as on the wire, maybe compressed
+    scheme: str = "http"  # or https, also where a proxy in front of us speaks it
 
     def header(self, name: bytes) -> bytes:
         """Return a header's value, `b""` where it was not sent."""
