@@ -5,6 +5,8 @@ import zlib
 import msgspec
 
 _GZIP = b"\x1f\x8b"
+_FILE = 31  # of zlib: what it reads is a gzip file
+_STEP = 64 * 1024  # bytes that are looked at together: what zlib leaves over, it copies
 _MEMBERS = 16  # each one copies what follows it, so a body of empty ones would cost its square
 
 
@@ -51,21 +53,31 @@ def inflate(body: bytes, encoding: bytes, caps: Caps) -> bytes | TooLarge | Corr
             return Corrupt("Content-Encoding: gzip or none was expected")
         return body
     allowed = min(caps.body_bytes, max(len(body) * caps.ratio, caps.ratio_from))
-    clear = bytearray()
     try:
-        for _ in range(_MEMBERS):  # a gzip file may be several, one behind the other
-            stream = zlib.decompressobj(wbits=31)
-            clear += stream.decompress(body, allowed + 1 - len(clear))
-            if len(clear) > allowed:
+        return _members(memoryview(body), allowed, caps)
+    except zlib.error as error:
+        return Corrupt(f"the gzip body is damaged: {error}")
+
+
+def _members(body: memoryview, allowed: int, caps: Caps) -> bytes | TooLarge | Corrupt:
+    """Inflate a gzip file, which may be several, one behind the other."""
+    clear: list[bytes] = []
+    size, members, stream = 0, 1, zlib.decompressobj(wbits=_FILE)
+    for start in range(0, len(body), _STEP):
+        rest: bytes | memoryview = body[start : start + _STEP]
+        while rest:
+            if stream.eof:
+                members, stream = members + 1, zlib.decompressobj(wbits=_FILE)
+                if members > _MEMBERS:
+                    return Corrupt(f"the gzip body has more than {_MEMBERS} members")
+            clear.append(stream.decompress(rest, allowed + 1 - size))
+            size += len(clear[-1])
+            if size > allowed:
                 return TooLarge(
                     f"the body inflates to more than {caps.body_bytes} bytes"
                     f" or {caps.ratio} times its size"
                 )
-            if not stream.eof:
-                return Corrupt("the gzip body ends early")
-            body = stream.unused_data
-            if not body:
-                return bytes(clear)
-    except zlib.error as error:
-        return Corrupt(f"the gzip body is damaged: {error}")
-    return Corrupt(f"the gzip body has more than {_MEMBERS} members")
+            rest = stream.unused_data or stream.unconsumed_tail
+    if not stream.eof:
+        return Corrupt("the gzip body ends early")
+    return clear[0] if len(clear) == 1 else b"".join(clear)
