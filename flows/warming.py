@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 from events import record
-from events.record import Offset
+from events.record import Filled, Offset
 from events.sources.base import Log
 from flows.poison import decoded
 from profile_state.history import Gap
@@ -92,14 +92,16 @@ def steps(
         if gap is None:
             return done
         past = _read(source, partition, ledger, mark, gap, addresses, most)
-        records = leaves = 0
+        records = leaves = entry = 0
         for records, filled in enumerate(past.records(), 1):
-            source.append(partition, record.encode([filled]))
+            entry = source.append(partition, record.encode([filled]))
             leaves += len(filled.leaves)
             yield EVERY_S
             if records % OUTSTANDING == 0:
-                yield from _until(ledger, gap.at, filled.last)
-        yield from _until(ledger, gap.at, past.last)
+                yield from _until(ledger, entry)
+                if not _goes_on(ledger, filled):
+                    break
+        yield from _until(ledger, entry)
         done = Warmed(done.records + records, done.leaves + leaves, done.passes + 1)
 
 
@@ -125,7 +127,13 @@ def _read(
     return past
 
 
-def _until(ledger: Ledger, at: Offset, last: int) -> Iterator[float]:
-    """Wait until the ledger has the leaves up to a place, or nothing is to be filled any more."""
-    while (gap := ledger.peek().history.find(at)) is not None and gap.next <= last:
+def _until(ledger: Ledger, entry: int) -> Iterator[float]:
+    """Wait until the ledger has an entry of the log, whatever came of it."""
+    while ledger.peek().offset.entry < entry:
         yield LOOK_S
+
+
+def _goes_on(ledger: Ledger, filled: Filled) -> bool:
+    """Say whether the next record of a pass is waited for, and not another reader's, or none."""
+    gap = ledger.peek().history.find(Offset(filled.entry, filled.nth))
+    return gap is not None and gap.next == filled.last + 1

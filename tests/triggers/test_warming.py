@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from events import record
 from events.record import VERIFIED, Event, Filled, Offset
 from flows.poison import decoded
+from flows.warming import steps
 from profile_state.cells import current
 from profile_state.identity import PLACES
 from profile_state.leaf import NEVER
-from tests.shop import DAY, HOUR, MINUTE, SECOND, WORKSPACE, Shop, an_event
+from tests.shop import ADDRESSES, DAY, HOUR, MINUTE, SECOND, WORKSPACE, Shop, an_event
 from triggers.definitions import Workspace
 from triggers.past import Past
 from triggers.warming import own_slots
@@ -608,3 +609,20 @@ def test_what_was_put_aside_as_a_dead_letter_is_no_past() -> None:
         past.take(batch)
     [said] = past.records()
     assert said.leaves == {"user_id:ana": [(letters[1].time, {"total seen": 1})]}
+
+
+def test_a_reader_ends_though_one_who_died_had_cut_the_past_elsewhere() -> None:
+    shop = Shop()
+    for n in range(12):
+        seen(shop, 3, f"u{n}")
+    shop.edit_cold(segments__warm=VIEWED.format("7d", 3))
+    shop.engine.drain()
+    next(steps(shop.log, shop.writer(), ADDRESSES, most=6))  # it says a part, and dies
+    reading = steps(shop.log, shop.writer(), ADDRESSES)
+    for _ in range(20):
+        if next(reading, None) is None:
+            break
+        shop.run()
+        shop.engine.drain()
+    assert is_warming(shop) == set()
+    assert len(inside(shop)) == 12
