@@ -6,7 +6,7 @@ that, what comes after the version is also folded into a cell of its own: the pa
 are the whole, and nothing is in both.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -32,6 +32,18 @@ class Had(msgspec.Struct, frozen=True, array_like=True):
         """
         in_time = self.window is None or (slot.window is not None and slot.window <= self.window)
         return in_time and self.as_much(slot)
+
+    def at_most(self, slot: Slot) -> "Had":
+        """Return what is left of it in such a slot.
+
+        >>> Had(1000, 3, ("a", "b")).at_most(Slot("times a", "times", "a", ("b",), "", None, 500, 9))
+        Had(window=500, keep=3, fields=('b',))
+        """
+        windows = [window for window in (self.window, slot.window) if window is not None]
+        fields = self.fields if slot.fields is None else slot.fields
+        if self.fields is not None and slot.fields is not None:
+            fields = tuple(sorted(set(self.fields) & set(slot.fields)))
+        return Had(min(windows, default=None), min(self.keep, slot.keep), fields)
 
     def as_much(self, slot: Slot) -> bool:
         """Say whether it had as many entries, and as much of each."""
@@ -81,6 +93,31 @@ class Gap(msgspec.Struct, frozen=True, array_like=True):
         """Say whether reading back to an instant (ms; 0 for the beginning) gives all of a slot."""
         return since == 0 or (slot.window is not None and since + AHEAD < self.time - slot.window)
 
+    def gains(self, had: Had | None, since: int, slot: Slot) -> bool:
+        """Say whether reading back to an instant (ms; 0 for the beginning) finds more than it had."""
+        if had is None or self.reached(since, slot):
+            return True
+        return had.window is not None and since + AHEAD < self.time - had.window
+
+    def is_whole(self, had: Had | None, slot: Slot, passed: int) -> bool:
+        """Say whether all of a slot is known: it asks for no more than it had, or time (ms) passed."""
+        if had is not None and had.holds(slot):
+            return True
+        return slot.window is not None and self.whole_at(had, slot, slot.window) <= passed
+
+    def left(self, had: Had | None, was: Slot, now: int) -> Had | None:
+        """Return how much of a slot is remembered when it is asked for more of once again.
+
+        Args:
+            had: of this gap.
+            was: as it was asked for until then.
+            now: ms, the log's clock.
+        """
+        if had is not None and not had.as_much(was):
+            return had.at_most(was)
+        window = now - self.whole_at(had, was, 0) + 1
+        return Had(window, was.keep, was.fields).at_most(was) if window > 0 else None
+
 
 class History(NamedTuple):
     """What is known of the past."""
@@ -116,17 +153,29 @@ class History(NamedTuple):
             at: of the version's record.
             time: ms, the log's clock there.
         """
-        known = {key: had for gap in self.gaps for key, had in gap.slots}
+        known = {key: (gap, had) for gap in self.gaps for key, had in gap.slots}
         fresh: list[tuple[str, Had | None]] = []
         for key, slot in sorted(now.items()):
             was = before.get(key)
             if was is None:
                 fresh.append((key, None))
             elif not (had := Had(was.window, was.keep, was.fields)).holds(slot):
-                fresh.append((key, known.get(key, had)))
-        gone = before.keys() - now.keys() | dict(fresh).keys()
-        gaps = [left for gap in self.gaps for left in _without(gap, gone)]
+                gap, before_it = known.get(key, (None, None))
+                fresh.append((key, had if gap is None else gap.left(before_it, was, time)))
+        gaps = [left for gap in self.gaps for left in _without(gap, dict(fresh).keys())]
         return History((*gaps, *([Gap(at, time, tuple(fresh))] if fresh else ())), time)
+
+    def of(self, slots: Mapping[str, Slot]) -> "History":
+        """Return it for the slots in force: of others nothing is missing, nor of what is whole."""
+        gaps = []
+        for gap in self.gaps:
+            known = {
+                key
+                for key, had in gap.slots
+                if key not in slots or gap.is_whole(had, slots[key], self.passed)
+            }
+            gaps += _without(gap, known)
+        return History(tuple(gaps), self.passed)
 
     def filled(self, gap: Gap, slots: Mapping[str, Slot], last: int, since: int) -> "History":
         """Return what is known after the leaves up to a place were filled.
@@ -148,31 +197,20 @@ class History(NamedTuple):
                 for key, had in gap.slots
                 if slots[key].window is not None and not gap.reached(now.since, slots[key])
             ]
-            begun = tuple(pair for pair in short if pair[1] is None)
-            wider = tuple(pair for pair in short if pair[1] is not None)
+            begun = tuple(
+                (key, None) for key, had in short if gap.gains(had, now.since, slots[key])
+            )
+            wider = tuple(pair for pair in short if pair[0] not in dict(begun))
             rest = [msgspec.structs.replace(now, time=now.since, slots=begun)] if begun else []
             rest += [msgspec.structs.replace(now, slots=wider)] if wider else []
         return History(
             tuple(new for old in self.gaps for new in (rest if old is gap else (old,))), self.passed
         )
 
-    def at(self, slots: Mapping[str, Slot], now: int) -> "History":
-        """Return what is known when time has passed (ms): of a slot whose whole window has, all."""
-        gaps = []
-        for gap in self.gaps:
-            whole = {
-                key
-                for key, had in gap.slots
-                if (window := slots[key].window) is not None
-                and gap.whole_at(had, slots[key], window) <= now
-            }
-            gaps += _without(gap, whole)
-        return History(tuple(gaps), now)
-
 
 WHOLE = History()
 
 
-def _without(gap: Gap, keys: set[str]) -> list[Gap]:
+def _without(gap: Gap, keys: Collection[str]) -> list[Gap]:
     left = tuple(pair for pair in gap.slots if pair[0] not in keys)
     return [msgspec.structs.replace(gap, slots=left)] if left else []

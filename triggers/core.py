@@ -34,7 +34,6 @@ from events.record import (
     Tick,
     Version,
 )
-from profile_state.cells import Slot
 from profile_state.consent import STATEMENTS, statements
 from profile_state.copies.base import digest_of, packed, place_of
 from profile_state.fold import UNREMEMBERED, fold, fold_statements
@@ -234,10 +233,10 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
                 case Filled():
                     _filled(work, record, addresses, offset)
                 case Covered():
-                    _know(state, state.history.at(_slots(state), state.now), addresses)
+                    _cover(state, addresses)
                 case Paused():
                     if failing.pause(state, record):
-                        state.workspace = _load(state, state.files, addresses)
+                        _follow(state, state.files, addresses)
                 case Settled():
                     work.letters_done.append(Offset(record.entry, record.nth))
             state.offset = offset
@@ -479,8 +478,8 @@ def _retire(state: State, addresses: Mapping[str, str | None]) -> None:
     workspace = state.workspace
     if workspace is None or state.in_use.issuperset(workspace.formers):
         return
-    state.files = formers.kept(workspace, state.files, state.in_use)
-    state.workspace, state.in_use = _load(state, state.files, addresses), set()
+    _follow(state, formers.kept(workspace, state.files, state.in_use), addresses)
+    state.in_use = set()
     state.sweep = Sweep(0, PLACES - 1)  # people forget what only those had remembered
 
 
@@ -538,12 +537,14 @@ def _filled(work: Work, said: Filled, addresses: Mapping[str, str | None], offse
 def _know(state: State, history: History, addresses: Mapping[str, str | None]) -> None:
     """Decide by what is known of the past from here on."""
     state.history = history
-    state.workspace = _load(state, state.files, addresses)
+    _follow(state, state.files, addresses)
     state.sweep = Sweep(0, PLACES - 1)
 
 
-def _slots(state: State) -> Mapping[str, Slot]:
-    return state.workspace.slots if state.workspace is not None else {}
+def _cover(state: State, addresses: Mapping[str, str | None]) -> None:
+    """Look which windows have passed, where it is time; the engine's clock may be ahead of the log's."""
+    if state.workspace is not None and state.workspace.warms_at <= state.now:
+        _know(state, state.history._replace(passed=state.now), addresses)
 
 
 def _touched(work: Work, person: Person, offset: Offset) -> None:
@@ -556,6 +557,12 @@ def _touched(work: Work, person: Person, offset: Offset) -> None:
     if due != person.known_due:
         person.known_due = due
         work.state.dues.set(person.id, due)
+
+
+def _follow(state: State, files: dict[str, str], addresses: Mapping[str, str | None]) -> None:
+    """Go by these files from here on, and by what is known of the past of what they ask for."""
+    state.workspace, state.files = _load(state, files, addresses), files
+    state.history = state.history.of(warming.own_slots(state.workspace))
 
 
 def _load(state: State, files: Mapping[str, str], addresses: Mapping[str, str | None]) -> Workspace:
@@ -580,5 +587,6 @@ def _version(
         former = formers.carried(state.workspace, state.files, workspace)
         if former:
             files = files | former
-    state.workspace, state.files, state.in_use = _load(state, files, addresses), files, set()
+    _follow(state, files, addresses)
+    state.in_use = set()
     work.workspaces.append((workspace.hash, version.files))

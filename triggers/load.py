@@ -109,12 +109,13 @@ def _load(
         made = [_as_paused(one) if _key(one) in paused else one for one in made]
         unasked = {CROSSING + name for name, _ in paused}
         members = [m._replace(code=FALSE) if m.segment.name in unasked else m for m in members]
+    gone = formers(context, former, made)
+    history = history.of(context.slots.by_key)
     unknown = _Unknown(history)
     members = [unknown.member(one) for one in members]
     made = [unknown.trigger(one) for one in made]
     held = frozenset(p for p, (_, asks) in excludes.items() if unknown.is_so(asks))
     all_triggers = tuple(one.trigger for one in made)
-    gone = formers(context, former, made)
     for key, apart_as in history.apart.items():
         slot = context.slots.by_key[key]
         context.slots.by_key[apart_as] = slot._replace(key=apart_as)

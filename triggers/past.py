@@ -88,7 +88,7 @@ class Past:
         self._folds: dict[str, Callable[[dict[str, Any], Event, int], None]] = generate.folds(
             slot
             for slot, (_, had) in zip(slots, gap.slots, strict=True)
-            if had is None or gap.reached(since, slot)  # else more would be lost than found
+            if gap.gains(had, since, slot)  # else more would be lost than found
         )
 
     def take(self, batch: Batch) -> bool:

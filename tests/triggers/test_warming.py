@@ -626,3 +626,88 @@ def test_a_reader_ends_though_one_who_died_had_cut_the_past_elsewhere() -> None:
         shop.engine.drain()
     assert is_warming(shop) == set()
     assert len(inside(shop)) == 12
+
+
+def test_what_a_former_trigger_goes_on_asking_for_is_not_known_for_that() -> None:
+    waits = f"""
+trigger: cart
+when: {{event: cart_updated}}
+do:
+  - wait: 3d
+  - if: never(bought, since entry)
+    then: [{{send: {{channels: [webhook]}}}}]
+{DELIVER}
+"""
+    now = waits.replace("never(bought, since entry)", "plan = pro")
+    shop = Shop({"triggers/cart.yaml": now})
+    shop.do("bought", user="ana")
+    shop.edit_cold(triggers__cart=waits)
+    shop.do("cart_updated", user="bob")
+    shop.edit_cold(triggers__cart=now)  # bob's run goes on as it began
+    shop.edit_cold(segments__gone="segment: gone\nif: ['never(bought)']\n")
+    assert is_warming(shop) == {"gone"}
+    assert inside(shop, "gone") == set()
+    shop.warm()
+    assert inside(shop, "gone") == {"user_id:bob"}
+
+
+def test_what_is_known_of_a_counter_stays_known_when_more_of_it_is_asked_for_again() -> None:
+    other = OFFER.replace("trigger: offer", "trigger: other").replace("LEAST", "2")
+    shop = Shop()
+    seen(shop, 2)
+    shop.edit_cold(
+        triggers__offer=OFFER.replace("LEAST", "2").replace("7d", "1h"), triggers__other=other
+    )
+    began = shop.now
+    shop.wait(2 * HOUR)
+    assert is_warming(shop) == {"other"}
+    shop.edit_cold(triggers__far=other.replace("other", "far").replace("7d", "30d"))
+    assert is_warming(shop) == {"other", "far"}
+    shop.wait(HOUR)
+    shop.edit_cold(triggers__far=other.replace("other", "far").replace(">= 2", ">= 9"))
+    assert is_warming(shop) == {"other", "far"}
+    shop.wait_until(began + 7 * DAY + 6 * MINUTE)
+    assert is_warming(shop) == {"far"}, "what has so many as nine is known since the last edit"
+
+
+def test_what_an_edit_in_between_let_go_of_is_not_known() -> None:
+    shop = Shop({"segments/warm.yaml": VIEWED.format("7d", 3)})
+    seen(shop, 3)
+    shop.wait(2 * DAY)
+    shop.edit_cold(segments__warm=VIEWED.format("7d", 5))
+    shop.edit_cold(segments__warm=VIEWED.format("1h", 5))
+    seen(shop, 1)
+    shop.edit_cold(segments__warm=VIEWED.format("7d", 3))
+    assert is_warming(shop) == {"warm"}
+    shop.warm()
+    assert inside(shop) == {"user_id:ana"}
+
+
+def test_an_edit_that_is_taken_back_leaves_nothing_to_be_read() -> None:
+    shop = Shop({"segments/warm.yaml": VIEWED.format("7d", 3)})
+    seen(shop, 2)
+    shop.edit_cold(segments__warm=VIEWED.format("30d", 3))
+    shop.edit_cold(segments__warm=VIEWED.format("7d", 3))
+    assert is_warming(shop) == set()
+    assert shop.warm().passes == 0
+    assert not workspace_of(shop).apart
+
+
+def test_what_is_left_of_the_log_counts_where_it_goes_further_back_than_what_was_remembered() -> (
+    None
+):
+    shop = Shop({"segments/warm.yaml": VIEWED.format("7d", 2)})
+    shop.wait(DAY)
+    seen(shop, 1)
+    shop.wait(20 * DAY)
+    seen(shop, 1)
+    shop.engine.drain()
+    shop.log.trim(0, next(e.id for e in shop.log.read(0, 0, 10**6, 0)))
+    since = next(e.time for e in shop.log.read(0, shop.log.gone(0), 1, 0))
+    shop.edit_cold(segments__warm=VIEWED.format("60d", 2))
+    shop.warm()
+    assert is_warming(shop) == {"warm"}
+    shop.wait_until(since + 60 * DAY + 6 * MINUTE)
+    assert is_warming(shop) == set()
+    seen(shop, 1)
+    assert inside(shop) == {"user_id:ana"}
