@@ -97,7 +97,7 @@ class Engine:
         self._owed: dict[bytes, Event] = {}  # what steps put out, until it is in the log
         self._vouched = False  # whether the ledger holds all that it may have lost before us
         self._end: int | None = None  # id of the log's last entry after we took over
-        self._ticked_s = self._pumped_s = self._swept_s = 0.0
+        self._ticked_s = self._pumped_s = self._swept_s = self._covered_s = 0.0
         self._tick = self._sweep = self._pause = self._covered = -1  # id of the last one appended
         self._round = self._looked = 0  # places that the clock has passed: swept, and looked at
 
@@ -321,7 +321,7 @@ class Engine:
                 self.state, self.position, self.behind.stored.entry, now_s, busy=busy
             )
             self._pause_failing()
-            self._look_at_the_past()
+            self._look_at_the_past(now_s)
         now = self._clock()
         self._go_round(now)
         if self._mover is not None and self._mover.step(self.state.first_seen, self.state.now):
@@ -363,11 +363,12 @@ class Engine:
                     reason=said.reason,
                 )
 
-    def _look_at_the_past(self) -> None:
+    def _look_at_the_past(self, now_s: float) -> None:
         """Append a record when so much time has passed that something more is known."""
         workspace = self.state.workspace
         due = workspace is not None and workspace.warms_at <= self._clock()
-        if due and self.position >= self._covered:
+        if due and self.position >= self._covered and now_s - self._covered_s >= TICK_EVERY_S:
+            self._covered_s = now_s
             self._covered = self._say([Covered()])
 
     def _next_sweep(self, now_s: float, *, busy: bool) -> None:

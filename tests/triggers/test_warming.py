@@ -12,7 +12,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from events import record
-from events.record import VERIFIED, Event, Filled, Offset
+from events.record import VERIFIED, Covered, Event, Filled, Offset
+from flows.engine import Engine
 from flows.poison import decoded
 from flows.warming import steps
 from profile_state.cells import current
@@ -711,3 +712,28 @@ def test_what_is_left_of_the_log_counts_where_it_goes_further_back_than_what_was
     assert is_warming(shop) == set()
     seen(shop, 1)
     assert inside(shop) == {"user_id:ana"}
+
+
+def test_an_engine_whose_clock_is_ahead_of_that_of_the_log_waits_for_it() -> None:
+    shop = Shop()
+    seen(shop, 2)
+    shop.edit_cold(triggers__offer=OFFER.replace("LEAST", "3"))
+    due = workspace_of(shop).warms_at
+    shop.wait_until(due - SECOND)
+    before, sweep = shop.log.last(0), shop.engine.state.sweep
+    ahead = Engine(
+        shop.log, shop.writer(), ADDRESSES, clock=lambda: due, monotonic=lambda: shop.now / 1000
+    )
+    ahead.recover()
+    for _ in range(500):
+        ahead.process(ahead.read())
+        ahead.pump()
+        shop.now += 1
+    said = [r for e in shop.log.read(0, before, 10**6, 0) for r in record.decode(e.payload)]
+    assert set(map(type, said)) == {Covered}
+    assert len(said) <= 5
+    assert ahead.state.sweep == sweep is None
+    shop.now = due
+    ahead.pump()
+    ahead.process(ahead.read())
+    assert not ahead.state.history.gaps
