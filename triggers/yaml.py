@@ -119,7 +119,8 @@ def _refuse_references(file: str, event: Any) -> None:
 
 
 def _place(node: Node) -> Place:
-    return Place(node.start_mark.line + 1, node.start_mark.column + 1)
+    quote = isinstance(node, ScalarNode) and node.style in ("'", '"')  # its text begins behind it
+    return Place(node.start_mark.line + 1, node.start_mark.column + 1 + quote)
 
 
 def _plain(file: str, node: Node, path: Path, places: dict[Path, Place]) -> Any:

@@ -240,7 +240,7 @@ def test_people_who_are_joined_around_an_instant_have_it_once() -> None:
         ("at: 2026-03-05 09:00", "2:12: `in: SEGMENT` is missing: whom does it concern?"),
         ("at: 2026-03-05 09:00, in: wram", "2:34: unknown segment 'wram'. Did you mean 'warm'?"),
         ("changed: tier, within: 3d", "2:23: `within` goes with event or sequence, not with changed"),
-        ('crosses: "event.x > 1"', "2:17: a segment has no event"),
+        ('crosses: "event.x > 1"', "2:18: a segment has no event"),
         ("crosses: churn is high", "2:26: workspace.yaml sets no bands for 'churn'. It has bands for: tier"),
         ("crosses: tier is hihg", "'tier' has no band 'hihg'. Did you mean 'high'? Known: high"),
         ("event: a, from: b", "2:18: `from` goes with changed, not with event"),
