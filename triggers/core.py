@@ -444,10 +444,11 @@ def _sweep(work: Work, sweep: Sweep, addresses: Mapping[str, str | None], offset
     state = work.state
     for whom in state.within(sweep):
         person = state.people.get(whom)
-        if person is not None:
+        if person is None or not person.ids:
+            continue  # a tombstone, or an earlier one's new limits changed them
+        if person.offset >= offset:  # the same
             _note_versions(state, person)
-        if person is None or not person.ids or person.offset >= offset:
-            continue  # a tombstone, or an earlier one's new limits changed them too
+            continue
         if idle.stayed_away(state, person):
             idle.let_go(work, person, offset)
             continue
@@ -456,8 +457,10 @@ def _sweep(work: Work, sweep: Sweep, addresses: Mapping[str, str | None], offset
                 _adopt(work, changed)
                 _moved(work, changed, None, offset)
         person = state.people.get(whom)
-        if person is not None and person.offset < offset and _adopt(work, person):
-            _touched(work, person, offset)
+        if person is not None and person.offset < offset:
+            if _adopt(work, person):
+                _touched(work, person, offset)
+            _note_versions(state, person)  # behind `migrate: live`
     state.loaded.discard(sweep)
     rest = state.sweep
     if rest is not None and sweep.first <= rest.first <= sweep.last:
@@ -538,7 +541,7 @@ def _know(state: State, history: History, addresses: Mapping[str, str | None]) -
     """Decide by what is known of the past from here on."""
     state.history = history
     _follow(state, state.files, addresses)
-    state.sweep = Sweep(0, PLACES - 1)
+    state.sweep, state.in_use = Sweep(0, PLACES - 1), set()
 
 
 def _cover(state: State, addresses: Mapping[str, str | None]) -> None:

@@ -367,6 +367,7 @@ do:
         "user_id:ana": "webhook",
         "user_id:bob": "log",
     }
+    assert not workspace_of(shop).formers, "nobody's run is on it any more"
 
 
 def test_a_run_that_is_to_be_moved_and_comes_due_meanwhile_goes_on_as_it_was() -> None:
