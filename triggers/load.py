@@ -79,6 +79,19 @@ def load(
     return _load(contents, kinds, frozenset(paused), history.settled)
 
 
+def forgetting(files: Mapping[str, str]) -> int:
+    """Return after how many ms a workspace lets go of a visitor; NEVER where it cannot be read.
+
+    >>> forgetting({"workspace.yaml": "workspace: shop"}) < forgetting({}) == NEVER
+    True
+    """
+    context = Context(apart(files)[0], {})
+    try:
+        return forget_after(context, *workspace_file(context))
+    except WorkspaceError:
+        return NEVER
+
+
 @lru_cache(maxsize=4)  # an engine that recovers asks for the version in force again and again
 def _load(
     contents: tuple[tuple[str, str], ...],

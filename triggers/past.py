@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from events.record import Event, Filled, Offset
+from events.record import Event, Filled, Offset, Version
 from profile_state.cells import plain
 from profile_state.copies.base import KEPT_MS
 from profile_state.history import Gap
@@ -19,6 +19,7 @@ from profile_state.identity import PLACES, person_id, place_of
 from triggers import generate
 from triggers.core import MACHINE, OLDEST, Batch
 from triggers.definitions import Workspace
+from triggers.load import forgetting
 
 FEW = 200  # leaves in one record: about 10 ms of the engine's time
 MOST = 1_000_000  # leaves and first copies in memory, of about 100 bytes each
@@ -79,7 +80,9 @@ class Past:
         most: int = MOST,
     ) -> None:
         self._gap, self._since, self._dead, self._most = gap, since, dead, most
-        self._forget_after = workspace.forget_after
+        self._forget_after = (
+            workspace.forget_after
+        )  # the least so far: shorter stretches join again
         self.first, self.last = gap.next, PLACES - 1
         self._parts: dict[int, _Part] = {}
         self._held = 0
@@ -100,7 +103,11 @@ class Past:
             offset = Offset(batch.entry, nth)
             if offset >= self._gap.at:
                 return False
-            if isinstance(event, Event) and event.name in self._folds and offset not in self._dead:
+            if isinstance(event, Version):
+                self._forget_after = min(self._forget_after, forgetting(event.files))
+            elif (
+                isinstance(event, Event) and event.name in self._folds and offset not in self._dead
+            ):
                 place = place_of(person_id(event.leaf))
                 if self.first <= place <= self.last:
                     self._fold(event, place, now)

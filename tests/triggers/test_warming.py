@@ -550,6 +550,19 @@ def test_what_a_visitor_did_before_they_were_forgotten_stays_forgotten() -> None
     assert inside(shop) == {"anonymous_id:phone"}
 
 
+def test_what_was_forgotten_under_an_earlier_version_stays_forgotten_and_the_rest_counts() -> None:
+    forgetting = WORKSPACE + "identity: {anonymous_id: {forget_after: %s}}\n"
+    shop = Shop(workspace=forgetting % "10d")
+    shop.do("seen", anon="phone")
+    shop.wait(15 * DAY)
+    assert not shop.engine.state.people
+    shop.do("seen", anon="phone")
+    shop.wait(HOUR)
+    shop.edit(workspace=forgetting % "100d")
+    shop.edit(segments__warm="segment: warm\nif: ['count(seen) >= 1', 'count(seen) < 2']\n")
+    assert inside(shop) == {"anonymous_id:phone"}
+
+
 def test_whoever_was_away_and_is_known_keeps_what_they_did_before() -> None:
     shop = Shop()
     shop.do("seen", user="ana")
