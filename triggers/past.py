@@ -80,9 +80,8 @@ class Past:
         most: int = MOST,
     ) -> None:
         self._gap, self._since, self._dead, self._most = gap, since, dead, most
-        self._forget_after = (
-            workspace.forget_after
-        )  # the least so far: shorter stretches join again
+        # The least of all versions so far: what was one stretch all the same is joined again.
+        self._forget_after = workspace.forget_after
         self.first, self.last = gap.next, PLACES - 1
         self._parts: dict[int, _Part] = {}
         self._held = 0
