@@ -1,0 +1,1 @@
+"""What providers have in common: fields, passwords, freshness, and what a machine gives away."""
