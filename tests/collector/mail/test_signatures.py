@@ -229,6 +229,7 @@ def der(key: Any) -> str:
         (der(ed25519.Ed25519PrivateKey.generate().public_key()), "none of the curve P-256"),
         (der(topics.KEY.public_key()), "none of the curve P-256"),
     ],
+    ids=["no base64", "no key", "another curve", "Ed25519", "RSA"],
 )
 def test_a_key_that_is_none_of_sendgrids_is_said_so(key: str, why: str) -> None:
     assert why in asked("sendgrid", calls("sendgrid")[0], Secret(public_key=key)).reason
