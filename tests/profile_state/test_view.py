@@ -19,7 +19,7 @@ if:
   - sum(seen.price, last 6s) >= 0
   - distinct(seen.product, last 6s) >= 0
   - last(seen.product) exists
-  - never(seen, last 5s)
+  - not never(seen, last 5s)
 """
 TRIGGER = """trigger: pair
 when: {sequence: [seen, bought same product], within: 5s}
