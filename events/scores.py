@@ -10,9 +10,8 @@ from events.values import Check
 
 SIGN = "%"  # before a score's name among the traits; no slug begins with it
 EVENT = "scores_updated"
-KNOWN = frozenset(
-    {"ltv", "churn", "propensity", "next_best", "recommended"}
-)  # scores without being declared
+# Scores without being declared.
+KNOWN = frozenset({"ltv", "churn", "propensity", "next_best", "recommended"})
 _GROUPS = frozenset({"rfm"})  # of which every part is a score
 _LONGEST = 256  # characters of a score that is a text
 _MOST = 100  # texts and numbers of a score that is a list

@@ -122,8 +122,8 @@ class Catalog:
 
     def fields(self, name: str) -> dict[str, Any] | None:
         """Return what an item is like now; None where there is none."""
-        stages = self._stages.get(name)
-        return stages[-1].fields if stages else None
+        known = self.get(name)
+        return known.fields if known is not None else None
 
     def from_origin(self, origin: str) -> dict[str, dict[str, Any]]:
         """Return the fields of the items that were last said there."""

@@ -14,8 +14,7 @@ import msgspec
 from triggers import ast
 from triggers.runtime import number_of
 
-_NEVER_MISSING = ("count", "never")  # functions that always have a value, so `not` turns them round
-_TURNED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
+_TURNED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}  # by `not`, where nothing is missing
 
 
 class Allowed(NamedTuple):

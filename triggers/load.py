@@ -17,15 +17,14 @@ from profile_state.identity import DEFAULT_LIMITS
 from profile_state.leaf import NEVER
 from triggers import generate, rules
 from triggers.definitions import Cap, Trigger, Workspace
-from triggers.known import known
 from triggers.loading.cases import cases
 from triggers.loading.conditions import FALSE
 from triggers.loading.context import Context
 from triggers.loading.formers import apart, formers
 from triggers.loading.offers import offers
-from triggers.loading.segments import Made as Member
 from triggers.loading.segments import segments
 from triggers.loading.triggers import Made, triggers
+from triggers.loading.unknown import Unknown
 from triggers.loading.workspace import (
     channel_caps,
     excluded,
@@ -36,7 +35,6 @@ from triggers.loading.workspace import (
 from triggers.problems import WorkspaceError
 from triggers.schema import SegmentFile, TriggerFile
 from triggers.signs import CROSSING
-from triggers.slots import Asks
 
 JOINING = frozenset({"user_id", "anonymous_id", "email", "phone"})  # unless `merge: false`
 
@@ -124,10 +122,10 @@ def _load(
         members = [m._replace(code=FALSE) if m.segment.name in unasked else m for m in members]
     gone = formers(context, former, made)
     history = history.of(context.slots.by_key)
-    unknown = _Unknown(history)
+    unknown = Unknown(history)
     members = [unknown.member(one) for one in members]
     made = [unknown.trigger(one) for one in made]
-    held = frozenset(p for p, (_, asks) in excludes.items() if unknown.is_so(asks))
+    held = frozenset(p for p, (_, asks) in excludes.items() if unknown.concerns(asks))
     all_triggers = tuple(one.trigger for one in made)
     for key, apart_as in history.apart.items():
         slot = context.slots.by_key[key]
@@ -145,7 +143,7 @@ def _load(
     for nth, (code, _) in enumerate(excludes.values()):
         source.function(f"excluded_{nth}", "p, now", generate.guard_body(code.value))
     for nth, one_offer in enumerate(offered):
-        eligible = FALSE if unknown.is_so(one_offer.asks) else one_offer.code
+        eligible = FALSE if unknown.concerns(one_offer.asks) else one_offer.code
         source.function(f"offer_{nth}", "p, now", generate.guard_body(eligible.value))
     folded = _fold_functions(context, source)
     entering, alone = _entering_functions(made, source)
@@ -225,46 +223,6 @@ def _load(
         warms_at=unknown.turn,
         source=source.text(),
     )
-
-
-class _Unknown:
-    """What is not known yet of the definitions that are asked about, one after the other."""
-
-    def __init__(self, history: History) -> None:
-        self._history = history
-        self._since: dict[str, int] = {}  # by definition, where it is not 0
-        self._warming: set[str] = set()  # segments
-        self.turn = NEVER  # ms; when it is time to look again
-
-    def is_so(self, asks: Asks, name: str = "") -> bool:
-        """Say whether something that a definition looks at is not known."""
-        return self._of(asks, name) == NEVER
-
-    def _of(self, asks: Asks, name: str) -> int:
-        found = known(asks, self._history, self._warming)
-        self.turn = min(self.turn, found.turn)
-        if found.since:
-            self._since[name] = found.since
-        return found.since
-
-    def member(self, one: Member) -> Member:
-        """Nobody is asked whether they are inside; who was stays so."""
-        if not self.is_so(one.asks, f"segment {one.segment.name}"):
-            return one
-        self._warming.add(one.segment.name)
-        return one._replace(segment=msgspec.structs.replace(one.segment, warming=True))
-
-    def trigger(self, one: Made) -> Made:
-        """Nothing older than what is known starts a run."""
-        since = self._of(one.asks, f"trigger {one.trigger.name}")
-        return one._replace(trigger=msgspec.structs.replace(one.trigger, since=since))
-
-    def mark(self, held: frozenset[str]) -> str:
-        """Return what tells these definitions apart from the same ones of which all is known."""
-        if not self._history.gaps:
-            return ""
-        said = sorted(self._since.items()), sorted(held), sorted(self._history.apart.values())
-        return f"~{hashlib.blake2b(msgspec.msgpack.encode(said), digest_size=4).hexdigest()}"
 
 
 def _numbered(prefix: str, events: Iterable[str]) -> dict[str, str]:

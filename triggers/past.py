@@ -99,7 +99,7 @@ class Past:
         if now - self._turned > KEPT_MS:
             self._turn(now)
         for nth, event in enumerate(batch.records, batch.first):
-            offset = Offset(batch.entry, nth)
+            offset = batch.entry, nth  # a plain pair: this is asked of every record there is
             if offset >= self._gap.at:
                 return False
             if isinstance(event, Version):
