@@ -1,5 +1,6 @@
 """A disk that can be filled: a small one of its own where mounting is allowed, else part of ours."""
 
+import errno
 import os
 import resource
 import shutil
@@ -33,11 +34,17 @@ class SmallDisk:
     def fill(self, leave_mb: float = 0) -> None:
         """Have something else take the disk, up to the last byte where nothing is to be left."""
         with self._filling.open("ab") as file:
-            # Others write meanwhile, and what does not fit as a whole is not taken at all.
-            size = int((self.free_mb - (leave_mb or 2)) * MB)
-            if size > 0:
-                os.posix_fallocate(file.fileno(), 0, size)
-                file.seek(0, os.SEEK_END)
+            # Others write meanwhile, and what does not fit as a whole is not taken at all: then
+            # it is looked anew how much does.
+            while (size := int((self.free_mb - (leave_mb or 2)) * MB)) > 0:
+                try:
+                    os.posix_fallocate(file.fileno(), 0, size)
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    continue
+                break
+            file.seek(0, os.SEEK_END)
             with suppress(OSError):
                 while not leave_mb:
                     os.write(file.fileno(), bytes(4096))
