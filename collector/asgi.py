@@ -14,7 +14,8 @@ import msgspec
 
 from collector.commit import GroupCommit, OverloadedError
 from collector.cors import with_cors
-from collector.handle import Accepted, Door, handle
+from collector.door import Accepted, Door
+from collector.handle import handle
 from collector.keys import KeyRing
 from collector.request import Request, Response
 from collector.respond import failure

@@ -11,7 +11,6 @@ import msgspec
 
 from collector.request import Request, Response
 
-CALLS = {"pixel/v1/track": "track", "pixel/v1/page": "page"}
 FIELDS = 500  # of one address
 DEEPEST = 8
 # A picture of one transparent point.

@@ -9,36 +9,32 @@ from typing import Any
 import msgspec
 
 from collector.credentials import from_head
-from collector.keys import KeyRing
+from collector.door import Door
 from collector.request import Request, Response
 from collector.respond import JSON, failure
 
-_PROJECT = re.compile(r"(?:v1/)?projects/([^/]{1,255})/settings")
-_SOURCE = "sourceConfig"
+PROJECT = re.compile(r"(?:v1/)?projects/([^/]{1,255})/settings")
 _CACHED = (b"cache-control", b"public, max-age=60")  # seconds; an SDK asks on each page
 _HOST = re.compile(rb"[A-Za-z0-9.:\[\]-]{1,255}")
 
 
-def key_asked(request: Request, path: str) -> str | None:
-    """Return whose settings are asked for, "" where it is not said; None where none are.
-
-    >>> key_asked(Request("GET", "/v1/projects/k1/settings"), "v1/projects/k1/settings")
-    'k1'
-    >>> key_asked(Request("GET", "/sourceConfig/", b"writeKey=k1"), "sourceConfig")
-    'k1'
-    """
-    project = _PROJECT.fullmatch(path)
-    if project is not None:
-        return project[1]
-    return from_head(request) if path.removeprefix("v1/") == _SOURCE else None
+def project(request: Request, door: Door, _now_us: int) -> Response:
+    """Answer with the settings of a key as Segment's SDKs read them."""
+    asked = PROJECT.fullmatch(request.path.strip("/"))
+    key = asked[1] if asked else ""
+    return _said(door, key, _project(request, key))
 
 
-def settings(request: Request, path: str, key: str, keys: KeyRing) -> Response:
-    """Answer with the settings of a key: as Segment's SDKs read them, or as RudderStack's do."""
-    if keys.find(key) is None:
+def source(request: Request, door: Door, _now_us: int) -> Response:
+    """Answer with the settings of a key as RudderStack's SDKs read them."""
+    key = from_head(request)
+    return _said(door, key, _source(key))
+
+
+def _said(door: Door, key: str, settings: dict[str, Any]) -> Response:
+    if door.keys.find(key) is None:
         return failure(404, "unknown_write_key", "no such write key; it was revoked, or mistyped")
-    said = _source(key) if path.removeprefix("v1/") == _SOURCE else _project(request, key)
-    return Response(200, msgspec.json.encode(said), (JSON, _CACHED))
+    return Response(200, msgspec.json.encode(settings), (JSON, _CACHED))
 
 
 def _project(request: Request, key: str) -> dict[str, Any]:

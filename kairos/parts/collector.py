@@ -10,7 +10,7 @@ import structlog
 import uvicorn
 
 from collector.asgi import Collector
-from collector.handle import Door
+from collector.door import Door
 from collector.keys import KeyRing
 from flows.disk_room import RoomWatch
 from flows.open import open_appender

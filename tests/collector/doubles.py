@@ -3,7 +3,8 @@
 import asyncio
 from typing import Any
 
-from collector.handle import Accepted, Door, handle
+from collector.door import Accepted, Door
+from collector.handle import handle
 from collector.keys import KeyRing, create
 from collector.request import Request, Response
 from events.record import DeadLetter, Event, Record, decode

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.handle import Door, handle
+from collector.door import Door
+from collector.handle import handle
 from collector.inflate import Caps, Corrupt, TooLarge, inflate
 from collector.keys import KeyRing
 from collector.request import Request, Response

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from collector.handle import Accepted, handle
+from collector.door import Accepted
+from collector.handle import handle
 from collector.request import Request, Response
 from events.record import Event
 from tests.collector.doubles import DOOR

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from collector.handle import Accepted, Door, handle
+from collector.door import Accepted, Door
+from collector.handle import handle
 from collector.keys import KeyRing, Kind, create
 from collector.request import Request as HttpRequest
 from events.record import DeadLetter, Event

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.handle import Accepted, Door, handle
+from collector.door import Accepted, Door
+from collector.handle import handle
 from collector.keys import KeyRing, create
 from collector.request import Request
 from scripts.audit import pins

@@ -4,7 +4,7 @@ from itertools import count
 from typing import Any
 
 from collector.asgi import Collector
-from collector.handle import Door
+from collector.door import Door
 from collector.keys import KeyRing, create
 from tests.simulation.clients import Answered
 from tests.simulation.log import Appender, LogServer

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from channels.delivery.templates import filled
-from collector.handle import Accepted, Door, handle
+from collector.door import Accepted, Door
+from collector.handle import handle
 from collector.keys import KeyRing, create
 from collector.request import Request
 from events.record import VERIFIED, DeadLetter

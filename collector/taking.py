@@ -1,0 +1,231 @@
+"""Take in what was posted: a key that may, a body that is opened, and what it becomes. No I/O."""
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from collector import pixel
+from collector.batch import open_batch
+from collector.credentials import from_body, from_head
+from collector.door import Accepted, Answer, Door
+from collector.inflate import Corrupt, TooLarge, inflate
+from collector.keys import Key
+from collector.request import Request, Response
+from collector.respond import failure, success
+from events.catalog import posted
+from events.context import as_context
+from events.parse import Arrival, parse
+from events.record import CLAIMED, DeadLetter, Event
+from events.rejected import RefusedError, Rejected
+from events.wire import RawBatch
+
+_IMPORT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_STATUS = {"event_too_large": 413, "request_too_large": 413, "server_key_needed": 403}  # else 400
+_ONE_ACCEPTED = success(accepted=1)
+
+
+def one(kind: str) -> Callable[[Request, Door, int], Answer]:
+    """Return what answers a path that takes a single call of this kind."""
+
+    def answer(request: Request, door: Door, now_us: int) -> Answer:
+        opened = _open(request, door)
+        if isinstance(opened, Response):
+            return opened
+        key = key_of(opened.sent_key or from_body(opened.body), door)
+        if isinstance(key, Response):
+            return key
+        return _take_one(opened.body, _arrival(key, door, now_us, kind))
+
+    return answer
+
+
+def many(kind: str = "") -> Callable[[Request, Door, int], Answer]:
+    """Return what answers a path that takes a batch.
+
+    Args:
+        kind: of each call in it, which then only a server's key may send; "" lets each say its own.
+    """
+
+    def answer(request: Request, door: Door, now_us: int) -> Answer:
+        opened = _open(request, door)
+        if isinstance(opened, Response):
+            return opened
+        return _take_many(opened, kind, door, now_us)
+
+    return answer
+
+
+def catalog(request: Request, door: Door, now_us: int) -> Answer:
+    """Take in changes of what there is to buy."""
+    opened = _open(request, door)
+    if isinstance(opened, Response):
+        return opened
+    return _take_catalog(opened, door, now_us)
+
+
+def shown(kind: str) -> Callable[[Request, Door, int], Answer]:
+    """Return what answers the address of an image, which is an event of this kind."""
+
+    def answer(request: Request, door: Door, now_us: int) -> Answer:
+        if request.method == "HEAD":
+            return pixel.SHOWN  # which shows it to nobody
+        key = key_of(from_head(request), door)
+        if isinstance(key, Response):
+            return key
+        said = pixel.call(request, now_us)
+        if said is None:
+            return failure(400, "invalid_query", "names such as properties.path=/ were expected")
+        done = _take_one(said, _arrival(key, door, now_us, kind))
+        if isinstance(done, Response) or done.rejected:
+            return done
+        return msgspec.structs.replace(done, response=pixel.SHOWN)
+
+    return answer
+
+
+class _Opened(NamedTuple):
+    """A request whose key may be one, with its body inflated."""
+
+    body: bytes
+    sent_key: str  # as the head has it, "" where it has none
+
+
+def _open(request: Request, door: Door) -> _Opened | Response:
+    sent_key = from_head(request)
+    if sent_key and door.keys.find(sent_key) is None:
+        return _unknown_key()  # before its body costs anything
+    body = inflate(request.body, request.header(b"content-encoding"), door.caps)
+    match body:
+        case TooLarge(reason=reason):
+            return failure(413, "request_too_large", reason)
+        case Corrupt(reason=reason):
+            return failure(400, "invalid_encoding", reason)
+    return _Opened(body, sent_key)
+
+
+def _take_many(opened: _Opened, kind: str, door: Door, now_us: int) -> Answer:
+    batch = open_batch(opened.body, door.caps.events)
+    if isinstance(batch, Rejected):
+        return failure(400, batch.code, batch.reason)
+    if len(batch.batch) > door.caps.events:
+        many = f"the batch has {len(batch.batch)} events, at most {door.caps.events}"
+        return failure(413, "request_too_large", many)
+    key = key_of(opened.sent_key or _key_in(batch), door)
+    if isinstance(key, Response):
+        return key
+    if kind and key.trust == CLAIMED:
+        return failure(403, "server_key_needed", "this path is for a server's key alone")
+    arrival = _importing(batch.import_id, _arrival(key, door, now_us, kind))
+    if isinstance(arrival, Response):
+        return arrival
+    return _take_batch(batch, arrival, len(opened.body))
+
+
+def _take_catalog(opened: _Opened, door: Door, now_us: int) -> Answer:
+    key = key_of(opened.sent_key, door)
+    if isinstance(key, Response):
+        return key
+    if key.trust == CLAIMED:
+        return failure(403, "server_key_needed", "only a server's key may change the catalogue")
+    try:
+        items = posted(opened.body, now_us // 1000)
+    except RefusedError as refusal:
+        status = _STATUS.get(refusal.code, 400)
+        return failure(status, refusal.code, refusal.reason)
+    answer = success(accepted=len(items))
+    return Accepted(items, answer, len(opened.body)) if items else answer
+
+
+def _importing(import_id: Any, arrival: Arrival) -> Arrival | Response:
+    """Let a batch be part of an import, which only a server's key may say."""
+    if import_id is None:
+        return arrival
+    if type(import_id) is not str or not _IMPORT_ID.fullmatch(import_id):
+        wanted = "importId: 1 to 64 letters, digits, '.', '_' and '-' were expected"
+        return failure(400, "invalid_import_id", wanted)
+    if arrival.trust == CLAIMED:
+        return failure(403, "server_key_needed", "importId: only a server's key may import history")
+    return msgspec.structs.replace(arrival, import_id=import_id)
+
+
+def _key_in(batch: RawBatch) -> str:
+    if type(batch.write_key) is str and batch.write_key:
+        return batch.write_key
+    return from_body(batch.batch[0]) if batch.batch else ""
+
+
+def key_of(sent: str, door: Door) -> Key | Response:
+    """Return the key that was sent, or why nobody is let in with it."""
+    if not sent:
+        return failure(
+            401,
+            "missing_write_key",
+            "send the write key as Basic user name, Bearer token, ?writeKey= or in the body",
+        )
+    return door.keys.find(sent) or _unknown_key()
+
+
+def _unknown_key() -> Response:
+    return failure(
+        401,
+        "unknown_write_key",
+        "no such write key; it was revoked, or belongs to another installation",
+    )
+
+
+def _arrival(key: Key, door: Door, now_us: int, kind: str) -> Arrival:
+    return Arrival(key.source, key.trust, now_us, kind, limits=door.limits, replayed=door.replayed)
+
+
+def _take_one(body: bytes, arrival: Arrival) -> Answer:
+    result = parse(body, arrival)
+    if isinstance(result, Event):
+        return Accepted([result], _ONE_ACCEPTED, len(body))
+    status = _STATUS.get(result.code, 400)
+    answer = failure(status, result.code, result.reason)
+    if result.code == "invalid_json":
+        return answer  # no event to keep; in a batch the request as a whole fails likewise
+    return Accepted([_dead(result, body, arrival)], answer, len(body), rejected=1)
+
+
+def _take_batch(batch: RawBatch, arrival: Arrival, size: int) -> Answer:
+    arrival = msgspec.structs.replace(
+        arrival, sent_at=batch.sent_at, context=as_context(batch.context)
+    )
+    records: list[Event | DeadLetter] = []
+    rejected: list[dict[str, Any]] = []
+    for index, raw in enumerate(batch.batch):
+        result = parse(raw, arrival)
+        if isinstance(result, Event):
+            records.append(result)
+            continue
+        records.append(_dead(result, bytes(raw), arrival))
+        rejected.append(
+            {
+                "index": index,
+                "message_id": result.message_id,
+                "code": result.code,
+                "message": result.reason,
+            }
+        )
+    accepted = len(records) - len(rejected)
+    more = {"rejected": rejected} if rejected else {}
+    answer = success(accepted=accepted, **more)
+    return Accepted(records, answer, size, len(rejected)) if records else answer
+
+
+def _dead(result: Rejected, body: bytes, arrival: Arrival) -> DeadLetter:
+    return DeadLetter(
+        source=arrival.source,
+        trust=arrival.trust,
+        code=result.code,
+        reason=result.reason,
+        body=body,
+        accepted_us=arrival.accepted_us,
+        kind=arrival.kind,
+        sent_at="" if arrival.sent_at is None else str(arrival.sent_at),
+        context=msgspec.json.encode(arrival.context),
+        import_id=arrival.import_id,
+    )
