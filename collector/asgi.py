@@ -12,9 +12,11 @@ from typing import Any
 
 import msgspec
 
+from collector.answers import Accepted, Answer, Fetch, Pause
 from collector.commit import GroupCommit, OverloadedError
 from collector.cors import with_cors
-from collector.door import Accepted, Door
+from collector.door import Door
+from collector.fetching import Fetcher
 from collector.handle import handle
 from collector.keys import KeyRing
 from collector.request import Request, Response
@@ -51,6 +53,7 @@ class Collector:
         appender: Appender,
         *,
         commit: GroupCommit | None = None,
+        fetcher: Fetcher | None = None,
         body_seconds: float = 15.0,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
@@ -60,6 +63,7 @@ class Collector:
             door: keys and limits.
             appender: the log; closed with the application.
             commit: a group commit over `appender` with limits of its own.
+            fetcher: of what the door itself asks for.
             body_seconds: how long a body may take to arrive.
             now_us: the clock, us since 1970.
         """
@@ -67,6 +71,7 @@ class Collector:
         self.counters: Counter[str] = Counter()
         self._appender = appender
         self._commit = commit or GroupCommit(appender)
+        self._fetcher = fetcher or Fetcher()
         self._body_seconds = body_seconds
         self._now_us = now_us
 
@@ -158,10 +163,10 @@ class Collector:
 
     async def _answer(self, request: Request) -> Response:
         try:
-            done = handle(request, self.door, self._now_us())
+            done = await self._carried_out(handle(request, self.door, self._now_us()))
             if isinstance(done, Response):
                 return done
-            await self._commit.commit(done.records, done.size)
+            await self._keep(done)
         except LogUnavailableError:
             lost = "the log did not confirm these events; send them again"
             return with_cors(request, failure(503, "log_unavailable", lost))
@@ -174,6 +179,27 @@ class Collector:
             return with_cors(request, failure(500, "internal_error", bug))
         self._count(done)
         return done.response
+
+    async def _carried_out(self, answer: Answer) -> Response | Accepted:
+        """Do what an answer takes."""
+        while True:
+            match answer:
+                case Pause(seconds=seconds, then=then):
+                    await asyncio.sleep(seconds)
+                    answer = then(self._now_us())
+                case Fetch(url=url, then=then_with):
+                    found = await self._fetcher.get(url)
+                    answer = then_with(found, self._now_us())
+                case _:
+                    return answer
+
+    async def _keep(self, done: Accepted) -> None:
+        kept = False
+        try:
+            await self._commit.commit(done.records, done.size)
+            kept = True
+        finally:
+            done.settle(kept)
 
     def _count(self, done: Accepted) -> None:
         self.counters["accepted"] += len(done.records) - done.rejected

@@ -1,21 +1,24 @@
-"""The HTTP door without HTTP: a request as a value in, an answer and records out. No I/O.
+"""The HTTP door without HTTP: a request as a value in; an answer, or what it takes, out. No I/O.
 
 Content-Type is never looked at: SDKs send JSON as text, as a form and as JSON.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
 from collector import taking
+from collector.answers import Answer, answered
 from collector.cors import preflight, with_cors
-from collector.door import Answer, Door
+from collector.door import Door
 from collector.request import Request, Response
 from collector.respond import failure, success
 from collector.sdk_settings import PROJECT, project, source
 from events.record import BEGIN, EXIT
 
+_MAIL = "v1/mail/"  # and a provider's name
 _KINDS = ("track", "identify", "page", "screen", "group", "alias")
 
 
@@ -35,10 +38,7 @@ def handle(request: Request, door: Door, now_us: int) -> Answer:
     >>> done.response.body, done.records[0].leaf
     (b'{"success":true,"accepted":1}', 'anonymous_id:a1')
     """
-    done = _answer(request, door, now_us)
-    if isinstance(done, Response):
-        return with_cors(request, done)
-    return msgspec.structs.replace(done, response=with_cors(request, done.response))
+    return answered(_answer(request, door, now_us), partial(with_cors, request))
 
 
 class _Route(NamedTuple):
@@ -62,9 +62,11 @@ def _answer(request: Request, door: Door, now_us: int) -> Answer:
 
 def _found(path: str) -> _Route | None:
     known = _ROUTES.get(path)
-    if known is None and PROJECT.fullmatch(path):
-        return _PROJECT
-    return known
+    if known is not None:
+        return known
+    if path.startswith(_MAIL):
+        return _Route("POST", _mail)
+    return _PROJECT if PROJECT.fullmatch(path) else None
 
 
 def _wrong_method(allowed: str) -> Response:
@@ -87,6 +89,10 @@ def _alive(_request: Request, _door: Door, _now_us: int) -> Response:
 
 def _ready(_request: Request, door: Door, _now_us: int) -> Response:
     return _closed(door) or success(clock="file" if door.replayed else "log")
+
+
+def _mail(request: Request, door: Door, now_us: int) -> Answer:
+    return door.mail.answer(request.path.strip("/").removeprefix(_MAIL), request, now_us)
 
 
 def _routes() -> dict[str, _Route]:

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from collector import pixel
+from collector.answers import Accepted
 from collector.batch import open_batch
 from collector.credentials import from_body, from_head
-from collector.door import Accepted, Answer, Door
+from collector.door import Door
 from collector.inflate import Corrupt, TooLarge, inflate
 from collector.keys import Key
 from collector.request import Request, Response
@@ -17,19 +18,21 @@ from collector.respond import failure, success
 from events.catalog import posted
 from events.context import as_context
 from events.parse import Arrival, parse
-from events.record import CLAIMED, DeadLetter, Event
+from events.record import CLAIMED, STATEMENTS, DeadLetter, Event
 from events.rejected import RefusedError, Rejected
 from events.wire import RawBatch
 
 _IMPORT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _STATUS = {"event_too_large": 413, "request_too_large": 413, "server_key_needed": 403}  # else 400
+Taken = Response | Accepted
+
 _ONE_ACCEPTED = success(accepted=1)
 
 
-def one(kind: str) -> Callable[[Request, Door, int], Answer]:
+def one(kind: str) -> Callable[[Request, Door, int], Taken]:
     """Return what answers a path that takes a single call of this kind."""
 
-    def answer(request: Request, door: Door, now_us: int) -> Answer:
+    def answer(request: Request, door: Door, now_us: int) -> Taken:
         opened = _open(request, door)
         if isinstance(opened, Response):
             return opened
@@ -41,14 +44,14 @@ def one(kind: str) -> Callable[[Request, Door, int], Answer]:
     return answer
 
 
-def many(kind: str = "") -> Callable[[Request, Door, int], Answer]:
+def many(kind: str = "") -> Callable[[Request, Door, int], Taken]:
     """Return what answers a path that takes a batch.
 
     Args:
         kind: of each call in it, which then only a server's key may send; "" lets each say its own.
     """
 
-    def answer(request: Request, door: Door, now_us: int) -> Answer:
+    def answer(request: Request, door: Door, now_us: int) -> Taken:
         opened = _open(request, door)
         if isinstance(opened, Response):
             return opened
@@ -57,7 +60,7 @@ def many(kind: str = "") -> Callable[[Request, Door, int], Answer]:
     return answer
 
 
-def catalog(request: Request, door: Door, now_us: int) -> Answer:
+def catalog(request: Request, door: Door, now_us: int) -> Taken:
     """Take in changes of what there is to buy."""
     opened = _open(request, door)
     if isinstance(opened, Response):
@@ -65,10 +68,10 @@ def catalog(request: Request, door: Door, now_us: int) -> Answer:
     return _take_catalog(opened, door, now_us)
 
 
-def shown(kind: str) -> Callable[[Request, Door, int], Answer]:
+def shown(kind: str) -> Callable[[Request, Door, int], Taken]:
     """Return what answers the address of an image, which is an event of this kind."""
 
-    def answer(request: Request, door: Door, now_us: int) -> Answer:
+    def answer(request: Request, door: Door, now_us: int) -> Taken:
         if request.method == "HEAD":
             return pixel.SHOWN  # which shows it to nobody
         key = key_of(from_head(request), door)
@@ -80,6 +83,9 @@ def shown(kind: str) -> Callable[[Request, Door, int], Answer]:
         done = _take_one(said, _arrival(key, door, now_us, kind))
         if isinstance(done, Response) or done.rejected:
             return done
+        if any(isinstance(one, Event) and one.name in STATEMENTS for one in done.records):
+            # Whoever reads a mail or scans a page fetches addresses, and means nothing by it.
+            return failure(400, "invalid_query", "a GET says nothing about consent; POST it")
         return msgspec.structs.replace(done, response=pixel.SHOWN)
 
     return answer
@@ -105,7 +111,7 @@ def _open(request: Request, door: Door) -> _Opened | Response:
     return _Opened(body, sent_key)
 
 
-def _take_many(opened: _Opened, kind: str, door: Door, now_us: int) -> Answer:
+def _take_many(opened: _Opened, kind: str, door: Door, now_us: int) -> Taken:
     batch = open_batch(opened.body, door.caps.events)
     if isinstance(batch, Rejected):
         return failure(400, batch.code, batch.reason)
@@ -123,7 +129,7 @@ def _take_many(opened: _Opened, kind: str, door: Door, now_us: int) -> Answer:
     return _take_batch(batch, arrival, len(opened.body))
 
 
-def _take_catalog(opened: _Opened, door: Door, now_us: int) -> Answer:
+def _take_catalog(opened: _Opened, door: Door, now_us: int) -> Taken:
     key = key_of(opened.sent_key, door)
     if isinstance(key, Response):
         return key
@@ -179,7 +185,7 @@ def _arrival(key: Key, door: Door, now_us: int, kind: str) -> Arrival:
     return Arrival(key.source, key.trust, now_us, kind, limits=door.limits, replayed=door.replayed)
 
 
-def _take_one(body: bytes, arrival: Arrival) -> Answer:
+def _take_one(body: bytes, arrival: Arrival) -> Taken:
     result = parse(body, arrival)
     if isinstance(result, Event):
         return Accepted([result], _ONE_ACCEPTED, len(body))
@@ -190,7 +196,7 @@ def _take_one(body: bytes, arrival: Arrival) -> Answer:
     return Accepted([_dead(result, body, arrival)], answer, len(body), rejected=1)
 
 
-def _take_batch(batch: RawBatch, arrival: Arrival, size: int) -> Answer:
+def _take_batch(batch: RawBatch, arrival: Arrival, size: int) -> Taken:
     arrival = msgspec.structs.replace(
         arrival, sent_at=batch.sent_at, context=as_context(batch.context)
     )

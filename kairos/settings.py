@@ -39,6 +39,8 @@ class Collector(msgspec.Struct, frozen=True):
     host: str = "127.0.0.1"
     port: int = 8765
     keys: Path = Path("keys.json")
+    seal: Path = Path("seal.key")  # the key of the tokens that leave with messages
+    mail: dict[str, dict[str, str]] = {}  # what providers sign with, by provider and field
 
     @property
     def url(self) -> str:
@@ -125,6 +127,8 @@ class Settings(msgspec.Struct, frozen=True):
                 read.text("HOST") or default.collector.host,
                 read.number("PORT", default.collector.port),
                 Path(read.text("KEYS") or default.collector.keys),
+                Path(read.text("SEAL") or default.collector.seal),
+                _mail(read),
             ),
             workspace=Path(workspace) if workspace else None,
             deliveries=Path(read.text("DELIVERIES") or default.deliveries),
@@ -159,6 +163,7 @@ class Settings(msgspec.Struct, frozen=True):
             "HOST": self.collector.host,
             "PORT": str(self.collector.port),
             "KEYS": str(self.collector.keys),
+            "SEAL": str(self.collector.seal),
             "DELIVERIES": str(self.deliveries),
             "SLOTS": f"{self.slots[0]}-{self.slots[1]}",
             "COPIES": str(self.copies),
@@ -170,6 +175,8 @@ class Settings(msgspec.Struct, frozen=True):
         }
         for name, options in self.channels.items():
             env |= {f"{name}_{option}".upper(): value for option, value in options.items()}
+        for name, secret in self.collector.mail.items():
+            env |= {f"MAIL_{name}_{field}".upper(): value for field, value in secret.items()}
         if self.workspace is not None:
             env["WORKSPACE"] = str(self.workspace)
         if self.archive is not None:
@@ -197,6 +204,28 @@ def _channels(read: "_Reader") -> dict[str, dict[str, str]]:
         for name, options in CHANNEL_OPTIONS.items()
     }
     return {name: options for name, options in found.items() if "url" in options}
+
+
+# What a mail provider signs its calls with, as KAIROS_MAIL_<PROVIDER>_<FIELD>.
+MAIL_SECRETS = {
+    "brevo": ("user", "password", "bearer", "header"),
+    "mailgun": ("signing_key", "tolerance_ms"),
+    "postmark": ("user", "password", "bearer", "header"),
+    "sendgrid": ("public_key", "tolerance_ms"),
+    "ses": ("topic", "tolerance_ms"),
+}
+
+
+def _mail(read: "_Reader") -> dict[str, dict[str, str]]:
+    found = {
+        name: {
+            field: value
+            for field in fields
+            if (value := read.text(f"MAIL_{name}_{field}".upper())) is not None
+        }
+        for name, fields in MAIL_SECRETS.items()
+    }
+    return {name: secret for name, secret in found.items() if secret}
 
 
 class _Reader:

@@ -15,7 +15,6 @@ from profile_state.person import Person
 EVERY = "*"  # every channel
 MOST = 500  # purposes by channel that a leaf remembers
 BEYOND = ""  # in their place, the newest denial of what it let go of: it denies whatever is asked
-STATEMENTS = frozenset({"consent_updated", "unsubscribed"})  # events that say what is allowed
 
 
 def statements(name: str, properties: dict[str, Any]) -> list[tuple[str, str, bool]]:

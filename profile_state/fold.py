@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from events.record import Event
+from events.record import STATEMENTS, Event
 from profile_state.bounds import let_go
-from profile_state.consent import STATEMENTS, remember, statements
+from profile_state.consent import remember, statements
 from profile_state.leaf import Leaf
 from profile_state.person import Differ, View
 from profile_state.surroundings import KINDS, remembered

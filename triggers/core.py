@@ -16,6 +16,7 @@ from events.record import (
     EVERYBODY,
     EXIT,
     OWN,
+    STATEMENTS,
     Build,
     Covered,
     DeadLetter,
@@ -34,7 +35,7 @@ from events.record import (
     Tick,
     Version,
 )
-from profile_state.consent import STATEMENTS, statements
+from profile_state.consent import statements
 from profile_state.copies.base import digest_of, packed, place_of
 from profile_state.fold import UNREMEMBERED, fold, fold_statements
 from profile_state.history import History

@@ -33,6 +33,7 @@ Kind = Literal[
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
 
+HELD = 60_000  # ms; whoever took a call and said nothing since died over it
 TOLERANCE = 300_000  # ms; how far a signed time may lie from our clock, either way
 
 
@@ -77,6 +78,15 @@ class Refused(msgspec.Struct, frozen=True):
     """Not the provider's call, or a body that no provider sends; `reason` repeats none of it."""
 
     reason: str
+
+
+class Wanted(Refused, frozen=True, kw_only=True):
+    """Refused for want of a certificate alone, which the caller may fetch and verify the call with.
+
+    Over TLS, without following a redirect; it is `certificate` of the secret then.
+    """
+
+    url: str  # `certificate_url` of the secret
 
 
 class Meaning(msgspec.Struct, frozen=True):
@@ -164,12 +174,14 @@ class Replays:
     >>> replays.keep(call)
     >>> replays.take(call, 2_000), replays.take(call, 300_000)  # nobody verifies it any more
     ('kept', 'new')
+    >>> replays.take(Verified("n2", 900_000), 300_000), replays.take(Verified("n2", 900_000), 360_000)
+    ('new', 'new')
     """
 
     def __init__(self, room: int = 100_000) -> None:
         self._room = room
         self._until: OrderedDict[str, int] = OrderedDict()  # ms, in the order taken
-        self._busy: set[str] = set()  # those of them that are neither kept nor given back
+        self._busy: dict[str, int] = {}  # those neither kept nor given back; since when, ms
 
     def __len__(self) -> int:
         return len(self._until)
@@ -181,23 +193,24 @@ class Replays:
             self._forget_first()
         if not call.nonce:
             return "new"
-        if call.nonce in self._until:
-            return "busy" if call.nonce in self._busy else "kept"
+        since = self._busy.get(call.nonce)
+        if call.nonce in self._until and (since is None or now_ms - since < HELD):
+            return "kept" if since is None else "busy"
         self._until[call.nonce] = call.expires_ms
-        self._busy.add(call.nonce)
+        self._busy[call.nonce] = now_ms
         if len(self._until) > self._room:
             self._forget_first()
         return "new"
 
     def keep(self, call: Verified) -> None:
         """Note that what a new call tells is on disk."""
-        self._busy.discard(call.nonce)
+        self._busy.pop(call.nonce, None)
 
     def give_back(self, call: Verified) -> None:
         """Forget a new call that could not be kept."""
-        self._busy.discard(call.nonce)
+        self._busy.pop(call.nonce, None)
         self._until.pop(call.nonce, None)
 
     def _forget_first(self) -> None:
         nonce, _ = self._until.popitem(last=False)
-        self._busy.discard(nonce)
+        self._busy.pop(nonce, None)

@@ -102,15 +102,12 @@ _event = msgspec.json.Decoder(_Event)
 
 
 def verify(call: Request, secret: Secret, now_ms: int) -> Verified | Refused:
-    """Check topic, certificate, time and signature; `certificate_url` says what to fetch before.
+    """Check topic, time, certificate and signature; `Wanted` says which certificate it takes.
 
     >>> verify(Request("POST", "/"), Secret(), 0)
     Refused(reason='no topic is set; the ARN of the one that may post is needed')
     """
     return sns.verify(call.body, secret, now_ms)
-
-
-certificate_url = sns.certificate_url
 
 
 def read(body: bytes) -> Reading | Confirmation | Refused:

@@ -55,6 +55,7 @@ def command(
             host=host,
             port=port,
             channels=channels,
+            mail=ours.collector.mail,
             disk_free_mb=ours.disk_free_mb,
             upkeep=ours.upkeep.retaining(retain),
         )

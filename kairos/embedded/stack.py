@@ -85,6 +85,7 @@ class Stack:
         host: the collector's address.
         port: the collector's port, 0 for any that is free.
         channels: options of channels, see `Settings.channels`.
+        mail: what mail providers sign with, see `Collector.mail` of the settings.
         replayed: the log's clock is that of a file; needs a folder that nothing is in yet.
         disk_free_mb: below which no event is accepted.
         upkeep: of the archive.
@@ -100,6 +101,7 @@ class Stack:
         host: str = "127.0.0.1",
         port: int = 0,
         channels: dict[str, dict[str, str]] | None = None,
+        mail: dict[str, dict[str, str]] | None = None,
         replayed: bool = False,
         disk_free_mb: int = DISK_FREE_MB,
         upkeep: Upkeep = Upkeep(),  # noqa: B008 - frozen
@@ -122,7 +124,13 @@ class Stack:
         self.settings = Settings(
             log=Log(f"{'replayed' if replayed else 'valkey'}://{self.temp / 'log.sock'}?name=log"),
             ledger=f"unix://{self.temp / 'ledger.sock'}",
-            collector=Collector(host, self.listening.getsockname()[1], data / "keys.json"),
+            collector=Collector(
+                host,
+                self.listening.getsockname()[1],
+                data / "keys.json",
+                data / "seal.key",
+                mail or {},
+            ),
             workspace=workspace,
             deliveries=data / "deliveries",
             copies=data / "copies",

@@ -6,16 +6,22 @@ import threading
 from pathlib import Path
 from typing import Self
 
+import msgspec
 import structlog
 import uvicorn
 
 from collector.asgi import Collector
 from collector.door import Door
 from collector.keys import KeyRing
+from collector.mail.base import Secret
+from collector.mailing import Mail, Mailbox
+from events.sealed import seal_at
 from flows.disk_room import RoomWatch
 from flows.open import open_appender
 from flows.promises import demand_log
+from kairos.discovery import one_in
 from kairos.parts.base import Reporter, log_lines
+from kairos.settings import Collector as Address
 from kairos.settings import Settings, SettingsError
 
 LOOK_S = 0.5  # between looks at the key file
@@ -28,9 +34,10 @@ def main(settings: Settings) -> int:
     log_lines()
     keys = settings.collector.keys
     try:
-        door = Door(KeyRing.load(keys), replayed=settings.log.replayed)
+        ring = KeyRing.load(keys)
     except ValueError as error:
         raise SettingsError(f"KAIROS_KEYS: {error}") from error
+    door = Door(ring, replayed=settings.log.replayed, mail=_mail(settings.collector))
     demand_log(settings)
     app = Collector(door, open_appender(settings.log))
     config = uvicorn.Config(
@@ -48,6 +55,21 @@ def main(settings: Settings) -> int:
     ):
         uvicorn.Server(config).run(sockets=_inherited())
     return 0
+
+
+def _mail(settings: Address) -> Mail:
+    try:
+        seal = seal_at(settings.seal)
+    except (ValueError, OSError) as error:
+        raise SettingsError(f"KAIROS_SEAL: {error}") from error
+    boxes = {}
+    for name, fields in settings.mail.items():
+        try:
+            secret = msgspec.convert(fields, Secret, strict=False)
+        except msgspec.ValidationError as error:
+            raise SettingsError(f"KAIROS_MAIL_{name.upper()}_…: {error}") from error
+        boxes[name] = Mailbox(name, one_in("collector.mail", name), secret)
+    return Mail(boxes, seal)
 
 
 class KeyWatch:

@@ -3,7 +3,8 @@
 import asyncio
 from typing import Any
 
-from collector.door import Accepted, Door
+from collector.answers import Accepted
+from collector.door import Door
 from collector.handle import handle
 from collector.keys import KeyRing, create
 from collector.request import Request, Response
@@ -62,7 +63,9 @@ def post(path: str, body: bytes, key: str = "WRITE_KEY", **headers: str) -> Requ
 def ask(request: Request, now_ms: int = NOW_MS) -> Response:
     """Return the answer of the door, whether it depends on the log or not."""
     done = handle(request, DOOR, now_ms * 1000)
-    return done.response if isinstance(done, Accepted) else done
+    response = done.response if isinstance(done, Accepted) else done
+    assert isinstance(response, Response), response
+    return response
 
 
 def taken(request: Request, now_ms: int = NOW_MS) -> tuple[list[Event], list[DeadLetter]]:

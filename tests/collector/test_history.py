@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from collector.door import Accepted, Door
+from collector.answers import Accepted, Answer
+from collector.door import Door
 from collector.handle import handle
 from collector.keys import KeyRing, Kind, create
 from collector.request import Request, Response
@@ -23,7 +24,7 @@ for kind in ("browser", "server"):
 
 def post(
     batch: list[dict[str, Any]], key: Kind = "server", *, replayed: bool = False, **frame: Any
-) -> Accepted | Response:
+) -> Answer:
     head = {b"authorization": b"Bearer " + KEYS[key].encode()}
     body = msgspec.json.encode({"batch": batch, **frame})
     return handle(
@@ -35,7 +36,7 @@ def seen(**more: Any) -> dict[str, Any]:
     return {"type": "track", "event": "Seen", "userId": "u1", **more}
 
 
-def records(done: Accepted | Response) -> list[Any]:
+def records(done: Answer) -> list[Any]:
     assert isinstance(done, Accepted), done
     return list(done.records)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from collector.door import Accepted
+from collector.answers import Accepted
 from collector.handle import handle
 from collector.request import Request, Response
 from events.record import Event

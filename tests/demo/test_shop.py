@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from collector.door import Accepted, Door
+from collector.answers import Accepted
+from collector.door import Door
 from collector.handle import handle
 from collector.keys import KeyRing, Kind, create
 from collector.request import Request as HttpRequest

@@ -3,15 +3,26 @@
 import re
 from pathlib import Path
 
-from kairos.settings import CHANNEL_OPTIONS, Settings, Upkeep
+from kairos.discovery import found_in
+from kairos.settings import CHANNEL_OPTIONS, MAIL_SECRETS, Collector, Settings, Upkeep
 from tests.docs.pages import ROOT, cells, first_cells, page
 
 PAGE = "docs/settings.md"
 CHANNELS = {name: dict.fromkeys(options, "x") for name, options in CHANNEL_OPTIONS.items()}
 
+MAIL = {name: dict.fromkeys(fields, "1") for name, fields in MAIL_SECRETS.items()}
+FETCHED = {"certificate", "certificate_url"}  # not set by anybody
+
+
+def test_every_secret_of_every_mail_provider_can_be_set() -> None:
+    needed = {name: set(mail.NEEDS) - FETCHED for name, mail in found_in("collector.mail").items()}
+    assert {name: set(fields) for name, fields in MAIL_SECRETS.items()} == needed
+    assert Settings.from_env(Settings(collector=Collector(mail=MAIL)).to_env()).collector.mail == MAIL
+
 
 def test_the_variables_described_are_those_that_are_read() -> None:
     full = Settings(
+        collector=Collector(mail=MAIL),
         workspace=Path("w"),
         archive=Path("a"),
         upkeep=Upkeep(1, 1, 1),

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from channels.delivery.templates import filled
-from collector.door import Accepted, Door
+from collector.answers import Accepted
+from collector.door import Door
 from collector.handle import handle
 from collector.keys import KeyRing, create
 from collector.request import Request

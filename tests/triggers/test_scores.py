@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from collector.door import Accepted, Door
+from collector.answers import Accepted
+from collector.door import Door
 from collector.handle import handle
 from collector.keys import KeyRing, create
 from collector.request import Request

@@ -1,6 +1,6 @@
 """That a person allows a purpose on a channel: as they said, or by the purpose's default."""
 
-from profile_state.consent import STATEMENTS
+from events.record import STATEMENTS
 from triggers import ast
 from triggers.code import Code, Scope
 from triggers.expressions import ExpressionError

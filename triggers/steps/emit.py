@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from events.names import slug
-from profile_state.consent import STATEMENTS
+from events.record import STATEMENTS
 from triggers.emitting import Said, Saying, value_of
 from triggers.loading.building import Building, Place
 from triggers.schema import Strict

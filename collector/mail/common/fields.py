@@ -20,7 +20,8 @@ _AGENT = 512  # characters
 _ID = 200  # characters; ids of ours have at most 255 bytes, with a provider's name before it
 _WORD = 40  # characters
 
-_TOKEN = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_TOKEN = re.compile(r"[A-Za-z0-9_.:-]{1,512}")
+_PARTS = 8  # of a token, for a provider whose fields are short: Postmark's have 80 characters
 _PLAIN_ID = re.compile(r"[!-~]+")  # ASCII that is seen
 
 _encode = msgspec.json.Encoder().encode
@@ -87,20 +88,33 @@ def _no_number(name: str) -> None:
 def token(fields: Any) -> str:
     """Return our token from what we sent along, `""` where there is none.
 
+    One that is longer than a provider's fields goes on in fields with a number behind the name.
+
     >>> token({"send_id": "s-77", "campaign": "sale"}), token({"kairos_token": "a b"}), token(None)
     ('s-77', '', '')
     >>> token({"send_id": ["s-77"]})  # SES has lists
     's-77'
+    >>> token({"kairos_token": "begin", "kairos_token_2": "-end", "kairos_token_4": "other"})
+    'begin-end'
     """
     if type(fields) is not dict:
         return ""
     for key in TOKEN_KEYS:
-        value = fields.get(key)
-        if type(value) is list and len(value) == 1:
-            value = value[0]
-        if type(value) is str and _TOKEN.fullmatch(value):
-            return value
+        found = _one_text(fields.get(key))
+        for number in range(2, _PARTS + 1):
+            more = _one_text(fields.get(f"{key}_{number}"))
+            if not found or not more:
+                break
+            found += more
+        if _TOKEN.fullmatch(found):
+            return found
     return ""
+
+
+def _one_text(value: Any) -> str:
+    if type(value) is list and len(value) == 1:
+        value = value[0]
+    return value if type(value) is str else ""
 
 
 def text(value: Any, most: int = _DETAIL) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from collector.mail.base import TOLERANCE, Refused, Secret, Verified
+from collector.mail.base import TOLERANCE, Refused, Secret, Verified, Wanted
 from collector.mail.common.fields import decode, hashed, instant
 from collector.mail.common.fresh import stale
 
@@ -64,21 +64,6 @@ def opened(body: bytes) -> Envelope | Refused:
     if isinstance(envelope, Refused):
         return Refused(f"{envelope.reason}; raw message delivery must be off")
     return envelope
-
-
-def certificate_url(body: bytes) -> str | Refused:
-    """Return from where the caller may fetch the certificate that a body names.
-
-    Without having verified anything, so only an address of SNS itself passes, and there only what
-    is called as its certificates are. Fetch it over TLS, follow no redirect, keep it by its URL.
-
-    >>> certificate_url(b"[]").reason
-    'Expected `object`, got `array`; raw message delivery must be off'
-    """
-    envelope = opened(body)
-    if isinstance(envelope, Refused):
-        return envelope
-    return envelope.signing_cert_url if _is_certificate(envelope.signing_cert_url) else _NO_PLACE
 
 
 _NO_PLACE = Refused("SigningCertURL: https://sns.REGION.amazonaws.com/….pem was expected")
@@ -142,13 +127,17 @@ def verify(body: bytes, secret: Secret, now_ms: int) -> Verified | Refused:
         return Refused("SignatureVersion: 1 or 2 was expected")
     if not _is_certificate(envelope.signing_cert_url):
         return _NO_PLACE
-    if not secret.certificate or envelope.signing_cert_url != secret.certificate_url:
-        return Refused("the certificate at SigningCertURL was not given")
     signed_ms = instant(envelope.timestamp)
     if signed_ms is None:
         return Refused("Timestamp: a time in ISO 8601 was expected")
     before = max(secret.tolerance_ms, RETRIES + TOLERANCE)
-    wrong = stale(signed_ms, now_ms, before, TOLERANCE) or _wrong(envelope, secret, now_ms)
+    late = stale(signed_ms, now_ms, before, TOLERANCE)
+    if late:
+        return late
+    url = envelope.signing_cert_url
+    if not secret.certificate or url != secret.certificate_url:
+        return Wanted("the certificate at SigningCertURL was not given", url=url)
+    wrong = _wrong(envelope, secret, now_ms)
     if wrong:
         return wrong
     return Verified(hashed(_lines(envelope)), signed_ms + before + 1)

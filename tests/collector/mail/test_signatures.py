@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509 import load_pem_x509_certificate
 
-from collector.mail.base import Refused, Replays, Secret, Verified
+from collector.mail.base import Refused, Replays, Secret, Verified, Wanted
 from collector.request import Request
 from tests.collector.mail import arithmetic, topics
 from tests.collector.mail.stories import FILES, calls, provider, secret, signed_ms
@@ -381,12 +381,11 @@ def test_a_secret_prints_nothing_of_itself() -> None:
     ],
 )
 def test_a_certificate_comes_from_sns_and_from_nowhere_else(place: str) -> None:
-    from collector.mail.ses import certificate_url
-
     call = topics.posted(topics.envelope(SigningCertURL=place))
-    assert isinstance(certificate_url(call.body), Refused)
-    known = topics.trusting(certificate_url=place)
-    assert "SigningCertURL" in asked("ses", call, known).reason
+    for known in (topics.trusting(certificate_url=place), topics.trusting(certificate="")):
+        refused = asked("ses", call, known)
+        assert "SigningCertURL" in refused.reason
+        assert not isinstance(refused, Wanted)
 
 
 @pytest.mark.parametrize(
@@ -394,11 +393,11 @@ def test_a_certificate_comes_from_sns_and_from_nowhere_else(place: str) -> None:
     ["eu-central-1.amazonaws.com", "us-gov-west-1.amazonaws.com", "cn-north-1.amazonaws.com.cn"],
 )
 def test_every_region_has_its_certificates(region: str) -> None:
-    from collector.mail.ses import certificate_url
-
     place = f"https://sns.{region}/SimpleNotificationService-1.pem"
     call = topics.posted(topics.envelope(SigningCertURL=place))
-    assert certificate_url(call.body) == place
+    wanted = asked("ses", call, topics.trusting(certificate=""))
+    assert isinstance(wanted, Wanted)
+    assert wanted.url == place
     assert isinstance(asked("ses", call, topics.trusting(certificate_url=place)), Verified)
 
 
