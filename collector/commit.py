@@ -6,7 +6,7 @@ in each partition, and a request waits for the one that carries its records, nev
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from events.record import DeadLetter, Event, Item, encode
 from events.sources.base import Appender, LogUnavailableError
 
 Record = Event | DeadLetter | Item
+Told = Callable[[Exception | None], None]  # with None once all is durable, else with why not
 
 _ENTRY_RECORDS = 500  # in one entry, unless one request has more
 _ENTRY_BYTES = 1024 * 1024  # of JSON, likewise; what one command of the log should carry
@@ -27,7 +28,7 @@ class OverloadedError(Exception):
 class _Waiter(NamedTuple):
     records: Sequence[Record]
     size: int
-    done: asyncio.Future[Exception | None]
+    then: Told
 
 
 def partition_of(record: Event | DeadLetter, partitions: int) -> int:
@@ -87,16 +88,32 @@ class GroupCommit:
             OverloadedError: when too much waits already.
             LogUnavailableError: when an append was not acknowledged; some records may be in.
         """
+        done: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+
+        def told(failed: Exception | None) -> None:
+            if not done.done():  # its request may have been cancelled
+                done.set_result(failed)
+
+        self.enqueue(records, size, told)
+        failed = await done
+        if isinstance(failed, LogUnavailableError):
+            raise LogUnavailableError(str(failed)) from failed
+        if failed is not None:
+            raise failed
+
+    def enqueue(self, records: Sequence[Record], size: int, then: Told) -> None:
+        """Make records durable, and call `then` once they are: `commit` without a task.
+
+        Raises:
+            OverloadedError: as `commit`; `then` is not called.
+        """
         if self.waiting_bytes and self.waiting_bytes + size > self._queue_bytes:
             raise OverloadedError
         share = size // max(len(records), 1)
         parts = self._split(records)
-        waiting = [self._enqueue(p, part, share * len(part)) for p, part in parts.items()]
-        for failed in await asyncio.gather(*waiting):
-            if isinstance(failed, LogUnavailableError):
-                raise LogUnavailableError(str(failed)) from failed
-            if failed is not None:
-                raise failed
+        told = then if len(parts) == 1 else _after(len(parts), then)
+        for partition, part in parts.items():
+            self._enqueue(partition, part, share * len(part), told)
 
     async def drained(self) -> None:
         """Return when nothing waits and nothing is in flight."""
@@ -114,26 +131,22 @@ class GroupCommit:
                 parts.setdefault(partition, []).append(record)
         return dict(parts)
 
-    def _enqueue(
-        self, partition: int, records: Sequence[Record], size: int
-    ) -> asyncio.Future[Exception | None]:
-        done: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-        self._queues[partition].append(_Waiter(records, size, done))
+    def _enqueue(self, partition: int, records: Sequence[Record], size: int, then: Told) -> None:
+        self._queues[partition].append(_Waiter(records, size, then))
         self.waiting_bytes += size
         if partition not in self._running:
             self._running[partition] = asyncio.create_task(self._run(partition))
-        return done
 
     async def _run(self, partition: int) -> None:
         queue = self._queues[partition]
+        call_soon = asyncio.get_running_loop().call_soon  # what one caller raises harms no other
         try:
             while queue:
                 group = self._next_group(queue)
                 failed = await self._append(partition, group)
                 for waiter in group:
                     self.waiting_bytes -= waiter.size
-                    if not waiter.done.done():  # its request may have been cancelled
-                        waiter.done.set_result(failed)
+                    call_soon(waiter.then, failed)
         finally:
             del self._running[partition]
 
@@ -155,3 +168,15 @@ class GroupCommit:
         except Exception as error:  # noqa: BLE001 - it is the waiting requests' answer, not ours
             return error
         return None
+
+
+def _after(parts: int, then: Told) -> Told:
+    """Return what tells `then` once, after the last of several parts, of the first that failed."""
+    told: list[Exception | None] = []
+
+    def one(failed: Exception | None) -> None:
+        told.append(failed)
+        if len(told) == parts:
+            then(next((failed for failed in told if failed is not None), None))
+
+    return one

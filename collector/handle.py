@@ -10,9 +10,9 @@ from typing import NamedTuple
 import msgspec
 
 from collector import taking
-from collector.answers import Answer, answered
 from collector.cors import preflight, with_cors
 from collector.door import Door
+from collector.outcome import Outcome, changing
 from collector.request import Request, Response
 from collector.respond import failure, success
 from collector.sdk_settings import PROJECT, project, source
@@ -22,8 +22,8 @@ _MAIL = "v1/mail/"  # and a provider's name
 _KINDS = ("track", "identify", "page", "screen", "group", "alias")
 
 
-def handle(request: Request, door: Door, now_us: int) -> Answer:
-    """Answer one request.
+def handle(request: Request, door: Door, now_us: int) -> Outcome:
+    """Outcome one request.
 
     Args:
         request: with its whole body.
@@ -38,18 +38,18 @@ def handle(request: Request, door: Door, now_us: int) -> Answer:
     >>> done.response.body, done.records[0].leaf
     (b'{"success":true,"accepted":1}', 'anonymous_id:a1')
     """
-    return answered(_answer(request, door, now_us), partial(with_cors, request))
+    return changing(_answer(request, door, now_us), partial(with_cors, request))
 
 
 class _Route(NamedTuple):
     """What stands at a path."""
 
     method: str
-    answer: Callable[[Request, Door, int], Answer]
+    answer: Callable[[Request, Door, int], Outcome]
     takes: bool = True  # whether it takes something in, for which it may be closed
 
 
-def _answer(request: Request, door: Door, now_us: int) -> Answer:
+def _answer(request: Request, door: Door, now_us: int) -> Outcome:
     route = _found(request.path.strip("/"))
     if route is None:
         return failure(404, "not_found", "no such path; events go to /v1/batch or /v1/track")
@@ -91,7 +91,7 @@ def _ready(_request: Request, door: Door, _now_us: int) -> Response:
     return _closed(door) or success(clock="file" if door.replayed else "log")
 
 
-def _mail(request: Request, door: Door, now_us: int) -> Answer:
+def _mail(request: Request, door: Door, now_us: int) -> Outcome:
     return door.mail.answer(request.path.strip("/").removeprefix(_MAIL), request, now_us)
 
 

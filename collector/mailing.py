@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from collector.answers import Accepted, Answer, Fetch, Pause
 from collector.mail.base import (
     Confirmation,
     Provider,
@@ -21,6 +20,7 @@ from collector.mail.base import (
     Wanted,
 )
 from collector.mail.common.activity import BURST, Activity
+from collector.outcome import Accepted, Fetch, Outcome, Pause
 from collector.request import Request, Response
 from collector.respond import failure, success
 from events.addresses.email import normal
@@ -54,11 +54,11 @@ class Mailbox:
         self._replays = Replays()
         self._certificates: dict[str, str] = {}
 
-    def answer(self, request: Request, mail: "Mail", now_us: int) -> Answer:
-        """Answer one call, whose body is as it came."""
+    def answer(self, request: Request, mail: "Mail", now_us: int) -> Outcome:
+        """Outcome one call, whose body is as it came."""
         return self._verified(request, mail, now_us, self._secret)
 
-    def _verified(self, request: Request, mail: "Mail", now_us: int, secret: Secret) -> Answer:
+    def _verified(self, request: Request, mail: "Mail", now_us: int, secret: Secret) -> Outcome:
         verified = self._provider.verify(request, secret, now_us // 1000)
         match verified:
             case Wanted(url=url):
@@ -79,8 +79,8 @@ class Mailbox:
                 return Fetch(url, lambda body, _now: self._confirmed(verified, body))
         return self._told(read, verified, mail, now_us)
 
-    def _with_certificate(self, request: Request, mail: "Mail", now_us: int, url: str) -> Answer:
-        def fetched(body: bytes | None, now_us: int) -> Answer:
+    def _with_certificate(self, request: Request, mail: "Mail", now_us: int, url: str) -> Outcome:
+        def fetched(body: bytes | None, now_us: int) -> Outcome:
             if body is None:
                 return failure(
                     503, "certificate_unavailable", "SigningCertURL could not be fetched"
@@ -103,7 +103,7 @@ class Mailbox:
         self._replays.keep(call)
         return success(confirmed=True)
 
-    def _told(self, read: Reading, call: Verified, mail: "Mail", now_us: int) -> Answer:
+    def _told(self, read: Reading, call: Verified, mail: "Mail", now_us: int) -> Outcome:
         named = [(told, mail.whose(told)) for told in read.told]
         for told, whose in named:
             if whose is not None and whose.activation:
@@ -112,7 +112,7 @@ class Mailbox:
         def settle(kept: bool) -> None:
             (self._replays.keep if kept else self._replays.give_back)(call)
 
-        def then(now_us: int) -> Answer:
+        def then(now_us: int) -> Outcome:
             records = [
                 event
                 for told, whose in named
@@ -190,8 +190,8 @@ class Mail:
         self.activity = Activity()
         self._seal = seal
 
-    def answer(self, name: str, request: Request, now_us: int) -> Answer:
-        """Answer a call of a provider."""
+    def answer(self, name: str, request: Request, now_us: int) -> Outcome:
+        """Outcome a call of a provider."""
         box = self.boxes.get(name)
         if box is None:
             return failure(404, "not_found", "no mail provider of that name is set up here")

@@ -1,6 +1,6 @@
 """HTTP as values: what came in and what goes out, whichever server carries it."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 
 import msgspec
 
@@ -32,3 +32,17 @@ class Response(msgspec.Struct, frozen=True):
     status: int
     body: bytes = b""
     headers: Headers = ()
+
+
+class Streaming(msgspec.Struct, frozen=True):
+    """An answer that is sent as it comes into being, until it ends or the client leaves.
+
+    Whoever sends it closes `parts` then, where they can be closed.
+    """
+
+    status: int
+    parts: AsyncIterator[bytes]
+    headers: Headers = ()
+
+
+Answer = Response | Streaming

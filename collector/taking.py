@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from collector import pixel
-from collector.answers import Accepted
 from collector.batch import open_batch
 from collector.credentials import from_body, from_head
 from collector.door import Door
 from collector.inflate import Corrupt, TooLarge, inflate
 from collector.keys import Key
+from collector.outcome import Accepted
 from collector.request import Request, Response
 from collector.respond import failure, success
 from events.catalog import posted

@@ -52,7 +52,9 @@ POINTS = (
     Point("collector before parsing", "collector", "collector.handle", "handle", "call"),
     Point("collector while parsing", "collector", "events.parse", "parse", "return", 3),
     Point("half-way through the append", "collector", _LOG, "ValkeyAppender.append", "return"),
-    Point("appended, 200 not sent", "collector", "collector.asgi", "Collector._count", "call"),
+    Point(
+        "appended, 200 not sent", "collector", "collector.application", "Application._count", "call"
+    ),
     Point("200 sent, engine has not read", "live", _ENGINE, "Engine.read", "call"),
     Point("read, nothing decided", "live", _ENGINE, "Engine.process", "call"),
     Point("inside a batch", "live", "triggers.core", "_event", "return", 3),

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 import uvicorn
 
+from collector.application import Application
 from collector.asgi import Collector
 from collector.door import Door
 from collector.keys import KeyRing
@@ -39,9 +40,10 @@ def main(settings: Settings) -> int:
         raise SettingsError(f"KAIROS_KEYS: {error}") from error
     door = Door(ring, replayed=settings.log.replayed, mail=_mail(settings.collector))
     demand_log(settings)
-    app = Collector(door, open_appender(settings.log))
+    app = Application(door, open_appender(settings.log))
+    carried = Collector(app)
     config = uvicorn.Config(
-        app,
+        carried,
         host=settings.collector.host,
         port=settings.collector.port,
         access_log=False,
@@ -53,7 +55,7 @@ def main(settings: Settings) -> int:
         KeyWatch(keys, app),
         RoomWatch(settings.disk, settings.disk_free_mb, app.room),
     ):
-        uvicorn.Server(config).run(sockets=_inherited())
+        _Server(config, carried).run(sockets=_inherited())
     return 0
 
 
@@ -72,10 +74,22 @@ def _mail(settings: Address) -> Mail:
     return Mail(boxes, seal)
 
 
+class _Server(uvicorn.Server):
+    """Ends streaming answers as it stops; it would wait for them until its patience ends."""
+
+    def __init__(self, config: uvicorn.Config, carried: Collector) -> None:
+        super().__init__(config)
+        self._carried = carried
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._carried.end_streams()
+        await super().shutdown(sockets)
+
+
 class KeyWatch:
     """Lets in the keys of a file as it changes. A damaged one leaves the last good keys in force."""
 
-    def __init__(self, path: Path, app: Collector) -> None:
+    def __init__(self, path: Path, app: Application) -> None:
         self._path = path
         self._app = app
         self._seen = self._stamp()

@@ -3,10 +3,10 @@
 import asyncio
 from typing import Any
 
-from collector.answers import Accepted
 from collector.door import Door
 from collector.handle import handle
 from collector.keys import KeyRing, create
+from collector.outcome import Accepted
 from collector.request import Request, Response
 from events.record import DeadLetter, Event, Record, decode
 from events.sources.base import LogUnavailableError

@@ -9,9 +9,11 @@ from typing import Any
 import httpx
 import uvicorn
 
+from collector.application import Application
 from collector.asgi import Collector
 from collector.commit import GroupCommit
 from collector.keys import KeyRing
+from collector.request import Request, Streaming
 from events.record import DeadLetter, Event
 from tests.collector.doubles import BROWSER, DOOR, MemoryLog, event_of
 
@@ -19,7 +21,7 @@ AUTH = {"authorization": "Bearer WRITE_KEY", "origin": "https://shop.example"}
 
 
 class Running:
-    def __init__(self, app: Collector, log: MemoryLog, server: uvicorn.Server, port: int) -> None:
+    def __init__(self, app: Application, log: MemoryLog, server: uvicorn.Server, port: int) -> None:
         self.app, self.log, self.server, self.port = app, log, server, port
         self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=AUTH)
 
@@ -41,8 +43,10 @@ class Running:
 
 @asynccontextmanager
 async def running(log: MemoryLog, **settings: Any) -> AsyncIterator[Running]:
-    app = Collector(DOOR, log, **settings)
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", access_log=False)
+    app = Application(DOOR, log, **settings)
+    config = uvicorn.Config(
+        Collector(app), host="127.0.0.1", port=0, log_level="error", access_log=False
+    )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:
@@ -225,6 +229,37 @@ def test_draining_finishes_what_is_in_flight_and_takes_no_more() -> None:
     told(story, log)
     assert log.closed
     assert len(log.records) == 1
+
+
+def test_a_streaming_answer_is_sent_as_it_comes_and_closed_when_the_client_leaves() -> None:
+    more, closed = asyncio.Event(), asyncio.Event()
+
+    async def parts() -> AsyncIterator[bytes]:
+        try:
+            yield b"one"
+            await more.wait()
+            yield b"two"
+        finally:
+            closed.set()
+
+    def streams(request: Request) -> Streaming | None:
+        return Streaming(200, parts()) if request.path == "/stream" else None
+
+    async def story(one: Running) -> None:
+        async with one.client.stream("GET", "/stream") as answer:
+            coming = answer.aiter_bytes()
+            assert await anext(coming) == b"one"
+            more.set()
+            assert [part async for part in coming] == [b"two"]
+        await asyncio.wait_for(closed.wait(), 5)
+        more.clear()
+        closed.clear()
+        async with one.client.stream("GET", "/stream") as answer:
+            assert await anext(answer.aiter_bytes()) == b"one"
+        await asyncio.wait_for(closed.wait(), 5)
+        assert (await one.track()).status_code == 200
+
+    told(story, MemoryLog(), streams=streams)
 
 
 def test_keys_can_change_while_it_runs() -> None:

@@ -2,7 +2,9 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_RAISED = re.compile(r'\b(?:RefusedError|Rejected|failure|_refused)\(\s*(?:\d{3},\s*)?"([a-z_]+)"')
+_RAISED = re.compile(
+    r'\b(?:RefusedError|Rejected|failure|refused)\(\s*(?:request,\s*)?(?:\d{3},\s*)?"([a-z_]+)"'
+)
 
 
 def test_every_error_code_is_documented_and_every_documented_code_exists() -> None:

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from collector.answers import Accepted, Answer
 from collector.door import Door
 from collector.handle import handle
 from collector.keys import KeyRing, Kind, create
+from collector.outcome import Accepted, Outcome
 from collector.request import Request, Response
 from events.record import DeadLetter, Event
 
@@ -24,7 +24,7 @@ for kind in ("browser", "server"):
 
 def post(
     batch: list[dict[str, Any]], key: Kind = "server", *, replayed: bool = False, **frame: Any
-) -> Answer:
+) -> Outcome:
     head = {b"authorization": b"Bearer " + KEYS[key].encode()}
     body = msgspec.json.encode({"batch": batch, **frame})
     return handle(
@@ -36,7 +36,7 @@ def seen(**more: Any) -> dict[str, Any]:
     return {"type": "track", "event": "Seen", "userId": "u1", **more}
 
 
-def records(done: Answer) -> list[Any]:
+def records(done: Outcome) -> list[Any]:
     assert isinstance(done, Accepted), done
     return list(done.records)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from collector.answers import Accepted
 from collector.handle import handle
+from collector.outcome import Accepted
 from collector.request import Request, Response
 from events.record import Event
 from tests.collector.doubles import DOOR

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from collector.answers import Accepted
 from collector.door import Door
 from collector.handle import handle
 from collector.keys import KeyRing, Kind, create
+from collector.outcome import Accepted
 from collector.request import Request as HttpRequest
 from events.record import DeadLetter, Event
 from kairos.demo.people import ZONES, asleep, awake, person

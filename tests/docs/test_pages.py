@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from collector.answers import Accepted
 from collector.door import Door
 from collector.handle import handle
 from collector.keys import KeyRing, create
+from collector.outcome import Accepted
 from collector.request import Request
 from scripts.audit import pins
 from tests.docs.pages import PAGES, ROOT, blocks, cells, page

@@ -17,7 +17,9 @@ FETCHED = {"certificate", "certificate_url"}  # not set by anybody
 def test_every_secret_of_every_mail_provider_can_be_set() -> None:
     needed = {name: set(mail.NEEDS) - FETCHED for name, mail in found_in("collector.mail").items()}
     assert {name: set(fields) for name, fields in MAIL_SECRETS.items()} == needed
-    assert Settings.from_env(Settings(collector=Collector(mail=MAIL)).to_env()).collector.mail == MAIL
+    assert (
+        Settings.from_env(Settings(collector=Collector(mail=MAIL)).to_env()).collector.mail == MAIL
+    )
 
 
 def test_the_variables_described_are_those_that_are_read() -> None:

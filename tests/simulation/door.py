@@ -3,6 +3,7 @@
 from itertools import count
 from typing import Any
 
+from collector.application import Application
 from collector.asgi import Collector
 from collector.door import Door
 from collector.keys import KeyRing, create
@@ -33,7 +34,8 @@ class Doors:
         self.process = Process(self.world, f"collector{next(self._names)}")
         self.process.on_death = self._died
         appender = Appender(self.process, self._log)
-        self._app = Collector(Door(KEYS), appender, now_us=lambda: self.world.us)
+        app = Application(Door(KEYS), appender, now_us=lambda: self.world.us)
+        self._collector = Collector(app)
 
     def _died(self) -> None:
         self.world.outside.call_later(self._draw.choice((0.1, 1, 10)), self._start)
@@ -70,4 +72,4 @@ class Doors:
             "query_string": b"",
             "headers": [(b"authorization", b"Bearer " + key)],
         }
-        await self._app(scope, receive, send)
+        await self._collector(scope, receive, send)

@@ -122,7 +122,9 @@ def test_a_message_that_never_came_and_is_not_held_is_unsent(told: Told) -> None
 def test_a_crash_point_that_nobody_comes_to_is_an_error(
     told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unused = Point("nobody comes here", "collector", "collector.asgi", "Collector.drain", "call")
+    unused = Point(
+        "nobody comes here", "collector", "collector.application", "Application.drain", "call"
+    )
     monkeypatch.setattr(points, "POINTS", (unused,))
     monkeypatch.setattr(points, "HIT_S", 0.3)
     with (

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from channels.delivery.templates import filled
-from collector.answers import Accepted
 from collector.door import Door
 from collector.handle import handle
 from collector.keys import KeyRing, create
+from collector.outcome import Accepted
 from collector.request import Request
 from events.record import VERIFIED, DeadLetter
 from tests.shop import ADDRESSES, DAY, HOUR, MINUTE, WORKSPACE, Shop

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from collector.answers import Accepted
 from collector.door import Door
 from collector.handle import handle
 from collector.keys import KeyRing, create
+from collector.outcome import Accepted
 from collector.request import Request
 from events.record import VERIFIED
 from tests.shop import ADDRESSES, DAY, HOUR, MINUTE, WORKSPACE, Shop

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from collector.answers import Accepted
 from collector.door import Door
 from collector.handle import handle
 from collector.keys import KeyRing, create
+from collector.outcome import Accepted
 from collector.request import Request
 from events.catalog import CatalogError, read_file
 from events.record import Item, Offset, Spread, decode

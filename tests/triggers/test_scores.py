@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from collector.answers import Accepted
 from collector.door import Door
 from collector.handle import handle
 from collector.keys import KeyRing, create
+from collector.outcome import Accepted
 from collector.request import Request
 from events.record import DeadLetter, Event
 from tests.shop import ADDRESSES, DAY, MINUTE, WORKSPACE, Shop

@@ -17,7 +17,12 @@ from collector.request import Request
 from tests.collector.mail import topics
 
 WORDS = {
-    "brevo": {"delivered": "delivered", "opened": "opened", "clicked": "click", "complained": "spam"},
+    "brevo": {
+        "delivered": "delivered",
+        "opened": "opened",
+        "clicked": "click",
+        "complained": "spam",
+    },
     "mailgun": {
         "delivered": "delivered",
         "opened": "opened",
@@ -42,7 +47,9 @@ SECRETS = {
     "brevo": Secret(bearer="b-secret"),
     "mailgun": Secret(signing_key="m-secret"),
     "postmark": Secret(user="u", password="p"),
-    "sendgrid": Secret(public_key=base64.b64encode(SENDGRID.public_key().public_bytes(*_DER)).decode()),
+    "sendgrid": Secret(
+        public_key=base64.b64encode(SENDGRID.public_key().public_bytes(*_DER)).decode()
+    ),
     "ses": Secret(topic=topics.ARN),
 }
 PERSON = "Mozilla/5.0 (Macintosh; Intel Mac OS X 14_5) AppleWebKit/605.1.15 Safari/605.1.15"

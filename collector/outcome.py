@@ -26,34 +26,34 @@ class Pause(msgspec.Struct, frozen=True):
     """Let others have their time first."""
 
     seconds: float
-    then: "Callable[[int], Answer]"  # by the clock then, us since 1970
+    then: "Callable[[int], Outcome]"  # by the clock then, us since 1970
 
 
 class Fetch(msgspec.Struct, frozen=True):
     """GET an address that was checked."""
 
     url: str
-    then: "Callable[[bytes | None, int], Answer]"  # None: it could not be had; the clock, us
+    then: "Callable[[bytes | None, int], Outcome]"  # None: it could not be had; the clock, us
 
 
-Answer = Response | Accepted | Pause | Fetch
+Outcome = Response | Accepted | Pause | Fetch
 
 
-def answered(answer: Answer, change: Callable[[Response], Response]) -> Answer:
-    """Change the response that an answer is, or will be.
+def changing(outcome: Outcome, change: Callable[[Response], Response]) -> Outcome:
+    """Change the response that an outcome is, or will have.
 
     >>> later = Pause(1.0, lambda now_us: Response(200))
-    >>> answered(later, lambda r: Response(204)).then(5).status
+    >>> changing(later, lambda r: Response(204)).then(5).status
     204
     """
 
-    def changed(then: Callable[..., Answer]) -> Callable[..., Answer]:
-        return lambda *found: answered(then(*found), change)
+    def changed(then: Callable[..., Outcome]) -> Callable[..., Outcome]:
+        return lambda *found: changing(then(*found), change)
 
-    match answer:
+    match outcome:
         case Accepted():
-            return msgspec.structs.replace(answer, response=change(answer.response))
+            return msgspec.structs.replace(outcome, response=change(outcome.response))
         case Pause() | Fetch():
-            return msgspec.structs.replace(answer, then=changed(answer.then))
+            return msgspec.structs.replace(outcome, then=changed(outcome.then))
         case _:
-            return change(answer)
+            return change(outcome)

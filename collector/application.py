@@ -1,0 +1,223 @@
+"""The door without a transport: decides, waits for the log, counts, drains. Adapters carry it.
+
+An adapter reads HTTP, hands over each `Request` with its whole body, and sends the answer. It
+keeps answers in order, and bounds what it holds by `door.caps` and `body_seconds`.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+import msgspec
+
+from collector.commit import GroupCommit, OverloadedError
+from collector.cors import with_cors
+from collector.door import Door
+from collector.fetching import Fetcher
+from collector.handle import handle
+from collector.keys import KeyRing
+from collector.outcome import Accepted, Fetch, Outcome, Pause
+from collector.request import Answer, Request, Response
+from collector.respond import failure
+from events.sources.base import Appender, LogUnavailableError
+
+_A = TypeVar("_A", Response, Answer)
+
+_log = logging.getLogger(__name__)
+
+# Some of the body was not read, so the connection cannot carry another request.
+CLOSE = (b"connection", b"close")
+
+
+class Application:
+    """What is behind the door of a collector.
+
+    `counters` holds what happened since the start: `accepted` and `rejected` events, and
+    requests by status (`status_200`, …).
+
+    Example (`log` being any Appender):
+
+        app = Application(Door(KeyRing.load(path)), log)
+        uvicorn.run(Collector(app), access_log=False)
+    """
+
+    def __init__(
+        self,
+        door: Door,
+        appender: Appender,
+        *,
+        commit: GroupCommit | None = None,
+        body_seconds: float = 15.0,
+        now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+        streams: Callable[[Request], Answer | None] = lambda _: None,
+        fetcher: Fetcher | None = None,
+    ) -> None:
+        """Open the door.
+
+        Args:
+            door: keys and limits.
+            appender: the log; closed with the application.
+            commit: a group commit over `appender` with limits of its own.
+            body_seconds: how long a body may take to arrive.
+            now_us: the clock, us since 1970.
+            streams: asked first; answers what is no event, and leaves the rest with None.
+            fetcher: of what the door itself asks for.
+        """
+        self.door = door
+        self.body_seconds = body_seconds
+        self.counters: Counter[str] = Counter()
+        self._appender = appender
+        self._commit = commit or GroupCommit(appender)
+        self._now_us = now_us
+        self._streams = streams
+        self._fetcher = fetcher or Fetcher()
+        self._later: set[asyncio.Task[None]] = set()
+
+    def use(self, keys: KeyRing) -> None:
+        """Let another set of keys in from the next request on."""
+        self.door = msgspec.structs.replace(self.door, keys=keys)
+
+    def room(self, there_is: bool) -> None:
+        """Take in events, or answer 503 until there is room for them again."""
+        self.door = msgspec.structs.replace(self.door, room=there_is)
+
+    def drain(self) -> None:
+        """Answer 503 from now on; what is in flight is finished."""
+        self.door = msgspec.structs.replace(self.door, ready=False)
+
+    async def close(self) -> None:
+        """Take nothing more, and return when all that was taken is in the log."""
+        self.drain()
+        await self._commit.drained()
+        await self._appender.close()
+
+    async def answer(self, request: Request) -> Answer:
+        """Answer a request once its records are durable. Never raises."""
+        done = self._begin(request)
+        if isinstance(done, Pause | Fetch):
+            done = await self._carried_out(request, done)
+        if not isinstance(done, Accepted):
+            return self._counted(done)
+        try:
+            await self._commit.commit(done.records, done.size)
+        except Exception as failed:  # noqa: BLE001 - each is told from the others, and answered
+            return self._end(request, done, failed)
+        except BaseException:
+            done.settle(False)
+            raise
+        return self._end(request, done, None)
+
+    def answering(self, request: Request, then: Callable[[Answer], None]) -> None:
+        """Call `then` with the answer: at once, or as soon as its records are durable.
+
+        The same as `answer`, without a task for the usual request. Never raises, unless `then` does.
+        """
+        done = self._begin(request)
+        if isinstance(done, Pause | Fetch):
+            task = asyncio.get_running_loop().create_task(self._answering(request, done, then))
+            self._later.add(task)
+            task.add_done_callback(self._later.discard)
+        else:
+            self._finish(request, done, then)
+
+    async def _answering(
+        self, request: Request, done: Pause | Fetch, then: Callable[[Answer], None]
+    ) -> None:
+        self._finish(request, await self._carried_out(request, done), then)
+
+    def _finish(
+        self, request: Request, done: Answer | Accepted, then: Callable[[Answer], None]
+    ) -> None:
+        if not isinstance(done, Accepted):
+            then(self._counted(done))
+            return
+        ended = partial(self._then, request, done, then)
+        try:
+            self._commit.enqueue(done.records, done.size, ended)
+        except Exception as failed:  # noqa: BLE001 - as above
+            ended(failed)
+
+    async def _carried_out(self, request: Request, outcome: Outcome) -> Response | Accepted:
+        """Do what an answer takes."""
+        try:
+            while True:
+                match outcome:
+                    case Pause(seconds=seconds, then=then):
+                        await asyncio.sleep(seconds)
+                        outcome = then(self._now_us())
+                    case Fetch(url=url, then=then_with):
+                        found = await self._fetcher.get(url)
+                        outcome = then_with(found, self._now_us())
+                    case _:
+                        return outcome
+        except Exception as error:  # noqa: BLE001 - a bug must not look like a network error
+            return _bug(request, error)
+
+    def too_large(self, request: Request, *, unread: bool) -> Response:
+        """Refuse a body; where some of it is unread the connection must close."""
+        much = f"the body has more than {self.door.caps.body_bytes} bytes"
+        return self.refused(request, 413, "request_too_large", much, close=unread)
+
+    def too_slow(self, request: Request) -> Response:
+        """Refuse a body that did not arrive in time; the connection must close."""
+        slow = f"the body did not arrive within {self.body_seconds:g} s"
+        return self.refused(request, 408, "request_timeout", slow, close=True)
+
+    def refused(
+        self, request: Request, status: int, code: str, message: str, *, close: bool
+    ) -> Response:
+        """Refuse a request for what is wrong with how it came."""
+        answer = failure(status, code, message)
+        if close:
+            answer = msgspec.structs.replace(answer, headers=(*answer.headers, CLOSE))
+        return self._counted(with_cors(request, answer))
+
+    def _begin(self, request: Request) -> Answer | Outcome:
+        try:
+            return self._streams(request) or handle(request, self.door, self._now_us())
+        except Exception as error:  # noqa: BLE001 - a bug must not look like a network error
+            return _bug(request, error)
+
+    def _then(
+        self,
+        request: Request,
+        done: Accepted,
+        then: Callable[[Answer], None],
+        failed: Exception | None,
+    ) -> None:
+        then(self._end(request, done, failed))
+
+    def _end(self, request: Request, done: Accepted, failed: Exception | None) -> Response:
+        done.settle(failed is None)
+        match failed:
+            case None:
+                self._count(done)
+                return self._counted(done.response)
+            case LogUnavailableError():
+                lost = "the log did not confirm these events; send them again"
+                answer = with_cors(request, failure(503, "log_unavailable", lost))
+            case OverloadedError():
+                busy = "too many events are waiting for the log; send these again"
+                answer = with_cors(request, failure(503, "overloaded", busy))
+            case _:
+                answer = _bug(request, failed)
+        return self._counted(answer)
+
+    def _count(self, done: Accepted) -> None:
+        self.counters["accepted"] += len(done.records) - done.rejected
+        self.counters["rejected"] += done.rejected
+
+    def _counted(self, answer: _A) -> _A:
+        self.counters[f"status_{answer.status}"] += 1
+        return answer
+
+
+def _bug(request: Request, error: Exception) -> Response:
+    told = "a bug in the collector; nothing of this request was confirmed"
+    _log.error(told, exc_info=error)
+    bug = "the collector failed; send these events again"
+    return with_cors(request, failure(500, "internal_error", bug))
