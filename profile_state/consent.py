@@ -2,13 +2,18 @@
 
 A grant at time t cancels an earlier denial on another of the person's leaves only when an edge
 of time <= t already joined the two. So nobody gains a consent by being merged.
+
+What a visitor allows, before they said who they are, counts for somebody known only where more
+than a browser's word ties the two: anybody can say that they are a customer, and allow things in
+their name. What a visitor denies counts at once.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+from events.record import CLAIMED
 from profile_state.bounds import let_go
-from profile_state.identity import DEFAULT_LIMITS, joined_by
+from profile_state.identity import ANONYMOUS, DEFAULT_LIMITS, joined_by, kind_of
 from profile_state.leaf import Leaf
 from profile_state.person import Person
 
@@ -91,18 +96,33 @@ def consent(
     if not said:
         return None
     grants = [(time, key) for time, granted, key in said if granted]
-    for time, granted, key in said:
-        if not granted and not any(_cancels(person, limits, g, time, key) for g in grants):
-            return False
-    return True
-
-
-def _cancels(
-    person: Person, limits: Mapping[str, int], grant: tuple[int, str], denied: int, key: str
-) -> bool:
-    time, of = grant
-    if time <= denied:
+    if not grants:
         return False
+    known = any(kind_of(i) != ANONYMOUS for i in person.ids)
+    vouched = _vouched(person) if known else person.leaves.keys()
+    for time, granted, key in said:
+        if granted or any(at > time and of == key for at, of in grants):
+            continue
+        if not any(
+            at > time and of in vouched and _joined(person, limits, of, key, at, known=known)
+            for at, of in grants
+        ):
+            return False
+    return True if any(of in vouched for _, of in grants) else None
+
+
+def _vouched(person: Person) -> set[str]:
+    """Return the leaves of somebody known that are more than a visitor who is said to be them."""
+    # The end that is `a` is the visitor: "anonymous_id" comes before every other type.
+    tied = {e.a for e in person.edges if e.trust > CLAIMED and kind_of(e.b) != ANONYMOUS}
+    return {key for key in person.leaves if kind_of(key) != ANONYMOUS or key in tied}
+
+
+def _joined(
+    person: Person, limits: Mapping[str, int], one: str, other: str, time: int, *, known: bool
+) -> bool:
     edges = [*person.edges, *person.refused]
+    if known and kind_of(one) == ANONYMOUS:
+        edges = [e for e in edges if e.trust > CLAIMED]
     others = {end for e in person.refused for end in (e.a, e.b)} - person.ids
-    return joined_by(time, of, key, edges, others, limits)
+    return joined_by(time, one, other, edges, others, limits)

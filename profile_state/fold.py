@@ -8,8 +8,8 @@ from profile_state.bounds import let_go
 from profile_state.consent import remember, statements
 from profile_state.leaf import Leaf
 from profile_state.person import Differ, View
+from profile_state.stated import Stated, by, claimed, stands
 from profile_state.surroundings import KINDS, remembered
-from profile_state.ties import outranks
 
 TRAITS = 1_000  # names that a leaf remembers; those stated last stay
 FROM_CONTEXT = ("timezone", "locale")  # context that is remembered like a trait
@@ -56,38 +56,32 @@ def fold(
     folding.add(leaf.cells, event, now)
     many = len(leaf.traits) > TRAITS
     if many:
-        let_go(leaf.traits, TRAITS, lambda stated: stated[:2])
+        let_go(leaf.traits, TRAITS, lambda stated: (not claimed(stated), *stated[:2]))
     return many
 
 
 def fold_statements(known: Leaf | View, event: Event, around: tuple[str, ...] = ()) -> None:
-    """Fold what an event says about the person: traits and addresses, last writer wins."""
-    context = event.context
+    """Fold what an event says about the person: traits and addresses."""
+    time, context = event.time, event.context
     if context:
+        said_by = by(event)
         for kind in around:
             told = KINDS[kind](context)
             if told is not None:
-                _remember(known.traits, remembered(kind), event, told)
+                _remember(known.traits, remembered(kind), (time, said_by, told))
         for name in FROM_CONTEXT:
             if name in context:
-                _remember(known.traits, name, event, context[name])
+                _remember(known.traits, name, (time, said_by, context[name]))
     if event.traits:
+        said_by = by(event)
         for name, value in event.traits.items():
-            _remember(known.traits, name, event, value)
+            _remember(known.traits, name, (time, said_by, value))
     if event.addresses:
         for kind, address in event.addresses.items():
-            _remember(known.addresses, kind, event, address)
+            _remember(known.addresses, kind, (time, event.message_id, address))
 
 
-def _remember(known: dict[str, tuple[int, str, Any]], name: str, event: Event, value: Any) -> None:
-    """Last writer wins, by (time, message id)."""
+def _remember(known: dict[str, Stated], name: str, new: Stated) -> None:
     stated = known.get(name)
-    time = event.time
-    if stated is None or time > stated[0] or (time == stated[0] and _later(event, value, stated)):
-        known[name] = (time, event.message_id, value)
-
-
-def _later(event: Event, value: Any, stated: tuple[int, str, Any]) -> bool:
-    if event.message_id == stated[1]:
-        return outranks(value, stated[2])
-    return event.message_id > stated[1]
+    if stated is None or stands(new, stated):
+        known[name] = new

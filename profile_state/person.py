@@ -10,9 +10,10 @@ from typing import Any, Protocol
 import msgspec
 
 from events.record import START, Event, Offset
-from profile_state.cells import Slot, copied, later, merge_cells
+from profile_state.cells import Slot, copied, merge_cells
 from profile_state.identity import ANONYMOUS, USER, Edge, kind_of, may_join, person_id
 from profile_state.leaf import NEVER, Leaf, Run, Sent
+from profile_state.stated import Stated, stands
 
 Differ = Callable[[dict[str, Any], int, Any], None]  # cells, since (ms), a LeafDifference
 NO_RANKS: Mapping[str, float] = {}
@@ -266,8 +267,8 @@ class Person:
         return due
 
 
-def _take_newer(
-    known: dict[str, tuple[int, str, Any]], others: Mapping[str, tuple[int, str, Any]]
-) -> None:
-    for name, stated in others.items():
-        known[name] = later(known[name], stated) if name in known else stated
+def _take_newer(known: dict[str, Stated], others: Mapping[str, Stated]) -> None:
+    for name, new in others.items():
+        stated = known.get(name)
+        if stated is None or stands(new, stated):
+            known[name] = new

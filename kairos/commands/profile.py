@@ -60,7 +60,7 @@ def _lines(found: Profile) -> list[str]:
     lines += _part("identifiers", found.identifiers)
     lines += _part("joined by", [line_of(link) for link in found.joined])
     lines += _part("not joined", [line_of(link) for link in found.refused])
-    lines += _part("traits", [f"{n:<24} {_value(t['value'])}" for n, t in found.traits.items()])
+    lines += _part("traits", [_trait(name, said) for name, said in found.traits.items()])
     lines += _part("scores", [f"{n:<24} {_value(s['value'])}" for n, s in found.scores.items()])
     lines += _part("around", [f"{n:<24} {_value(s['value'])}" for n, s in found.around.items()])
     addresses = [f"{n:<24} {t['value']}" for n, t in found.addresses.items()]
@@ -85,6 +85,10 @@ def _lines(found: Profile) -> list[str]:
 
 def _part(heading: str, rows: list[str]) -> list[str]:
     return ["", heading, *(f"  {row}" for row in rows)] if rows else []
+
+
+def _trait(name: str, said: dict[str, Any]) -> str:
+    return f"{name:<24} {_value(said['value'])}{'  (a browser says so)' if said['claimed'] else ''}"
 
 
 def _value(value: Any) -> str:

@@ -1,6 +1,6 @@
 """Read one person: the ledger's state, the log's recent events, and what became of messages."""
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from kairos.settings import Settings
 from profile_state.leaf import Run, Sent
 from profile_state.person import Person
 from profile_state.shown import shown
+from profile_state.stated import Stated, claimed
 from profile_state.surroundings import SIGN as AROUND
 from triggers.signs import is_ours
 from triggers.state import State
@@ -147,7 +148,7 @@ def _profile(
         first=person.first,
         last=max((leaf.last for leaf in leaves), default=0),
         events=sum(leaf.total for leaf in leaves),
-        traits=_stated((n, s) for n, s in view.traits.items() if n[:1] not in (SIGN, AROUND)),
+        traits=_traits(view.traits),
         scores=_stated((n[1:], s) for n, s in view.traits.items() if n[:1] == SIGN),
         around=_stated((n[1:], s) for n, s in view.traits.items() if n[:1] == AROUND),
         addresses=_stated(view.addresses.items()),
@@ -168,8 +169,17 @@ def _profile(
     )
 
 
-def _stated(known: Iterable[tuple[str, tuple[int, str, Any]]]) -> dict[str, Any]:
+def _stated(known: Iterable[tuple[str, Stated]]) -> dict[str, Any]:
     return {name: {"value": value, "at": at} for name, (at, _, value) in sorted(known)}
+
+
+def _traits(known: Mapping[str, Stated]) -> dict[str, Any]:
+    """Show traits, and which of them are a browser's word alone."""
+    found = {n: stated for n, stated in known.items() if n[:1] not in (SIGN, AROUND)}
+    return {
+        name: {**shown, "claimed": claimed(found[name])}
+        for name, shown in _stated(found.items()).items()
+    }
 
 
 def _consents(person: Person) -> list[dict[str, Any]]:

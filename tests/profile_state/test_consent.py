@@ -7,6 +7,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from events.record import CLAIMED, VERIFIED
 from profile_state.consent import EVERY, consent
 from tests.shop import MINUTE, Shop, an_event
 
@@ -23,6 +24,7 @@ class Said(NamedTuple):
 class Tied(NamedTuple):
     device: str
     time: int
+    trust: int
 
 
 said = st.builds(
@@ -32,32 +34,42 @@ said = st.builds(
     st.booleans(),
     st.sampled_from(("email", "sms", EVERY)),
 )
-tied = st.builds(Tied, st.sampled_from(("d1", "d2")), st.integers(1, 9))
+tied = st.builds(
+    Tied, st.sampled_from(("d1", "d2")), st.integers(1, 9), st.sampled_from((CLAIMED, VERIFIED))
+)
 
 
-def joined_by(ties: list[Tied], one: str, other: str, time: int) -> bool:
+def joined_by(ties: list[Tied], one: str, other: str, time: int, least: int) -> bool:
     """Whether edges of that time or before join two of Ana's leaves: hers is in the middle."""
-    known = {f"anonymous_id:{tie.device}" for tie in ties if tie.time <= time} | {"user_id:ana"}
-    return one == other or {one, other} <= known
+    tied = {f"anonymous_id:{t.device}" for t in ties if t.time <= time and t.trust >= least}
+    return {one, other} <= tied | {"user_id:ana"}
 
 
 def allowed(statements: list[Said], ties: list[Tied], channel: str) -> bool | None:
-    """A grant at t cancels an earlier denial on another leaf if an edge of time <= t joined the two."""
+    """A grant at t cancels an earlier denial on another leaf if an edge of time <= t joined the two.
+
+    Of a visitor who is Ana by a browser's word alone, a grant cancels their own denial and no more.
+    """
     mine = {f"anonymous_id:{tie.device}" for tie in ties} | {"user_id:ana"}
+    sure = {f"anonymous_id:{t.device}" for t in ties if t.trust == VERIFIED} | {"user_id:ana"}
     about = [s for s in statements if s.channel in (channel, EVERY) and s.leaf in mine]
-    for denial in about:
-        if not denial.granted and not any(
-            s.granted and s.time > denial.time and joined_by(ties, s.leaf, denial.leaf, s.time)
-            for s in about
-        ):
+
+    def cancels(grant: Said, denial: Said) -> bool:
+        if not grant.granted or grant.time <= denial.time:
             return False
-    return True if about else None
+        least = CLAIMED if grant.leaf == "user_id:ana" else VERIFIED
+        joined = joined_by(ties, grant.leaf, denial.leaf, grant.time, least)
+        return grant.leaf == denial.leaf or (grant.leaf in sure and joined)
+
+    if any(not d.granted and not any(cancels(g, d) for g in about) for d in about):
+        return False
+    return True if any(s.granted and s.leaf in sure for s in about) else None
 
 
 def as_event(nth: int, one: Said | Tied, start: int) -> Any:
     common: dict[str, Any] = {"time": start + one.time, "message_id": f"m{nth}"}
     if isinstance(one, Tied):
-        return an_event("identify", user="ana", anon=one.device, **common)
+        return an_event("identify", user="ana", anon=one.device, trust=one.trust, **common)
     kind, _, value = one.leaf.partition(":")
     who: dict[str, Any] = {"user" if kind == "user_id" else "anon": value}
     channel: dict[str, Any] = {} if one.channel == EVERY else {"channel": one.channel}

@@ -304,13 +304,36 @@ def test_g1_a_merge_gives_nobody_a_consent() -> None:
         for step in reversed(steps) if grant_first else steps:
             step()
             shop.wait(MINUTE)
-        shop.do("identify", user="u1", anon="a1")
+        shop.do("identify", user="u1", anon="a1", trust=VERIFIED)
         shop.do("visited", user="u1")
         assert shop.sent == [], "denied until a new grant after the merge"
         shop.wait(MINUTE)
         shop.do("consent_updated", anon="a1", purpose="marketing", channel="email", granted=True)
         shop.do("visited", user="u1")
         assert len(shop.sent) == 1
+
+
+def test_what_a_visitor_allows_counts_for_nobody_whom_only_a_browser_says_they_are() -> None:
+    """Or anybody could allow things in a customer's name. What they deny counts at once."""
+    shop = shop_with(simple("offer", "visited", "reentry: always"))
+    shop.know("u1", email="u1@shop.example")
+    shop.do("identify", user="u1", anon="thief")
+    shop.wait(MINUTE)
+    said: dict[str, Any] = {"purpose": "marketing", "channel": "email"}
+    shop.do("consent_updated", anon="thief", **said, granted=True)
+    shop.do("visited", user="u1")
+    assert shop.refusals("offer") == ["refused:consent"]
+    shop.allow("u1")
+    shop.do("visited", user="u1")
+    assert len(shop.sent) == 1
+    shop.wait(MINUTE)
+    shop.do("consent_updated", anon="thief", **said, granted=False)
+    shop.do("visited", user="u1")
+    assert len(shop.sent) == 1
+    shop.wait(MINUTE)
+    shop.do("consent_updated", anon="thief", **said, granted=True)
+    shop.do("visited", user="u1")
+    assert len(shop.sent) == 2, "who takes back their own denial leaves what was before"
 
 
 def test_a_claimed_address_receives_nothing() -> None:

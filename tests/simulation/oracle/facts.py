@@ -27,7 +27,11 @@ def statements(one: Said) -> list[tuple[str, str, bool]]:
 def leaf_facts(own: list[Said], slots: dict[str, Remembered], now: int) -> LeafFacts:
     """Recompute a leaf from its own first copies."""
     latest = sorted(own, key=lambda s: (s.time, s.message_id))
-    traits = {k: (s.time, s.message_id, v) for s in latest for k, v in s.traits.items()}
+    traits = {
+        k: (s.time, ("\x01" if s.trust else "") + s.message_id, v)
+        for s in sorted(latest, key=lambda s: s.trust > 0)  # a server's word stands
+        for k, v in s.traits.items()
+    }
     addresses = {k: (s.time, s.message_id, v) for s in latest for k, v in s.addresses.items()}
     ranked: dict[str, tuple[int, bool, str]] = {}  # of two at one time the withdrawal stands
     for s in own:
@@ -95,8 +99,10 @@ def segments(own: list[Said], now: int) -> frozenset[str]:
     )
     if spent > 150_000_000 and not within("cart_emptied", 5 * HOUR):
         found.add("spender")
-    tiers = [(s.time, s.message_id, s.traits["tier"]) for s in own if "tier" in s.traits]
-    if "warm" in found and tiers and max(tiers)[2] == "gold":
+    tiers = [
+        (s.trust > 0, s.time, s.message_id, s.traits["tier"]) for s in own if "tier" in s.traits
+    ]
+    if "warm" in found and tiers and max(tiers)[3] == "gold":
         found.add("chosen")
     return frozenset(found)
 
@@ -105,7 +111,8 @@ def allowed(who: Who, said: Iterable[Said], leaf: str, purpose: str, channel: st
     """Say whether the leaf's person allows a purpose on a channel; None where they never said.
 
     A denial is cancelled by a later grant of its own leaf, or of one that an edge not younger
-    than the grant had joined to it.
+    than the grant had joined to it. What a visitor grants, who is only said by browsers to be
+    somebody known, counts for nobody else.
     """
     group = who.of(leaf)
     latest: list[tuple[int, bool, str]] = []
@@ -117,11 +124,19 @@ def allowed(who: Who, said: Iterable[Said], leaf: str, purpose: str, channel: st
             latest += [(k[0], k[2], one) for k in found if k is not None]
     if not latest:
         return None
+    vouched = who.vouched(leaf)
     grants = [(time, of) for time, granted, of in latest if granted]
-    return all(
-        granted or any(g > time and who.joined(of, denied, g) for g, of in grants)
-        for time, granted, denied in latest
-    )
+
+    def cancels(g: int, of: str, denied: str) -> bool:
+        visitor = of.startswith("anonymous_id:") and any(
+            not i.startswith("anonymous_id:") for i in group
+        )
+        return of == denied or (of in vouched and who.joined(of, denied, g, least=int(visitor)))
+
+    for time, granted, denied in latest:
+        if not granted and not any(g > time and cancels(g, of, denied) for g, of in grants):
+            return False
+    return True if any(of in vouched for _, of in grants) else None
 
 
 def wrong(people: People, evidence: Evidence) -> Iterator[str]:

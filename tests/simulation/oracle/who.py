@@ -75,14 +75,23 @@ class Who:
         """Return all identifiers of this one's person."""
         return self.group.get(identifier, {identifier})
 
-    def joined(self, one: str, other: str, by: int) -> bool:
-        """Say whether edges not younger than `by` (ms) join two identifiers."""
+    def vouched(self, identifier: str) -> set[str]:
+        """Return those of this one's person whose grants are theirs: known, or tied to them by a server."""
+        group = self.of(identifier)
+        known = {i for i in group if kind(i) != "anonymous_id"}
+        if not known:
+            return group
+        ties = [(e.a, e.b) for e in self.accepted if e.trust > 0]
+        return known | {i for pair in ties for i in pair if i in group and known & set(pair)}
+
+    def joined(self, one: str, other: str, by: int, least: int = 0) -> bool:
+        """Say whether edges of an instant (ms) and before, and of so much trust, join two identifiers."""
         reached, grown = {one}, True
         while grown:
             ends = [
                 (e.a, e.b)
                 for e in self.accepted
-                if e.time <= by and (e.a in reached) != (e.b in reached)
+                if e.time <= by and e.trust >= least and (e.a in reached) != (e.b in reached)
             ]
             grown = bool(ends)
             reached.update(i for pair in ends for i in pair)
