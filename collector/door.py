@@ -6,6 +6,7 @@ from collector.inflate import Caps
 from collector.keys import KeyRing
 from collector.mailing import Mail
 from events.limits import Limits
+from events.proofs import Prover
 
 
 class Door(msgspec.Struct, frozen=True):
@@ -21,4 +22,5 @@ class Door(msgspec.Struct, frozen=True):
     ready: bool = True  # False while draining
     room: bool = True  # False while the log's disk is nearly full
     replayed: bool = False  # the log takes its time from the events, see events/sources/replayed.py
+    prover: Prover | None = None  # reads identity tokens
     mail: Mail = msgspec.field(default_factory=lambda: Mail({}, None))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,7 +24,12 @@ from events.rejected import RefusedError, Rejected
 from events.wire import RawBatch
 
 _IMPORT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_STATUS = {"event_too_large": 413, "request_too_large": 413, "server_key_needed": 403}  # else 400
+_STATUS = {
+    "event_too_large": 413,
+    "request_too_large": 413,
+    "server_key_needed": 403,
+    "identity_needed": 403,
+}  # else 400
 Taken = Response | Accepted
 
 _ONE_ACCEPTED = success(accepted=1)
@@ -182,7 +188,13 @@ def _unknown_key() -> Response:
 
 
 def _arrival(key: Key, door: Door, now_us: int, kind: str) -> Arrival:
-    return Arrival(key.source, key.trust, now_us, kind, limits=door.limits, replayed=door.replayed)
+    arrival = Arrival(
+        key.source, key.trust, now_us, kind, limits=door.limits, replayed=door.replayed
+    )
+    if door.prover is None:
+        return arrival
+    prove = partial(door.prover.proof, now_ms=now_us / 1000)
+    return msgspec.structs.replace(arrival, prove=prove)
 
 
 def _take_one(body: bytes, arrival: Arrival) -> Taken:

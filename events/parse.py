@@ -19,11 +19,18 @@ server's key can state them.
 **Calls.** A server may start a trigger for somebody, or end its runs. That is an event too, under a
 name that no SDK can send.
 
+**Identity tokens.** With one in its context (`identity_token`), a browser's event is as sure of
+its user as a server's would be. It vouches for the addresses in the token and for no others.
+
+**Consent.** What a browser says of it without a token is the visitor's: the leaf is the
+`anonymous_id`.
+
 **Digest.** What the call says: not when it was sent, by which library, or from where. A retry
 has the same; another message under the same id has not.
 """
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -36,6 +43,7 @@ from events.context import as_context, select
 from events.identifiers import identifier
 from events.limits import Limits
 from events.names import slug
+from events.proofs import Proof
 from events.read import read, readable
 from events.record import (
     BEGIN,
@@ -45,6 +53,8 @@ from events.record import (
     EXITS,
     OPT_IN_CONFIRMED,
     STARTS,
+    STATEMENTS,
+    VERIFIED,
     Event,
     event_key,
 )
@@ -59,12 +69,17 @@ KINDS = frozenset({"track", "identify", "page", "screen", "group", "alias", "sco
 _SERVERS = frozenset(
     {DELIVERY_FAILED, OPT_IN_CONFIRMED}
 )  # events that a browser's word is not enough for
+_TOKENS = 2  # identity tokens of one event: an alias names two users
 _PAGES = {"page": "page_viewed", "screen": "screen_viewed"}
 _TYPED_ID = re.compile(r"(user_id|anonymous_id):(.*)", re.DOTALL)
 
 _ADDRESSES = kinds()
 _sent = lru_cache(maxsize=64)(parse_instant)  # a batch says it once for all its events
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
+
+
+def _nothing_proven(_token: str) -> Proof | None:
+    return None
 
 
 class Arrival(msgspec.Struct, frozen=True):
@@ -83,6 +98,7 @@ class Arrival(msgspec.Struct, frozen=True):
     limits: Limits = Limits()
     import_id: str = ""  # of the batch: its events are history, and keep their times
     replayed: bool = False  # the log takes its time from the events, so each must have one
+    prove: Callable[[str], Proof | None] = _nothing_proven  # reads an identity token, as of now
 
     @property
     def received_ms(self) -> int:
@@ -129,7 +145,9 @@ def _assemble(raw: RawEvent, arrival: Arrival) -> Event:
             raise RefusedError("server_key_needed", f"event: only a server's key may send {name}")
     elif kind == "identify":
         traits = _traits(raw, own, check)
-        addresses = _addresses(traits)
+        stated = _addresses(traits)
+        if arrival.trust > CLAIMED:
+            addresses = stated
     elif kind == "group":
         properties = _group(raw, properties, check)
     elif kind in (BEGIN, EXIT):
@@ -144,6 +162,17 @@ def _assemble(raw: RawEvent, arrival: Arrival) -> Event:
 
     ids = _identifiers(raw, kind, own, properties, traits, arrival, flags)
     source, trust = arrival.source, arrival.trust
+    if trust == CLAIMED:
+        proofs = _proofs(own, arrival)
+        if proofs:
+            trust, addresses = _proven(ids, proofs)
+            if kind == "identify":
+                ids += tuple(f"{name}:{address}" for name, address in addresses.items())
+        if trust == CLAIMED:
+            if proofs is not None:
+                flags.append("identity_refused")
+            if name in STATEMENTS:
+                ids = _own_statement(ids)
     content = _encode(
         (
             kind,
@@ -177,7 +206,7 @@ def _assemble(raw: RawEvent, arrival: Arrival) -> Event:
         digest=blake2b(content, digest_size=8).digest(),
         properties=properties,
         traits=traits,
-        addresses=addresses if trust > CLAIMED else {},
+        addresses=addresses,
         context=context,
         flags=tuple(flags),
         import_id=arrival.import_id,
@@ -307,6 +336,42 @@ def _identifiers(
         why = "its ids are placeholders" if blocked else "userId or anonymousId was expected"
         raise RefusedError("no_identifier", f"the event names nobody: {why}")
     return tuple(found)
+
+
+def _proofs(own: RawContext, arrival: Arrival) -> list[Proof] | None:
+    """Return what identity tokens vouch for; None where there is no token, and nothing is tried."""
+    sent = own.identity_token or arrival.context.identity_token
+    if not sent:
+        return None
+    tokens = sent if type(sent) is list else [sent]
+    read = (arrival.prove(token) for token in tokens[:_TOKENS] if type(token) is str)
+    return [proof for proof in read if proof is not None]
+
+
+def _proven(ids: tuple[str, ...], proofs: list[Proof]) -> tuple[int, dict[str, str]]:
+    """Say how far an event is trusted that came with tokens, and which addresses they vouch for.
+
+    Each user id that it names needs a token of its own: with theirs alone, somebody could make
+    another customer part of themselves.
+    """
+    by_user = {f"user_id:{proof.user_id}": proof for proof in proofs}
+    users = [i for i in ids if i.startswith("user_id:")]
+    if not users or any(user not in by_user for user in users):
+        return CLAIMED, {}
+    told = by_user[users[0]].addresses
+    normal = {name: _ADDRESSES[name](told[name]) for name in _ADDRESSES if name in told}
+    return VERIFIED, {name: address for name, address in normal.items() if address}
+
+
+def _own_statement(ids: tuple[str, ...]) -> tuple[str, ...]:
+    """Make what a browser says of consent the visitor's, and not that of whom it says they are."""
+    visitor = [i for i in ids if i.startswith("anonymous_id:")]
+    if not visitor:
+        raise RefusedError(
+            "identity_needed",
+            "event: consent is stated with an anonymousId, an identity token or a server's key",
+        )
+    return visitor[0], *(i for i in ids if i != visitor[0])
 
 
 def _previous(value: Any, longest: int) -> str:

@@ -41,6 +41,8 @@ class Collector(msgspec.Struct, frozen=True):
     keys: Path = Path("keys.json")
     seal: Path = Path("seal.key")  # the key of the tokens that leave with messages
     mail: dict[str, dict[str, str]] = {}  # what providers sign with, by provider and field
+    identity_keys: str = ""  # of identity tokens, see `events/proofs.py`
+    audience: str = "kairos"  # which they are for
 
     @property
     def url(self) -> str:
@@ -129,6 +131,8 @@ class Settings(msgspec.Struct, frozen=True):
                 Path(read.text("KEYS") or default.collector.keys),
                 Path(read.text("SEAL") or default.collector.seal),
                 _mail(read),
+                read.text("IDENTITY_KEYS") or "",
+                read.text("IDENTITY_AUDIENCE") or default.collector.audience,
             ),
             workspace=Path(workspace) if workspace else None,
             deliveries=Path(read.text("DELIVERIES") or default.deliveries),
@@ -164,6 +168,7 @@ class Settings(msgspec.Struct, frozen=True):
             "PORT": str(self.collector.port),
             "KEYS": str(self.collector.keys),
             "SEAL": str(self.collector.seal),
+            "IDENTITY_AUDIENCE": self.collector.audience,
             "DELIVERIES": str(self.deliveries),
             "SLOTS": f"{self.slots[0]}-{self.slots[1]}",
             "COPIES": str(self.copies),
@@ -175,6 +180,8 @@ class Settings(msgspec.Struct, frozen=True):
         }
         for name, options in self.channels.items():
             env |= {f"{name}_{option}".upper(): value for option, value in options.items()}
+        if self.collector.identity_keys:
+            env["IDENTITY_KEYS"] = self.collector.identity_keys
         for name, secret in self.collector.mail.items():
             env |= {f"MAIL_{name}_{field}".upper(): value for field, value in secret.items()}
         if self.workspace is not None:

@@ -45,6 +45,7 @@ from triggers import (
     best_time,
     calendars,
     changes,
+    claims,
     erasure,
     failing,
     goals,
@@ -271,6 +272,7 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
         work.seen.append((offset, event.key, event.digest, state.now, event.import_id))
     person.seen = state.now
     _adopt(work, person)
+    claims.notice(work, person, event)
     workspace = state.workspace
     human = MACHINE not in event.flags
     counts = human and not too_old

@@ -55,7 +55,7 @@ def command(
             host=host,
             port=port,
             channels=channels,
-            mail=ours.collector.mail,
+            door=ours.collector,
             disk_free_mb=ours.disk_free_mb,
             upkeep=ours.upkeep.retaining(retain),
         )

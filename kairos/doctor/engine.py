@@ -32,6 +32,7 @@ from kairos.settings import Settings
 from profile_state.stores.base import LedgerLostError
 from profile_state.stores.keys import Keys
 from profile_state.stores.redis import RedisStore, unpack_paused
+from triggers.claims import CLAIMED_ADDRESSES
 from triggers.failing import MOST
 
 FULL = 0.8  # of a server's memory
@@ -62,6 +63,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
             yield _timers(settings)
         yield _withdrawals(settings)
         yield _kept_apart(settings)
+        yield _addresses(settings)
         yield from _paused(settings)
         yield from _left_over(settings)
     if settings.archive is not None:
@@ -159,12 +161,29 @@ def _withdrawals(settings: Settings) -> Finding:
 
 def _kept_apart(settings: Settings) -> Finding:
     """Say how many statements would have joined people beyond a limit; one is nothing wrong."""
-    with redis.Redis.from_url(settings.ledger) as client:
-        found: Any = client.hget("counts:{p0}", "merge_refused")
-    if found is None:
+    found = _counted(settings, "merge_refused")
+    if not found:
         return ok("identity", "every statement of who is who is applied")
-    said = f"{int(found):,} statements of who is who were left out, for a limit or a shared device"
+    said = f"{found:,} statements of who is who were left out, for a limit or a shared device"
     return ok("identity", f"{said}; `kairos profile` says which and why")
+
+
+def _addresses(settings: Settings) -> Finding:
+    """Say how often a browser named another address for somebody known; one is a new mailbox."""
+    found = _counted(settings, CLAIMED_ADDRESSES)
+    if not found:
+        return ok("addresses", "no browser named another one for somebody known")
+    return warning(
+        "addresses",
+        f"{found:,} times a browser named another one for somebody known; nothing is sent there",
+        "many at once are an attempt to have messages sent elsewhere: see docs/identity.md",
+    )
+
+
+def _counted(settings: Settings, what: str) -> int:
+    with redis.Redis.from_url(settings.ledger) as client:
+        found: Any = client.hget("counts:{p0}", what)
+    return int(found or 0)
 
 
 def _paused(settings: Settings) -> Iterator[Finding]:

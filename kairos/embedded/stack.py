@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+import msgspec
 import structlog
 
 from kairos.embedded import running, servers
@@ -85,7 +86,7 @@ class Stack:
         host: the collector's address.
         port: the collector's port, 0 for any that is free.
         channels: options of channels, see `Settings.channels`.
-        mail: what mail providers sign with, see `Collector.mail` of the settings.
+        door: settings of the collector; its address and files are the stack's own.
         replayed: the log's clock is that of a file; needs a folder that nothing is in yet.
         disk_free_mb: below which no event is accepted.
         upkeep: of the archive.
@@ -101,7 +102,7 @@ class Stack:
         host: str = "127.0.0.1",
         port: int = 0,
         channels: dict[str, dict[str, str]] | None = None,
-        mail: dict[str, dict[str, str]] | None = None,
+        door: Collector = Collector(),  # noqa: B008 - frozen
         replayed: bool = False,
         disk_free_mb: int = DISK_FREE_MB,
         upkeep: Upkeep = Upkeep(),  # noqa: B008 - frozen
@@ -124,12 +125,12 @@ class Stack:
         self.settings = Settings(
             log=Log(f"{'replayed' if replayed else 'valkey'}://{self.temp / 'log.sock'}?name=log"),
             ledger=f"unix://{self.temp / 'ledger.sock'}",
-            collector=Collector(
-                host,
-                self.listening.getsockname()[1],
-                data / "keys.json",
-                data / "seal.key",
-                mail or {},
+            collector=msgspec.structs.replace(
+                door,
+                host=host,
+                port=self.listening.getsockname()[1],
+                keys=data / "keys.json",
+                seal=data / "seal.key",
             ),
             workspace=workspace,
             deliveries=data / "deliveries",

@@ -16,6 +16,7 @@ from collector.door import Door
 from collector.keys import KeyRing
 from collector.mail.base import Secret
 from collector.mailing import Mail, Mailbox
+from events.proofs import Prover
 from events.sealed import seal_at
 from flows.disk_room import RoomWatch
 from flows.open import open_appender
@@ -38,7 +39,12 @@ def main(settings: Settings) -> int:
         ring = KeyRing.load(keys)
     except ValueError as error:
         raise SettingsError(f"KAIROS_KEYS: {error}") from error
-    door = Door(ring, replayed=settings.log.replayed, mail=_mail(settings.collector))
+    door = Door(
+        ring,
+        replayed=settings.log.replayed,
+        prover=_prover(settings.collector),
+        mail=_mail(settings.collector),
+    )
     demand_log(settings)
     app = Application(door, open_appender(settings.log))
     carried = Collector(app)
@@ -57,6 +63,15 @@ def main(settings: Settings) -> int:
     ):
         _Server(config, carried).run(sockets=_inherited())
     return 0
+
+
+def _prover(settings: Address) -> Prover | None:
+    if not settings.identity_keys:
+        return None
+    try:
+        return Prover(settings.identity_keys, settings.audience)
+    except ValueError as error:
+        raise SettingsError(f"KAIROS_IDENTITY_KEYS: {error}") from error
 
 
 def _mail(settings: Address) -> Mail:

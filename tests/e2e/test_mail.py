@@ -10,6 +10,7 @@ import redis
 from collector.request import Request
 from events.sealed import Sealed, seal_at
 from kairos.embedded.stack import Stack
+from kairos.settings import Collector
 from tests.collector.mail.providers import Happened, posts
 from tests.e2e.stacks import eventually, post, server_key, watched, workspace
 from tests.e2e.test_journeys import decided
@@ -37,7 +38,7 @@ def test_what_a_provider_tells_goes_on_with_the_persons_journey(tmp_path: Path) 
     key = server_key(data)
     folder = workspace(tmp_path / "workspace", FILES)
     with (
-        Stack(data, folder, mail=SECRETS) as stack,
+        Stack(data, folder, door=Collector(mail=SECRETS)) as stack,
         watched(stack),
         httpx.Client(base_url=stack.url, timeout=20) as provider,
         closing(redis.Redis.from_url(stack.settings.ledger)) as ledger,

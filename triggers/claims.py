@@ -1,0 +1,18 @@
+"""What browsers claim of people who are known: it changes nothing, and somebody should hear of it."""
+
+from events.record import CLAIMED, Event
+from profile_state.person import Person
+from triggers.erasure import CONTACTS
+from triggers.work import Work
+
+CLAIMED_ADDRESSES = "claimed_addresses"  # counted
+
+
+def notice(work: Work, person: Person, event: Event) -> None:
+    """Count an address that a browser names for somebody who has another one that is vouched for."""
+    if event.trust > CLAIMED or not event.traits:
+        return
+    for kind in CONTACTS:
+        said, known = event.traits.get(kind), person.view.addresses.get(kind)
+        if said is not None and known is not None and said != known[2]:
+            work.count(person.id, CLAIMED_ADDRESSES)
