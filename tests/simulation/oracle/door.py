@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tests.simulation.history import CLOCKS, Batch, Message
 from tests.simulation.oracle.evidence import NOBODYS, Evidence, Place, Said
-from tests.simulation.oracle.facts import counts
+from tests.simulation.oracle.facts import STATEMENTS, counts
 from tests.simulation.oracle.who import growing
 from tests.simulation.shop import DAY
 
@@ -62,6 +62,8 @@ def _identifiers(message: Message) -> tuple[str, ...]:
         )
     if message.server and "email" in message.traits:
         found.append("email:" + message.traits["email"].lower())
+    if not message.server and message.name in STATEMENTS:
+        found.sort(key=lambda i: not i.startswith("anonymous_id:"))  # consent is the visitor's
     return tuple(found)
 
 
