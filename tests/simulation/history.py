@@ -194,7 +194,11 @@ class History:
             properties["channel"] = draw.choice(("email", "email", "webhook"))
         if name == "consent_updated":
             properties["granted"] = properties["purpose"] == "marketing" and draw.random() < 0.8
-        self._track(human, name, **properties)
+        who = self._whose(human)
+        sender = self._sender(who)
+        if sender != "server" and draw.random() < 0.9:  # else the door refuses it
+            who["anonymous"] = self._device
+        self._say(sender, "track", name, properties=properties, **who)
 
     def _alias(self, human: int) -> None:
         """Join two user ids, which only the server may, or a device."""

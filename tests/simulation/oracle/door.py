@@ -93,9 +93,11 @@ def every_id_is_in_one_place(evidence: Evidence) -> Iterator[str]:
     first: dict[tuple[str, str, str], Said] = {}
     applied = duplicates = old = 0
     erased = 0
-    dead: dict[Place, str] = dict.fromkeys(
-        (place for place, _ in evidence.letters), "missing_event_name"
-    )
+    meant = {m.n: m for batch in evidence.sent for m in batch.messages}
+    dead: dict[Place, str] = {
+        place: "identity_needed" if meant[n].name else "missing_event_name"
+        for place, n in evidence.letters
+    }
     for said in evidence.said:
         if who.dropped(said.place, said.leaf):
             erased += 1
