@@ -113,8 +113,10 @@ class Collector:
 
 
 async def _send(answer: Response, send: Send) -> None:
-    length = (b"content-length", str(len(answer.body)).encode())
-    await _send_head(answer.status, (*answer.headers, length), send)
+    headers = answer.headers
+    if answer.status != 304:  # whose length would be that of what it spares
+        headers = (*headers, (b"content-length", str(len(answer.body)).encode()))
+    await _send_head(answer.status, headers, send)
     await send({"type": "http.response.body", "body": answer.body})
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from collector import taking
+from collector import snippet, taking
 from collector.cors import preflight, with_cors
 from collector.door import Door
 from collector.outcome import Outcome, changing
@@ -23,7 +23,7 @@ _KINDS = ("track", "identify", "page", "screen", "group", "alias")
 
 
 def handle(request: Request, door: Door, now_us: int) -> Outcome:
-    """Outcome one request.
+    """Answer one request.
 
     Args:
         request: with its whole body.
@@ -114,6 +114,9 @@ def _routes() -> dict[str, _Route]:
         "pixel/v1/page": _Route("GET", taking.shown("page")),
         "sourceConfig": _SOURCE,
         "v1/sourceConfig": _SOURCE,
+        snippet.PATH: _Route(
+            "GET", lambda request, _door, _now_us: snippet.script(request), takes=False
+        ),
         "healthz": _Route("GET", _alive, takes=False),
         "health": _Route("GET", _alive, takes=False),
         "readyz": _Route("GET", _ready, takes=False),

@@ -55,7 +55,7 @@ class Mailbox:
         self._certificates: dict[str, str] = {}
 
     def answer(self, request: Request, mail: "Mail", now_us: int) -> Outcome:
-        """Outcome one call, whose body is as it came."""
+        """Answer one call, whose body is as it came."""
         return self._verified(request, mail, now_us, self._secret)
 
     def _verified(self, request: Request, mail: "Mail", now_us: int, secret: Secret) -> Outcome:
@@ -191,7 +191,7 @@ class Mail:
         self._seal = seal
 
     def answer(self, name: str, request: Request, now_us: int) -> Outcome:
-        """Outcome a call of a provider."""
+        """Answer a call of a provider."""
         box = self.boxes.get(name)
         if box is None:
             return failure(404, "not_found", "no mail provider of that name is set up here")

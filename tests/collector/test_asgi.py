@@ -273,3 +273,16 @@ def test_keys_can_change_while_it_runs() -> None:
         assert answer.status_code == 200
 
     told(story, MemoryLog())
+
+
+def test_who_has_the_script_already_is_told_no_length() -> None:
+    """The length of a 304 would be that of the script, and caches believe it."""
+
+    async def story(one: Running) -> None:
+        tag = (await one.client.get("/kairos.js")).headers["etag"]
+        again = await one.client.get("/kairos.js", headers={"if-none-match": tag})
+        assert again.status_code == 304
+        assert "content-length" not in again.headers
+        assert (await one.client.get("/healthz")).status_code == 200, "on the same connection"
+
+    told(story, MemoryLog())
