@@ -22,6 +22,7 @@ from flows.open import open_whole
 from kairos.embedded.stack import Stack
 from kairos.settings import Settings
 from tests import clients
+from tests.browsers import browser, shop
 from tests.clients import SDKS
 from tests.e2e.stacks import eventually, watched, workspace
 from tests.shared import LONG
@@ -149,6 +150,29 @@ def test_an_sdk_for_browsers_delivers_every_call_once(
     for name in ("identify", "group"):
         said = {e.properties.get("n", e.traits.get("n")) for e in events if e.name == name}
         assert said == set(range(ROUNDS))
+
+
+@LONG
+def test_our_own_script_delivers_every_call_once(site: Site, tmp_path: Path) -> None:
+    """It keeps what was not confirmed, also what a beacon was handed: so it may be killed under it."""
+    before, rounds = told(site.stack.settings), 40
+    with browser(tmp_path / "profile") as tab:
+        tab.serve(shop(site.url, key=site.keys["browser"]))
+        with killed_again_and_again(site.stack) as killed:
+            for n in range(rounds):
+                tab.open(f"/page-{n}")
+                tab.run(f"kairos.track('Product Viewed', {{ n: {n} }})")
+                tab.run(f"kairos.identify('ours', {{ n: {n} }})")
+                tab.run(f"new Promise((done) => setTimeout(done, {PAUSE_MS}))")
+        left = "Object.keys(localStorage).filter((name) => name.startsWith('kairos.e.')).length"
+        assert eventually(lambda: tab.run(left) == 0)
+    new = [e for name, e in told(site.stack.settings).items() if name not in before]
+    assert len(killed) > 2
+    names = ("page_viewed", "product_viewed", "identify")
+    assert Counter(event.name for event in new) == dict.fromkeys(names, rounds)
+    assert {e.properties["n"] for e in new if e.name == "product_viewed"} == set(range(rounds))
+    total = len(before) + len(new)
+    assert eventually(lambda: applied(site.stack.settings) == total), "each counts once"
 
 
 @LONG
