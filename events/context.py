@@ -7,6 +7,8 @@ from typing import Any
 from events.values import Check
 from events.wire import NO_CONTEXT, RawContext
 
+GPC = "gpc"  # Global Privacy Control: the browser asks for it
+
 # Our name, and the keys to keep of an object; none for a text.
 _WANTED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("user_agent", ()),
@@ -50,6 +52,8 @@ def select(own: RawContext, batch: RawContext, check: Check) -> dict[str, Any]:
                 kept[name] = small
         elif type(value) is str and not keys and check.scalar("context", name, value):
             kept[name] = value
+    if own.gpc is True or batch.gpc is True:
+        kept[GPC] = True
     return kept
 
 

@@ -39,7 +39,7 @@ import msgspec
 
 from events.addresses.base import kinds
 from events.clock import event_time, parse_instant
-from events.context import as_context, select
+from events.context import GPC, as_context, select
 from events.identifiers import identifier
 from events.limits import Limits
 from events.names import slug
@@ -97,6 +97,7 @@ class Arrival(msgspec.Struct, frozen=True):
     context: RawContext = NO_CONTEXT  # of the batch
     limits: Limits = Limits()
     import_id: str = ""  # of the batch: its events are history, and keep their times
+    gpc: bool = False  # the browser that sent it asks for privacy (`Sec-GPC: 1`)
     replayed: bool = False  # the log takes its time from the events, so each must have one
     prove: Callable[[str], Proof | None] = _nothing_proven  # reads an identity token, as of now
 
@@ -186,6 +187,8 @@ def _assemble(raw: RawEvent, arrival: Arrival) -> Event:
     )
     message_id = _message_id(raw.message_id, source, content, arrival.limits)
     context = select(own, arrival.context, check)
+    if arrival.gpc and trust == CLAIMED:
+        context[GPC] = True
     time = _time(raw, arrival, context, flags)
     if properties.get("machine") is True or properties.get("sg_machine_open") is True:
         flags.append("machine")

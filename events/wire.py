@@ -23,6 +23,7 @@ class RawContext(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     app: Any = None
     location: Any = None
     traits: Any = None
+    gpc: Any = None
     identity_token: Any = msgspec.field(default=None, name="identity_token")
 
 

@@ -19,6 +19,8 @@ from profile_state.person import Person
 
 EVERY = "*"  # every channel
 MOST = 500  # purposes by channel that a leaf remembers
+GPC = "gpc"  # in place of purpose and channel: since when a browser of theirs asks for privacy
+MARKETING = "marketing"  # the purpose that this denies, on every channel
 BEYOND = ""  # in their place, the newest denial of what it let go of: it denies whatever is asked
 
 
@@ -62,13 +64,26 @@ def remember(
             _bound(leaf)
 
 
+def remember_gpc(leaf: Leaf, time: int, message_id: str) -> None:
+    """Fold a browser's Global Privacy Control into a leaf: a denial as of the first time it was sent.
+
+    It comes with every event. Were each of them a denial, what somebody allows afterwards in so
+    many words would be taken back by the next page that they open.
+    """
+    known = leaf.consents.get(GPC)
+    if known is None or (time, message_id) < known[:2]:
+        leaf.consents[GPC] = (time, message_id, False)
+
+
 def _bound(leaf: Leaf) -> None:
     """Let go of the oldest statements, but for what they denied."""
-    beyond = leaf.consents.pop(BEYOND, None)
+    beyond, gpc = leaf.consents.pop(BEYOND, None), leaf.consents.pop(GPC, None)
     gone = let_go(leaf.consents, MOST, lambda said: said[:2])
     denials = [said for said in (beyond, *gone) if said is not None and not said[2]]
     if denials:
         leaf.consents[BEYOND] = max(denials)
+    if gpc is not None:
+        leaf.consents[GPC] = gpc
 
 
 def _rank(time: int, granted: bool, message_id: str) -> tuple[int, bool, str]:
@@ -86,10 +101,13 @@ def consent(
         channel: such as "email". A statement for every channel counts for it too.
         limits: of identity, by which it is judged who was joined when.
     """
+    keys = [f"{purpose}|{channel}", f"{purpose}|{EVERY}", BEYOND]
+    if purpose == MARKETING:
+        keys.append(GPC)
     said = [
         (time, granted, leaf.key)
         for leaf in person.leaves.values()
-        for key in (f"{purpose}|{channel}", f"{purpose}|{EVERY}", BEYOND)
+        for key in keys
         if (found := leaf.consents.get(key)) is not None
         for time, _, granted in (found,)
     ]

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from events.record import STATEMENTS, Event
 from profile_state.bounds import let_go
-from profile_state.consent import remember, statements
+from profile_state.consent import GPC, remember, remember_gpc, statements
 from profile_state.leaf import Leaf
 from profile_state.person import Differ, View
 from profile_state.stated import Stated, by, claimed, stands
@@ -53,6 +53,8 @@ def fold(
     if event.name in STATEMENTS:
         for purpose, channel, granted in statements(event.name, event.properties):
             remember(leaf, purpose, channel, event.time, event.message_id, granted)
+    if GPC in event.context:
+        remember_gpc(leaf, event.time, event.message_id)
     folding.add(leaf.cells, event, now)
     many = len(leaf.traits) > TRAITS
     if many:

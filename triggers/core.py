@@ -35,7 +35,7 @@ from events.record import (
     Tick,
     Version,
 )
-from profile_state.consent import statements
+from profile_state.consent import EVERY, GPC, MARKETING, statements
 from profile_state.copies.base import digest_of, packed, place_of
 from profile_state.fold import UNREMEMBERED, fold, fold_statements
 from profile_state.history import History
@@ -289,8 +289,9 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
         where = zone_at(person.view.traits, workspace.timezone)
         work.count(person.id, best_time.counted(hour_at(event.time, where)))
     around = workspace.around if workspace is not None else ()
+    gpc = leaf.consents.get(GPC)
     let_go = fold(leaf, event, counting, state.now, around)
-    if let_go or event.name in STATEMENTS:
+    if let_go or event.name in STATEMENTS or leaf.consents.get(GPC) is not gpc:
         person.whole = True
     elif not person.whole:
         person.touch(event, folding.differ)
@@ -302,7 +303,11 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
         if let_go and workspace is not None:
             person.refresh(workspace.slots)
     if event.name in STATEMENTS:
-        _withdraw(work, person, event)
+        for purpose, channel, granted in statements(event.name, event.properties):
+            if not granted:
+                _withdraw(work, person, purpose, channel)
+    if gpc is None and GPC in leaf.consents:
+        _withdraw(work, person, MARKETING, EVERY)
     if too_old:
         work.count(person.id, "too_old")
     else:
@@ -376,13 +381,10 @@ def _copy(work: Work, event: Event, offset: Offset, *, same: bool) -> None:
         _touched(work, person, offset)
 
 
-def _withdraw(work: Work, person: Person, event: Event) -> None:
-    for purpose, channel, granted in statements(event.name, event.properties):
-        if not granted:
-            work.withdrawals += [
-                Withdrawal(person_id(leaf), purpose, channel, work.state.now)
-                for leaf in person.leaves
-            ]
+def _withdraw(work: Work, person: Person, purpose: str, channel: str) -> None:
+    work.withdrawals += [
+        Withdrawal(person_id(leaf), purpose, channel, work.state.now) for leaf in person.leaves
+    ]
 
 
 def _cause(event: Event, time: int) -> runs.Cause:

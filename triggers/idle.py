@@ -1,10 +1,11 @@
 """Visitors who stay away: nobody knows who they are, and they have not come back for long.
 
 What is let go of follows from the log alone: a sweep comes by, and its time says who is idle. A
-visitor stays who took back a consent, whose run waits, or whose device says who shares it.
+visitor stays who took back a consent in words, whose run waits, or whose device says who shares it.
 """
 
 from events.record import Offset
+from profile_state.consent import GPC
 from profile_state.identity import ANONYMOUS, kind_of
 from profile_state.person import Person
 from triggers.state import State
@@ -20,7 +21,11 @@ def stayed_away(state: State, person: Person) -> bool:
         and not person.refused
         and not person.waits
         and all(kind_of(i) == ANONYMOUS for i in person.ids)
-        and all(granted for lf in person.leaves.values() for *_, granted in lf.consents.values())
+        and all(
+            granted or key == GPC  # which comes again with whoever comes back
+            for leaf in person.leaves.values()
+            for key, (_, _, granted) in leaf.consents.items()
+        )
     )
 
 

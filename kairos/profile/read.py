@@ -12,6 +12,7 @@ from events.sources.base import Log
 from kairos.profile.beside import beside
 from kairos.profile.links import Link, accepted, refused
 from kairos.settings import Settings
+from profile_state.consent import EVERY, GPC, MARKETING
 from profile_state.leaf import Run, Sent
 from profile_state.person import Person
 from profile_state.shown import shown
@@ -188,6 +189,8 @@ def _consents(person: Person) -> list[dict[str, Any]]:
     for leaf in person.leaves.values():
         for key, (at, _, granted) in leaf.consents.items():
             purpose, _, channel = key.partition("|")
+            if key == GPC:
+                purpose, channel = MARKETING, EVERY
             said.append(
                 {
                     "at": at,

@@ -64,6 +64,7 @@ def test_who_is_known_waits_or_took_back_a_consent_stays() -> None:
     shop.do("page_viewed", user="ana", anon="anas-phone")
     shop.do("cart_updated", anon="full-cart")
     shop.do("unsubscribed", anon="no-more")
+    shop.do("page_viewed", anon="asks-for-privacy", context={"gpc": True})
     shop.do("consent_updated", anon="gladly", purpose="marketing", granted=True)
     for user in ("bob", "cyd"):
         shop.do("page_viewed", user=user, anon="shared")

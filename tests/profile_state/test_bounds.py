@@ -124,3 +124,12 @@ def test_no_denial_is_lost_to_the_bound_in_any_order() -> None:
         shop.allow("ana", "never named")
         assert consent(shop.person("user_id:ana"), "never named", "email") is True
     assert len(found) == 1
+
+
+def test_a_browsers_wish_for_privacy_is_not_among_what_is_let_go_of() -> None:
+    shop = Shop()
+    shop.do("page_viewed", user="ana", context={"gpc": True})
+    shop.say([said(shop.now, n, granted=True) for n in range(MOST + 100)])
+    ana = shop.person("user_id:ana")
+    assert consent(ana, "marketing", "email") is False
+    assert consent(ana, "never named", "email") is None, "it denies nothing else"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from events.record import CLAIMED, VERIFIED
 from profile_state.consent import EVERY, consent
+from profile_state.identity import person_id
 from tests.shop import MINUTE, Shop, an_event
 
 LEAVES = ("user_id:ana", "anonymous_id:d1", "anonymous_id:d2")
@@ -135,6 +136,70 @@ def test_g1_what_was_granted_while_two_were_cut_apart_cancels_no_denial_once_the
     assert consent(shop.person("user_id:p"), "marketing", "email") is False
     shop.join("user_id:p", "user_id:q")
     assert consent(shop.person("user_id:p"), "marketing", "email") is False
+
+
+GPC = {"gpc": True}
+
+
+def visit(shop: Shop, **who: Any) -> None:
+    shop.wait(MINUTE)
+    shop.do("page_viewed", context={"gpc": True}, **who)
+
+
+def test_a_browser_that_asks_for_privacy_denies_marketing_and_nothing_else() -> None:
+    shop = Shop()
+    shop.do("page_viewed", user="ana")
+    assert consent(shop.person("user_id:ana"), "marketing", "email") is None
+    visit(shop, user="ana")
+    ana = shop.person("user_id:ana")
+    assert [consent(ana, "marketing", channel) for channel in ("email", "web")] == [False, False]
+    assert consent(ana, "product", "email") is None
+
+
+def test_what_somebody_allows_in_words_after_the_signal_stands_though_it_comes_again() -> None:
+    shop = Shop()
+    shop.allow("ana")
+    visit(shop, user="ana")
+    ana = shop.person("user_id:ana")
+    assert consent(ana, "marketing", "email") is False, "allowed before it was asked for"
+    shop.wait(MINUTE)
+    shop.allow("ana")
+    visit(shop, user="ana")
+    assert consent(shop.person("user_id:ana"), "marketing", "email") is True
+
+
+@given(st.permutations(range(4)))
+def test_a_signal_counts_from_its_earliest_event_in_whatever_order_they_come(
+    order: list[int],
+) -> None:
+    shop = Shop()
+    start = shop.now - MINUTE
+    events = [
+        an_event("seen", user="ana", time=start, message_id="m0", context=GPC),
+        an_event("seen", user="ana", time=start + 9, message_id="m1", context=GPC),
+        as_event(2, Said("user_id:ana", 5, True, EVERY), start),
+        an_event("seen", user="ana", time=start + 9, message_id="m3"),
+    ]
+    shop.say([events[nth] for nth in order])
+    assert consent(shop.person("user_id:ana"), "marketing", "email") is True
+
+
+def test_a_signal_on_one_device_is_the_denial_of_whoever_it_turns_out_to_be() -> None:
+    shop = Shop()
+    shop.allow("ana")
+    visit(shop, anon="d1")
+    shop.wait(MINUTE)
+    shop.do("identify", user="ana", anon="d1")
+    assert consent(shop.person("user_id:ana"), "marketing", "email") is False
+
+
+def test_a_signal_takes_back_once_what_is_on_its_way() -> None:
+    shop = Shop()
+    visit(shop, user="ana")
+    first = shop.now
+    visit(shop, user="ana")
+    shop.engine.drain()
+    assert shop.shelf.withdrawals == {(person_id("user_id:ana"), "marketing", "*"): first}
 
 
 def test_g1_a_cut_takes_back_what_a_grant_had_cancelled_even_once_they_are_joined_again() -> None:
