@@ -45,7 +45,7 @@ def one(kind: str) -> Callable[[Request, Door, int], Taken]:
         key = key_of(opened.sent_key or from_body(opened.body), door)
         if isinstance(key, Response):
             return key
-        return _take_one(opened.body, _arrival(key, door, now_us, kind))
+        return _take_one(opened.body, _arrival(key, door, now_us, kind, gpc=opened.gpc))
 
     return answer
 
@@ -86,7 +86,7 @@ def shown(kind: str) -> Callable[[Request, Door, int], Taken]:
         said = pixel.call(request, now_us)
         if said is None:
             return failure(400, "invalid_query", "names such as properties.path=/ were expected")
-        done = _take_one(said, _arrival(key, door, now_us, kind))
+        done = _take_one(said, _arrival(key, door, now_us, kind, gpc=_asks_for_privacy(request)))
         if isinstance(done, Response) or done.rejected:
             return done
         if any(isinstance(one, Event) and one.name in STATEMENTS for one in done.records):
@@ -102,6 +102,7 @@ class _Opened(NamedTuple):
 
     body: bytes
     sent_key: str  # as the head has it, "" where it has none
+    gpc: bool  # whether the browser asks for privacy
 
 
 def _open(request: Request, door: Door) -> _Opened | Response:
@@ -114,7 +115,7 @@ def _open(request: Request, door: Door) -> _Opened | Response:
             return failure(413, "request_too_large", reason)
         case Corrupt(reason=reason):
             return failure(400, "invalid_encoding", reason)
-    return _Opened(body, sent_key)
+    return _Opened(body, sent_key, _asks_for_privacy(request))
 
 
 def _take_many(opened: _Opened, kind: str, door: Door, now_us: int) -> Taken:
@@ -129,7 +130,7 @@ def _take_many(opened: _Opened, kind: str, door: Door, now_us: int) -> Taken:
         return key
     if kind and key.trust == CLAIMED:
         return failure(403, "server_key_needed", "this path is for a server's key alone")
-    arrival = _importing(batch.import_id, _arrival(key, door, now_us, kind))
+    arrival = _importing(batch.import_id, _arrival(key, door, now_us, kind, gpc=opened.gpc))
     if isinstance(arrival, Response):
         return arrival
     return _take_batch(batch, arrival, len(opened.body))
@@ -187,9 +188,13 @@ def _unknown_key() -> Response:
     )
 
 
-def _arrival(key: Key, door: Door, now_us: int, kind: str) -> Arrival:
+def _asks_for_privacy(request: Request) -> bool:
+    return request.header(b"sec-gpc") == b"1"
+
+
+def _arrival(key: Key, door: Door, now_us: int, kind: str, *, gpc: bool) -> Arrival:
     arrival = Arrival(
-        key.source, key.trust, now_us, kind, limits=door.limits, replayed=door.replayed
+        key.source, key.trust, now_us, kind, limits=door.limits, gpc=gpc, replayed=door.replayed
     )
     if door.prover is None:
         return arrival

@@ -187,7 +187,7 @@ def _assemble(raw: RawEvent, arrival: Arrival) -> Event:
     )
     message_id = _message_id(raw.message_id, source, content, arrival.limits)
     context = select(own, arrival.context, check)
-    if arrival.gpc and trust == CLAIMED:
+    if arrival.gpc and arrival.trust == CLAIMED:
         context[GPC] = True
     time = _time(raw, arrival, context, flags)
     if properties.get("machine") is True or properties.get("sg_machine_open") is True:

@@ -310,3 +310,24 @@ def test_any_request_gets_an_answer_that_sdks_can_read(
     assert answer.status in (200, 400, 401, 404, 405, 413)
     assert told(answer)["success"] is (answer.status == 200)
     assert answer.status == 200 or (told(answer)["code"] and told(answer)["message"])
+
+
+@pytest.mark.parametrize(
+    ("key", "header", "context", "asked"),
+    [
+        ("BROWSER_KEY", "1", {}, True),
+        ("BROWSER_KEY", "0", {}, False),
+        ("BROWSER_KEY", "", {"gpc": True}, True),
+        ("BROWSER_KEY", "", {"gpc": "yes"}, False),
+        ("WRITE_KEY", "1", {}, False),  # a server asks for nothing for itself
+        ("WRITE_KEY", "", {"gpc": True}, True),  # but tells of a visitor
+    ],
+)
+def test_global_privacy_control_is_kept_with_the_event(
+    key: str, header: str, context: dict[str, Any], asked: bool
+) -> None:
+    one = event_of(context=context)
+    batch = {"batch": [event_of()], "context": context}
+    for path, body in (("/v1/track", one), ("/v1/batch", batch)):
+        (event,), _ = taken(post(path, json.dumps(body).encode(), key, sec_gpc=header))
+        assert event.context.get("gpc", False) is asked, path
