@@ -13,7 +13,7 @@ PLANNED: dict[str, str | None] = {
     "push": "push_token",
     "salesforce": None,
     "sms": "phone",
-    "web": None,
+    "web": "anonymous_id",
     "whatsapp": "phone",
 }
 

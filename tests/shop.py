@@ -32,7 +32,7 @@ ADDRESSES: dict[str, str | None] = {
     "sms": "phone",
     "whatsapp": "phone",
     "push": "push_token",
-    "web": None,
+    "web": "anonymous_id",
     "hubspot": None,
     "salesforce": None,
     "webhook": None,

@@ -5,8 +5,10 @@ from typing import Any, NamedTuple
 
 from events.record import EXITS, Event
 from profile_state.bounds import let_go
+from profile_state.browsers import browsers
 from profile_state.cells import Happened, happened
 from profile_state.consent import consent
+from profile_state.identity import ANONYMOUS
 from profile_state.leaf import RUNS, Leaf, Run
 from profile_state.naming import name_of
 from profile_state.person import Person
@@ -518,7 +520,7 @@ def _subject(person: Person, workspace: Workspace, now: int) -> Subject:
     stated = traits.get("timezone")
     return Subject(
         timezone=stated[2] if stated is not None and isinstance(stated[2], str) else None,
-        addresses={kind: known[2] for kind, known in person.view.addresses.items()},
+        addresses=_addresses(person),
         traits=frozenset(name for name, known in traits.items() if known[2] not in (None, "")),
         consent=lambda purpose, channel: consent(person, purpose, channel, limits),
         sent=person.sent(),
@@ -526,6 +528,12 @@ def _subject(person: Person, workspace: Workspace, now: int) -> Subject:
         arms=person.arms(),
         excluded=lambda purpose: workspace.excluded[purpose](person, now),
     )
+
+
+def _addresses(person: Person) -> dict[str, str]:
+    found = {kind: known[2] for kind, known in person.view.addresses.items()}
+    where = browsers(person)
+    return {**found, ANONYMOUS: " ".join(where)} if where else found
 
 
 def _take(

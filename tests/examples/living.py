@@ -30,6 +30,7 @@ from triggers.steps.split import Split
 
 LONGEST = 60 * DAY  # for which a test goes on while a run waits
 CROWD = 99  # others, of whom each has another score
+BROWSER = {"anonymousId": "a-browser-that-is-theirs"}
 PAST = "given"  # the import in which a person's past comes
 
 
@@ -86,7 +87,8 @@ class _Life:
         inside = {_mark(segment): True for segment in given.segments}
         told = [
             self._event("identify", {"traits": {**given.traits}}, CLAIMED),
-            self._event("identify", {"traits": {**given.addresses, **inside}}),
+            # A server knows their browser, or nothing could be shown to them there.
+            self._event("identify", {"traits": {**given.addresses, **inside}, **BROWSER}),
         ]
         for purpose, channel, granted in given.consent:
             said = {"purpose": purpose, "granted": granted} | (
