@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import uvicorn
 
+from collector.application import Application
 from collector.asgi import Collector
 from events.record import Event
 from tests import clients
@@ -125,9 +126,13 @@ class Door:
 
     def back(self) -> None:
         """Serve."""
-        self.app = Collector(DOOR, self.log)
+        self.app = Application(DOOR, self.log)
         config = uvicorn.Config(
-            self.app, host="127.0.0.1", port=self.port, log_level="error", access_log=False
+            Collector(self.app),
+            host="127.0.0.1",
+            port=self.port,
+            log_level="error",
+            access_log=False,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._server.serve()))
