@@ -2,6 +2,7 @@
 
 import msgspec
 
+from collector.hooks.answers import Hooks
 from collector.inflate import Caps
 from collector.keys import KeyRing
 from collector.mailing import Mail
@@ -23,4 +24,5 @@ class Door(msgspec.Struct, frozen=True):
     room: bool = True  # False while the log's disk is nearly full
     replayed: bool = False  # the log takes its time from the events, see events/sources/replayed.py
     prover: Prover | None = None  # reads identity tokens
+    hooks: Hooks = msgspec.field(default_factory=lambda: Hooks({}))
     mail: Mail = msgspec.field(default_factory=lambda: Mail({}, None))

@@ -19,6 +19,7 @@ from collector.sdk_settings import PROJECT, project, source
 from events.record import BEGIN, EXIT
 
 _MAIL = "v1/mail/"  # and a provider's name
+_HOOKS = "v1/hooks/"  # and a webhook's
 _KINDS = ("track", "identify", "page", "screen", "group", "alias")
 
 
@@ -66,6 +67,8 @@ def _found(path: str) -> _Route | None:
         return known
     if path.startswith(_MAIL):
         return _Route("POST", _mail)
+    if path.startswith(_HOOKS):
+        return _Route("POST", _hook)
     return _PROJECT if PROJECT.fullmatch(path) else None
 
 
@@ -93,6 +96,10 @@ def _ready(_request: Request, door: Door, _now_us: int) -> Response:
 
 def _mail(request: Request, door: Door, now_us: int) -> Outcome:
     return door.mail.answer(request.path.strip("/").removeprefix(_MAIL), request, now_us)
+
+
+def _hook(request: Request, door: Door, now_us: int) -> Outcome:
+    return door.hooks.answer(request.path.strip("/").removeprefix(_HOOKS), request, now_us)
 
 
 def _routes() -> dict[str, _Route]:

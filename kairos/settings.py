@@ -1,6 +1,7 @@
 """Settings: grouped, frozen, from the environment. Secrets may come from files (`…_FILE`)."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -41,6 +42,7 @@ class Collector(msgspec.Struct, frozen=True):
     keys: Path = Path("keys.json")
     seal: Path = Path("seal.key")  # the key of the tokens that leave with messages
     mail: dict[str, dict[str, str]] = {}  # what providers sign with, by provider and field
+    hooks: dict[str, str] = {}  # secrets of webhooks, by name
     identity_keys: str = ""  # of identity tokens, see `events/proofs.py`
     audience: str = "kairos"  # which they are for
 
@@ -131,6 +133,7 @@ class Settings(msgspec.Struct, frozen=True):
                 Path(read.text("KEYS") or default.collector.keys),
                 Path(read.text("SEAL") or default.collector.seal),
                 _mail(read),
+                read.named("HOOK", "SECRET"),
                 read.text("IDENTITY_KEYS") or "",
                 read.text("IDENTITY_AUDIENCE") or default.collector.audience,
             ),
@@ -180,6 +183,7 @@ class Settings(msgspec.Struct, frozen=True):
         }
         for name, options in self.channels.items():
             env |= {f"{name}_{option}".upper(): value for option, value in options.items()}
+        env |= {f"HOOK_{name.upper()}_SECRET": said for name, said in self.collector.hooks.items()}
         if self.collector.identity_keys:
             env["IDENTITY_KEYS"] = self.collector.identity_keys
         for name, secret in self.collector.mail.items():
@@ -211,6 +215,15 @@ def _channels(read: "_Reader") -> dict[str, dict[str, str]]:
         for name, options in CHANNEL_OPTIONS.items()
     }
     return {name: options for name, options in found.items() if "url" in options}
+
+
+def secret_name(webhook: str) -> str:
+    """Return by which name a webhook's secret is found among those of the environment.
+
+    >>> secret_name("my-shop")
+    'my_shop'
+    """
+    return webhook.replace("-", "_")
 
 
 # What a mail provider signs its calls with, as KAIROS_MAIL_<PROVIDER>_<FIELD>.
@@ -249,6 +262,13 @@ class _Reader:
             raise SettingsError(
                 f"KAIROS_{name}_FILE: {file} cannot be read: {error.strerror}"
             ) from error
+
+    def named(self, before: str, behind: str) -> dict[str, str]:
+        """Read KAIROS_BEFORE_NAME_BEHIND for whatever names there are, in lower case."""
+        variable = re.compile(rf"KAIROS_{before}_([A-Z0-9_]+)_{behind}(?:_FILE)?")
+        names = {found[1] for key in self._env if (found := variable.fullmatch(key))}
+        read = {name: self.text(f"{before}_{name}_{behind}") for name in sorted(names)}
+        return {name.lower(): value for name, value in read.items() if value}
 
     def number(self, name: str, default: int) -> int:
         text = self.text(name)

@@ -10,7 +10,15 @@ import msgspec
 from triggers.code import functions
 from triggers.loading.building import steps
 from triggers.loading.mappings import COMPARISONS, NESTED, WINDOWS, subjects
-from triggers.schema import CONDITION, STEPS, OffersFile, SegmentFile, TriggerFile, WorkspaceFile
+from triggers.schema import (
+    CONDITION,
+    STEPS,
+    OffersFile,
+    SegmentFile,
+    TriggerFile,
+    WebhookFile,
+    WorkspaceFile,
+)
 from triggers.signatures import signature_of
 
 KINDS: dict[str, type[msgspec.Struct]] = {
@@ -18,6 +26,7 @@ KINDS: dict[str, type[msgspec.Struct]] = {
     "segment": SegmentFile,
     "workspace": WorkspaceFile,
     "offers": OffersFile,
+    "webhook": WebhookFile,
 }
 SCALAR = ["string", "number", "boolean"]  # whatever stands alone in YAML is text to us
 

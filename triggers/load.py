@@ -25,6 +25,7 @@ from triggers.loading.offers import offers
 from triggers.loading.segments import segments
 from triggers.loading.triggers import Made, triggers
 from triggers.loading.unknown import Unknown
+from triggers.loading.webhooks import webhooks
 from triggers.loading.workspace import (
     channel_caps,
     excluded,
@@ -102,6 +103,7 @@ def _load(
     document, workspace = workspace_file(context)
     segment_files = context.read_folder("segments/", SegmentFile, "segment")
     trigger_files = context.read_folder("triggers/", TriggerFile, "trigger")
+    webhooks(context)
     unread_files(context, workspace)
     context.segments = {file.segment for _, file in segment_files}
     members = segments(context, segment_files, trigger_files)

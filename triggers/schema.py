@@ -214,3 +214,35 @@ class OffersFile(Strict):
     """offers.yaml: by name what templates may say of an offer, `if` and `until`."""
 
     offers: dict[str, dict[str, Any]]
+
+
+class WebhookSignature(Strict):
+    """How the caller shows who it is; the secret is the setting KAIROS_HOOK_NAME_SECRET."""
+
+    kind: Literal["hmac", "stripe", "standard", "token", "basic"]
+    header: str = ""
+    encoding: Literal["base64", "hex"] = "base64"
+    prefix: str = ""
+
+
+class WebhookCall(Strict):
+    """What one kind of call becomes: an event, traits of the person, or both. Values are paths."""
+
+    event: str = ""
+    user: str = ""
+    anonymous: str = ""
+    email: str = ""
+    properties: dict[str, str] = {}
+    traits: dict[str, str] = {}
+
+
+class WebhookFile(Strict):
+    """`webhooks/NAME.yaml`: POST /v1/hooks/NAME."""
+
+    webhook: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+    signature: WebhookSignature
+    kind: str  # a path to what tells one kind of call from another
+    calls: dict[str, WebhookCall]
+    description: str = ""
+    id: str = ""
+    time: str = ""

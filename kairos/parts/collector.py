@@ -13,6 +13,7 @@ import uvicorn
 from collector.application import Application
 from collector.asgi import Collector
 from collector.door import Door
+from collector.hooks.answers import Hooks
 from collector.keys import KeyRing
 from collector.mail.base import Secret
 from collector.mailing import Mail, Mailbox
@@ -21,10 +22,12 @@ from events.sealed import seal_at
 from flows.disk_room import RoomWatch
 from flows.open import open_appender
 from flows.promises import demand_log
+from flows.workspace_folder import read_folder
 from kairos.discovery import one_in
 from kairos.parts.base import Reporter, log_lines
 from kairos.settings import Collector as Address
-from kairos.settings import Settings, SettingsError
+from kairos.settings import Settings, SettingsError, secret_name
+from triggers.loading.webhooks import hooks_of
 
 LOOK_S = 0.5  # between looks at the key file
 
@@ -43,6 +46,7 @@ def main(settings: Settings) -> int:
         ring,
         replayed=settings.log.replayed,
         prover=_prover(settings.collector),
+        hooks=_hooks(settings),
         mail=_mail(settings.collector),
     )
     demand_log(settings)
@@ -72,6 +76,25 @@ def _prover(settings: Address) -> Prover | None:
         return Prover(settings.identity_keys, settings.audience)
     except ValueError as error:
         raise SettingsError(f"KAIROS_IDENTITY_KEYS: {error}") from error
+
+
+def _hooks(settings: Settings) -> Hooks:
+    """Map the webhooks of the workspace; a bad file says so, and takes no other along."""
+    if settings.workspace is None:
+        return Hooks({})
+    found, problems = hooks_of(read_folder(settings.workspace))
+    for problem in problems:
+        log.error("this webhook is not mapped", problem=str(problem))
+    for name in found:
+        if secret_name(name) not in settings.collector.hooks:
+            log.warning("calls of this webhook are refused: it has no secret", webhook=name)
+    secrets = settings.collector.hooks
+    return Hooks(
+        {
+            name: msgspec.structs.replace(hook, secret=secrets.get(secret_name(name), ""))
+            for name, hook in found.items()
+        }
+    )
 
 
 def _mail(settings: Address) -> Mail:

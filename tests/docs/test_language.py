@@ -220,7 +220,7 @@ def test_every_example_loads(path: str, nth: int) -> None:
                 f"{WORKSPACE}bands: {{ltv: {{high: '>= 1'}}}}\noffers: offers.yaml\n"
             )
         elif not text.startswith("- "):  # a step alone; `tests/contracts/test_step.py` takes it
-            assert kind in ("trigger", "segment"), f"{path}: what is {text!r}?"
+            assert kind in ("trigger", "segment", "webhook"), f"{path}: what is {text!r}?"
             files[f"{kind}s/{place}.yaml"] = text
     for name in set(chain(*(re.findall(r"template: (\w+)", text) for text in files.values()))):
         mark = "---\npurpose: transactional\n---\n" if name == "order_confirmation" else ""

@@ -165,7 +165,10 @@ def unread_files(context: Context, workspace: WorkspaceFile) -> None:
         if (
             path.endswith((".yaml", ".yml"))
             and path not in (FILE, workspace.offers)
-            and folder not in ("segments", "triggers")
+            and folder not in ("segments", "triggers", "webhooks")
         ):
-            message = f"nobody reads {name} here; triggers live in triggers/, segments in segments/"
+            message = (
+                f"nobody reads {name} here; triggers live in triggers/, segments in segments/, "
+                "webhooks in webhooks/"
+            )
             context.problems.append(Problem(path, 1, 1, message))
