@@ -126,11 +126,15 @@ async def _send_head(status: int, headers: Headers, send: Send) -> None:
 
 async def _send_parts(answer: Streaming, send: Send) -> None:
     await _send_head(answer.status, answer.headers, send)
+    last: Message = {"type": "http.response.body"}
     try:
         async for part in answer.parts:
             await send({"type": "http.response.body", "body": part, "more_body": True})
-    finally:  # also where the server stops: an answer that ends is one that a client understands
-        await send({"type": "http.response.body"})
+            await asyncio.sleep(0)  # one that has always something to say lets others have a turn
+    except asyncio.CancelledError:
+        await send(last)  # the server stops: to the client it ends like any other
+        raise
+    await send(last)
 
 
 async def _left(receive: Receive) -> None:

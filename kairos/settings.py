@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -34,6 +35,9 @@ class Log(msgspec.Struct, frozen=True):
         return urlsplit(self.url).scheme == "replayed"
 
 
+Http = Literal["uvicorn", "native"]
+
+
 class Collector(msgspec.Struct, frozen=True):
     """The HTTP door."""
 
@@ -45,6 +49,7 @@ class Collector(msgspec.Struct, frozen=True):
     hooks: dict[str, str] = {}  # secrets of webhooks, by name
     identity_keys: str = ""  # of identity tokens, see `events/proofs.py`
     audience: str = "kairos"  # which they are for
+    http: Http = "uvicorn"  # what speaks HTTP
 
     @property
     def url(self) -> str:
@@ -136,6 +141,7 @@ class Settings(msgspec.Struct, frozen=True):
                 read.named("HOOK", "SECRET"),
                 read.text("IDENTITY_KEYS") or "",
                 read.text("IDENTITY_AUDIENCE") or default.collector.audience,
+                _http(read),
             ),
             workspace=Path(workspace) if workspace else None,
             deliveries=Path(read.text("DELIVERIES") or default.deliveries),
@@ -172,6 +178,7 @@ class Settings(msgspec.Struct, frozen=True):
             "KEYS": str(self.collector.keys),
             "SEAL": str(self.collector.seal),
             "IDENTITY_AUDIENCE": self.collector.audience,
+            "HTTP": self.collector.http,
             "DELIVERIES": str(self.deliveries),
             "SLOTS": f"{self.slots[0]}-{self.slots[1]}",
             "COPIES": str(self.copies),
@@ -246,6 +253,16 @@ def _mail(read: "_Reader") -> dict[str, dict[str, str]]:
         for name, fields in MAIL_SECRETS.items()
     }
     return {name: secret for name, secret in found.items() if secret}
+
+
+def _http(read: "_Reader") -> Http:
+    match read.text("HTTP") or Collector().http:
+        case "uvicorn":
+            return "uvicorn"
+        case "native":
+            return "native"
+        case text:
+            raise SettingsError(f"KAIROS_HTTP: uvicorn or native was expected, found {text!r}")
 
 
 class _Reader:

@@ -3,12 +3,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 _RAISED = re.compile(
-    r'\b(?:RefusedError|Rejected|failure|refused)\(\s*(?:request,\s*)?(?:\d{3},\s*)?"([a-z_]+)"'
+    r'\b(?:RefusedError|Rejected|failure|_?refused?)\(\s*(?:request,\s*)?(?:\d{3},\s*)?"([a-z_]+)"'
 )
 
 
 def test_every_error_code_is_documented_and_every_documented_code_exists() -> None:
-    sources = [*ROOT.glob("collector/*.py"), *ROOT.glob("events/*.py")]
+    globs = ("collector/*.py", "collector/native/*.py", "events/*.py")
+    sources = [source for glob in globs for source in ROOT.glob(glob)]
     code = "\n".join(
         line
         for source in sources

@@ -6,24 +6,31 @@ import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import httpx
 import pytest
 
 from kairos.embedded.stack import Stack
+from kairos.settings import Collector, Http
 from tests.e2e.stacks import server_key, workspace
 
 GB = 1024**3
 MB = 1024**2
 
 
-@pytest.fixture(scope="module")
-def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, httpx.Client]]:
+@pytest.fixture(scope="module", params=get_args(Http))
+def door(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Stack, httpx.Client]]:
     folder = tmp_path_factory.mktemp("hostile")
     data = folder / "data"
     key = server_key(data)
     shop = workspace(folder / "shop", {"workspace.yaml": "workspace: shop\n"})
-    with Stack(data, shop) as stack, httpx.Client(base_url=stack.url, auth=(key, "")) as client:
+    with (
+        Stack(data, shop, door=Collector(http=request.param)) as stack,
+        httpx.Client(base_url=stack.url, auth=(key, "")) as client,
+    ):
         for _ in range(20):  # what a first request loads is no request's fault
             client.post("/v1/track", content=b'{"event":"a","userId":"u1"}')
         yield stack, client

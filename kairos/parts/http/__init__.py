@@ -1,0 +1,1 @@
+"""What carries the collector over HTTP."""
