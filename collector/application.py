@@ -85,6 +85,11 @@ class Application:
         """Take in events, or answer 503 until there is room for them again."""
         self.door = msgspec.structs.replace(self.door, room=there_is)
 
+    @property
+    def appended(self) -> int:
+        """The id of the last entry that went into the log, -1 before the first."""
+        return self._commit.appended
+
     def drain(self) -> None:
         """Answer 503 from now on; what is in flight is finished."""
         self.door = msgspec.structs.replace(self.door, ready=False)

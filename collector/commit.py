@@ -76,6 +76,7 @@ class GroupCommit:
         self._queues: list[deque[_Waiter]] = [deque() for _ in range(appender.partitions)]
         self._running: dict[int, asyncio.Task[None]] = {}
         self.waiting_bytes = 0
+        self.appended = -1  # id of the last entry
 
     async def commit(self, records: Sequence[Record], size: int) -> None:
         """Return once all records are durable.
@@ -164,7 +165,7 @@ class GroupCommit:
     async def _append(self, partition: int, group: list[_Waiter]) -> Exception | None:
         records = [record for waiter in group for record in waiter.records]
         try:
-            await self._appender.append(partition, encode(records))
+            self.appended = await self._appender.append(partition, encode(records))
         except Exception as error:  # noqa: BLE001 - it is the waiting requests' answer, not ours
             return error
         return None

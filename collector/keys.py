@@ -31,6 +31,7 @@ class Key(msgspec.Struct, frozen=True):
     source: str  # duplicates are told apart inside one source group
     sha256: str  # of the key, in hex
     created: str  # ISO 8601, UTC
+    quota: int = 0  # events a second; 0: as many as there are
 
     @property
     def trust(self) -> int:
@@ -38,7 +39,9 @@ class Key(msgspec.Struct, frozen=True):
         return _TRUST[self.kind]
 
 
-def create(kind: Kind, source: str, created: str, plaintext: str = "") -> tuple[str, Key]:
+def create(
+    kind: Kind, source: str, created: str, plaintext: str = "", quota: int = 0
+) -> tuple[str, Key]:
     """Make a key: the text to hand out once, and the record to store.
 
     Args:
@@ -46,6 +49,7 @@ def create(kind: Kind, source: str, created: str, plaintext: str = "") -> tuple[
         source: the source group: lower-case letters, digits, `-` and `_`.
         created: now, ISO 8601, UTC.
         plaintext: a key that exists already, such as one carried over from another system.
+        quota: events a second that it may send; 0 for as many as there are.
 
     Raises:
         ValueError: for a source group that is not one.
@@ -54,13 +58,15 @@ def create(kind: Kind, source: str, created: str, plaintext: str = "") -> tuple[
     >>> text.startswith("browser_"), KeyRing([key]).find(text) == key
     (True, True)
     """
+    if quota < 0:
+        raise ValueError(f"quota {quota}: a number of events a second was expected, or 0 for all")
     if not _SOURCE.fullmatch(source):
         raise ValueError(
             f"source {source!r}: 1 to 64 of a-z, 0-9, '-' and '_' were expected, such as 'web'"
         )
     text = plaintext or f"{kind}_{secrets.token_urlsafe(24)}"
     digest = _hash(text)
-    return text, Key(digest[:12], kind, source, digest, created)
+    return text, Key(digest[:12], kind, source, digest, created, quota)
 
 
 class KeyRing:

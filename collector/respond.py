@@ -21,8 +21,8 @@ def success(**fields: Any) -> Response:
     return Response(200, _encode({"success": True, **fields}), (JSON,))
 
 
-def failure(status: int, code: str, message: str) -> Response:
-    """Answer an error; 503 carries Retry-After.
+def failure(status: int, code: str, message: str, *, after: int = RETRY_SECONDS) -> Response:
+    """Answer an error; 429 and 503 carry Retry-After.
 
     Without `code` and `message` RudderStack's Python SDK fails on a KeyError and retries.
 
@@ -30,5 +30,5 @@ def failure(status: int, code: str, message: str) -> Response:
     b'{"success":false,"code":"not_found","message":"no such path"}'
     """
     body = _encode({"success": False, "code": code, "message": message})
-    retry = ((b"retry-after", str(RETRY_SECONDS).encode()),) if status == 503 else ()
+    retry = ((b"retry-after", str(after).encode()),) if status in (429, 503) else ()
     return Response(status, body, (JSON, *retry))

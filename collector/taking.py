@@ -14,6 +14,7 @@ from collector.door import Door
 from collector.inflate import Corrupt, TooLarge, inflate
 from collector.keys import Key
 from collector.outcome import Accepted
+from collector.quotas import kinds_of, rank_of
 from collector.request import Request, Response
 from collector.respond import failure, success
 from events.catalog import posted
@@ -45,7 +46,8 @@ def one(kind: str) -> Callable[[Request, Door, int], Taken]:
         key = key_of(opened.sent_key or from_body(opened.body), door)
         if isinstance(key, Response):
             return key
-        return _take_one(opened.body, _arrival(key, door, now_us, kind, gpc=opened.gpc))
+        refused = _too_much(key, {kind}, 1, door, now_us)
+        return refused or _take_one(opened.body, _arrival(key, door, now_us, kind, gpc=opened.gpc))
 
     return answer
 
@@ -83,6 +85,9 @@ def shown(kind: str) -> Callable[[Request, Door, int], Taken]:
         key = key_of(from_head(request), door)
         if isinstance(key, Response):
             return key
+        refused = _too_much(key, {kind}, 1, door, now_us)
+        if refused is not None:
+            return refused
         said = pixel.call(request, now_us)
         if said is None:
             return failure(400, "invalid_query", "names such as properties.path=/ were expected")
@@ -130,6 +135,10 @@ def _take_many(opened: _Opened, kind: str, door: Door, now_us: int) -> Taken:
         return key
     if kind and key.trust == CLAIMED:
         return failure(403, "server_key_needed", "this path is for a server's key alone")
+    kinds = {kind} if kind or not door.admission.limiting else kinds_of(batch.batch)
+    refused = _too_much(key, kinds, len(batch.batch), door, now_us)
+    if refused is not None:
+        return refused
     arrival = _importing(batch.import_id, _arrival(key, door, now_us, kind, gpc=opened.gpc))
     if isinstance(arrival, Response):
         return arrival
@@ -178,6 +187,16 @@ def key_of(sent: str, door: Door) -> Key | Response:
             "send the write key as Basic user name, Bearer token, ?writeKey= or in the body",
         )
     return door.keys.find(sent) or _unknown_key()
+
+
+def _too_much(key: Key, kinds: set[str], events: int, door: Door, now_us: int) -> Response | None:
+    wait = door.quotas.wait(key, events, now_us)
+    if wait:
+        many = f"this key may send {key.quota} events a second; send these again"
+        return failure(429, "quota_exceeded", many, after=wait)
+    if not door.admission.lets_in(rank_of(key, kinds), events, now_us):
+        return failure(503, "overloaded", "the engine has enough to do; send these again")
+    return None
 
 
 def _unknown_key() -> Response:

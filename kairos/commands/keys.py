@@ -21,6 +21,7 @@ def create(
     kind: Literal["browser", "server"],
     *,
     source: str | None = None,
+    quota: int = 0,
     data: Path | None = None,
     json: bool = False,
 ) -> int:
@@ -34,6 +35,9 @@ def create(
     source
         The source group, inside which a message id counts once; else "web" or "server". Keys of
         one sender share it, so that a key can be replaced.
+    quota
+        Events a second that may be sent with it, ten seconds of them at once; beyond that it is
+        answered 429. 0: as many as there are.
     data
         The data folder of `kairos up`; else KAIROS_KEYS, else kairos-data.
     json
@@ -42,7 +46,7 @@ def create(
     try:
         path, url = _where(data)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        text, key = make(kind, source or {"browser": "web"}.get(kind, kind), now)
+        text, key = make(kind, source or {"browser": "web"}.get(kind, kind), now, quota=quota)
         changing(path, lambda ring: ring.having(key))
     except (ValueError, OSError) as error:
         return failed("keys create", error, json=json)
@@ -74,7 +78,8 @@ def list_(*, data: Path | None = None, json: bool = False) -> int:
         as_json({"file": str(path), "keys": [{**k, "sha256": k["sha256"][:12]} for k in kept]})
         return 0
     for key in ring.keys:
-        print(f"{key.id}  {key.kind:<8} {key.source:<16} made {key.created}")
+        quota = f"  at most {key.quota} events/s" if key.quota else ""
+        print(f"{key.id}  {key.kind:<8} {key.source:<16} made {key.created}{quota}")
     if not ring.keys:
         print(f"{path} holds no keys; `kairos keys create browser` makes one")
     return 0

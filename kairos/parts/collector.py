@@ -1,6 +1,7 @@
 """The collector: the HTTP door."""
 
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Self
 
@@ -8,13 +9,16 @@ import structlog
 
 from collector.application import Application
 from collector.keys import KeyRing
+from collector.quotas import Admission
 from flows.disk_room import RoomWatch
-from flows.open import open_appender
+from flows.open import open_appender, open_log
+from flows.pressure import PressureWatch
 from flows.promises import demand_log
 from kairos.parts.base import Reporter, log_lines
 from kairos.parts.http.door import door_of
 from kairos.parts.http.serve import serve_by_uvicorn, serve_natively
 from kairos.settings import Settings
+from profile_state.stores.redis import RedisStore
 
 LOOK_S = 0.5  # between looks at the key file
 
@@ -28,13 +32,29 @@ def main(settings: Settings) -> int:
     demand_log(settings)
     app = Application(door, open_appender(settings.log))
     with (
-        Reporter(settings.status, "collector", lambda: dict(app.counters)),
+        _pressure(settings, app, door.admission) as pressure,
+        Reporter(settings.status, "collector", lambda: _facts(app, pressure)),
         KeyWatch(settings.collector.keys, app),
         RoomWatch(settings.disk, settings.disk_free_mb, app.room),
     ):
         serving = serve_natively if settings.collector.http == "native" else serve_by_uvicorn
         serving(app, settings.collector)
     return 0
+
+
+def _pressure(
+    settings: Settings, app: Application, admission: Admission
+) -> AbstractContextManager[PressureWatch | None]:
+    if settings.log.replayed:
+        return nullcontext()  # a file waits as long as it takes
+    store, source = RedisStore(settings.ledger), open_log(settings.log)
+    return PressureWatch(store, source, lambda: app.appended, admission.limit)
+
+
+def _facts(app: Application, pressure: PressureWatch | None) -> dict[str, object]:
+    if pressure is None:
+        return dict(app.counters)
+    return {**app.counters, "lag_ms": round(pressure.lag_ms), "let_in_per_s": pressure.rate}
 
 
 class KeyWatch:

@@ -2,6 +2,8 @@
 
 import threading
 import time
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import structlog
@@ -24,13 +26,14 @@ from kairos.parts.base import REPLACED, Reporter, log_lines, stop_on_signals
 from kairos.settings import READING, Settings, SettingsError
 from profile_state.checkpoints.folder import Checkpoints
 from profile_state.copies.disk import Disk
-from profile_state.stores.base import FencedError, LedgerLostError
+from profile_state.stores.base import FencedError, LedgerLostError, Position
 from profile_state.stores.redis import RedisStore
 from triggers.problems import WorkspaceError
 
 log = structlog.get_logger()
 
 PAUSE_S = 0.2  # before a broken log or ledger is asked again
+POSITION_S = 0.1  # between two words on how far the engine has read
 LOOK_S = 5.0  # between looks at how full the log is
 NOT_APPLIED = 1  # exit code: a word of the engine's or an operator's raises
 UNREADABLE = 2  # exit code: something that must be there is not
@@ -68,6 +71,10 @@ def main(settings: Settings) -> int:
     reporter: Reporter | None = None
     room = threading.Thread(target=_make_room, args=(engine, settings, stop), daemon=True)
     room.start()
+    position = threading.Thread(
+        target=_say_position, args=(engine, settings.ledger, stop), daemon=True
+    )
+    position.start()
     readers = threading.Thread(
         target=asked.listen,
         args=(settings.ledger, engine.partition, engine.hurry, stop),
@@ -130,6 +137,17 @@ def _make_room(engine: Engine, settings: Settings, stop: threading.Event) -> Non
         except LogUnavailableError as error:
             log.warning("the log cannot be trimmed", reason=str(error))
     source.close()
+
+
+def _say_position(engine: Engine, ledger: str, stop: threading.Event) -> None:
+    """Say how far the engine has read, by which the door knows what it keeps up with."""
+    store = RedisStore(ledger, engine.partition)
+    for said in count():
+        if stop.wait(POSITION_S):
+            break
+        with suppress(LedgerLostError):  # the engine itself says so
+            store.say_position(Position(engine.position, engine.events, said))
+    store.close()
 
 
 def _catch_up(engine: Engine, source: Log, settings: Settings) -> None:

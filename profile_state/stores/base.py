@@ -77,6 +77,14 @@ class Mark(msgspec.Struct):
     begun: bool = True  # see `triggers.state.State.begun`; of older releases it is not known
 
 
+class Position(msgspec.Struct, frozen=True, array_like=True):
+    """How far an engine has read."""
+
+    entry: int
+    records: int  # since it began
+    said: int  # how often it has said so
+
+
 class Recovered(NamedTuple):
     """What a new owner starts from."""
 

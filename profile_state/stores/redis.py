@@ -32,11 +32,13 @@ from profile_state.stores.base import (
     Loaded,
     Mark,
     Outputs,
+    Position,
     Recovered,
 )
 from profile_state.stores.keys import Command, Keys
 
 ASKED_S = 10  # how long a reader's wish is worth knowing
+POSITION_MS = 5_000  # how long an engine's position is worth knowing
 LOOK = 1_000  # keys in one step of a scan
 DUE = 5_000  # people in one read of who is due: a few ms of the server's time
 WORDS = 1_000  # of one command; even, since some are pairs
@@ -310,6 +312,37 @@ class RedisStore:
         with _answering():
             found = cast("Any", self._client.blpop([self.keys.named("asked")], wait_s))
         return None if found is None else int(found[1])
+
+    def say_position(self, position: Position) -> None:
+        """Say how far the engine has read; forgotten within seconds, so that nobody goes by one that ended.
+
+        Raises:
+            LedgerLostError: the ledger does not answer.
+        """
+        with _answering():
+            said = msgspec.msgpack.encode(position)
+            self._client.set(self.keys.named("position"), said, px=POSITION_MS)
+
+    def position(self) -> Position | None:
+        """Return how far the engine has read; None where none runs, or it did not say so lately.
+
+        Raises:
+            LedgerLostError: the ledger does not answer.
+        """
+        with _answering():
+            found = cast("Any", self._client.get(self.keys.named("position")))
+        return None if found is None else msgspec.msgpack.decode(found, type=Position)
+
+    def fullness(self) -> float:
+        """Return the share of the server's `maxmemory` in use, 0 where it has none.
+
+        Raises:
+            LedgerLostError: the ledger does not answer.
+        """
+        with _answering():
+            memory = cast("Any", self._client.info("memory"))
+        ceiling = int(memory["maxmemory"])
+        return int(memory["used_memory"]) / ceiling if ceiling else 0.0
 
     # Writing.
 
