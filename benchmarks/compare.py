@@ -20,6 +20,16 @@ FIGURES: Mapping[str, Mapping[str, bool]] = {
         "live_max_mb": False,
     },
     "idle": {"cpu_percent": False, "rss_mb": False},
+    "collector": {
+        "batch50_events_per_s": True,
+        "single_requests_per_s": True,
+        "cpu_us_per_event": False,
+        "cpu_us_per_request": False,
+        "native_batch50_events_per_s": True,
+        "native_single_requests_per_s": True,
+        "native_cpu_us_per_event": False,
+        "native_cpu_us_per_request": False,
+    },
     "torture": {"recovery_p99_s": False},
 }
 # The options that make another question of it.
@@ -30,6 +40,7 @@ QUESTION: Mapping[str, tuple[str, ...]] = {
     "triggers": (),
     "endurance": ("events",),
     "idle": (),
+    "collector": ("seconds",),
     "torture": ("kills", "power_cuts"),
 }
 MACHINES_OWN = frozenset({"hiccup_p99_ms"})  # shown, and never a reason to fail

@@ -1,6 +1,6 @@
 """A report as a picture: each run, and the median over them.
 
-Throughput, scale, idle and torture have a bar a run. Latency is drawn by percentile, a line a run, beside the
+Throughput, scale, collector, idle and torture have a bar a run. Latency is drawn by percentile, a line a run, beside the
 machine's own; next to it stand the percentiles that matter, a point a run.
 
 Needs matplotlib, which the extra `plots` installs.
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 BARS = {
     "throughput": (("events_per_s", "events a second"), ("cpu_us_per_event", "engine CPU, µs an event")),
     "scale": (("cost_ratio", "cost of an event, many people to few"), ("bytes_per_hot_profile", "bytes a hot profile")),
+    "collector": (
+        ("batch50_events_per_s", "events a second in batches of 50, uvicorn"),
+        ("native_batch50_events_per_s", "events a second in batches of 50, native"),
+    ),
     "idle": (("cpu_percent", "CPU, % of one core"), ("rss_mb", "memory, MB")),
     "torture": (("recovery_p99_s", "serves again, p99, s"), ("recovery_max_s", "at the latest, s")),
 }  # fmt: skip

@@ -7,7 +7,18 @@ from typing import Any, Literal
 
 import msgspec
 
-from benchmarks import asked, endurance, idle, latency, plots, scale, throughput, variety
+from benchmarks import (
+    asked,
+    door,
+    endurance,
+    idle,
+    latency,
+    plots,
+    scale,
+    throughput,
+    variety,
+    wrk,
+)
 from benchmarks.base import AskedError, Benchmark, Options
 from benchmarks.bed import BenchError, in_words
 from benchmarks.compare import beside, compared, too_bad
@@ -22,7 +33,9 @@ from kairos.embedded.servers import ServerError
 from kairos.embedded.stack import StackError
 from kairos.say import as_json, failed
 
-What = Literal["throughput", "latency", "scale", "triggers", "endurance", "idle", "torture"]
+What = Literal[
+    "throughput", "latency", "scale", "triggers", "endurance", "idle", "collector", "torture"
+]
 BENCHMARKS: dict[What, Benchmark] = {
     "throughput": throughput,
     "latency": latency,
@@ -30,11 +43,12 @@ BENCHMARKS: dict[What, Benchmark] = {
     "triggers": variety,
     "endurance": endurance,
     "idle": idle,
+    "collector": door,
     "torture": torture,
 }
 RUNS = 5
 ONCE = ("endurance", "torture")  # what holds or does not; their figures stand beside it
-SECONDS: dict[What, float] = {"latency": 300.0, "idle": 60.0}
+SECONDS: dict[What, float] = {"latency": 300.0, "idle": 60.0, "collector": 5.0}
 INTERRUPTED = 130  # exit code: by Ctrl-C, as shells have it
 
 
@@ -82,12 +96,14 @@ def command(
         throughput: the engine drains a log. latency: from the scheduled send to the worker's
         hands. scale: what an event costs where there are many people. triggers: the same where there
         are ten times as many triggers. endurance:
-        does it go on in a bounded log, and can all of it be read again. idle: what the stack costs while nothing happens. torture: what kills and power cuts
+        does it go on in a bounded log, and can all of it be read again. idle: what the stack costs while nothing happens. collector: how many events it takes, each
+        on disk before its answer; needs wrk. torture: what kills and power cuts
         cost.
     runs
         How many times; the median counts. 5, and 1 of endurance and torture, where nothing is said.
     seconds
-        How long a run of latency or idle is; 300 and 60 where nothing is said.
+        How long a run of latency or idle is, or a phase of collector; 300, 60 and 5 where nothing
+        is said.
     rate
         Events a second, for latency.
     events
@@ -169,6 +185,8 @@ def _check_numbers(
         asked.above_zero(option, value)
     if what == "torture":
         _check_torture(options)
+    if what == "collector" and (why := wrk.missing()):
+        raise AskedError(why)
     if options.profile is not None and what != "throughput":
         raise AskedError(f"--profile goes with throughput, found {what}")
     if seconds is None:
@@ -176,7 +194,7 @@ def _check_numbers(
     asked.above_zero("--seconds", seconds)
     if what not in SECONDS:
         raise AskedError(
-            f"--seconds {seconds:g} goes with latency and idle, found {what}; that ends when "
+            f"--seconds {seconds:g} goes with {', '.join(SECONDS)}, found {what}; that ends when "
             "all that it is asked for is done"
         )
 

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from benchmarks import plots, results
 from benchmarks.base import AskedError
 from benchmarks.compare import FIGURES, comparable, compared, too_bad
+from benchmarks.door import Door
 from benchmarks.endurance import Endurance
 from benchmarks.exposition import prometheus
 from benchmarks.idle import Idle
@@ -78,6 +79,7 @@ def test_a_saved_report_reads_back() -> None:
         ("triggers", Many),
         ("endurance", Endurance),
         ("idle", Idle),
+        ("collector", Door),
         ("torture", Torture),
     ],
 )
