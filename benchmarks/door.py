@@ -248,7 +248,7 @@ def _running(http: Http) -> Iterator[Running]:
         port = door.getsockname()[1]
         settings = Settings(
             log=Log(f"valkey://{path}?name=log"),
-            collector=Collector("127.0.0.1", port, folder / "keys.json", http),
+            collector=Collector("127.0.0.1", port, folder / "keys.json", http=http),
             status=status,
         )
         now = datetime.now(UTC).isoformat(timespec="seconds")

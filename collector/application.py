@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -102,19 +102,14 @@ class Application:
 
     async def answer(self, request: Request) -> Answer:
         """Answer a request once its records are durable. Never raises."""
-        done = self._begin(request)
-        if isinstance(done, Pause | Fetch):
-            done = await self._carried_out(request, done)
-        if not isinstance(done, Accepted):
-            return self._counted(done)
-        try:
-            await self._commit.commit(done.records, done.size)
-        except Exception as failed:  # noqa: BLE001 - each is told from the others, and answered
-            return self._end(request, done, failed)
-        except BaseException:
-            done.settle(False)
-            raise
-        return self._end(request, done, None)
+        told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def tell(answer: Answer) -> None:
+            if not told.done():  # its client may have left
+                told.set_result(answer)
+
+        self.answering(request, tell)
+        return await told
 
     def answering(self, request: Request, then: Callable[[Answer], None]) -> None:
         """Call `then` with the answer: at once, or as soon as its records are durable.
@@ -140,10 +135,14 @@ class Application:
         if not isinstance(done, Accepted):
             then(self._counted(done))
             return
-        ended = partial(self._then, request, done, then)
+        # Neither the body nor the records are kept until the log has them.
+        asked = Request(request.method, request.path, headers=request.headers)
+        accepted = len(done.records) - done.rejected
+        taken = _Taken(asked, done.response, accepted, done.rejected, done.settle)
+        ended = partial(self._then, taken, then)
         try:
             self._commit.enqueue(done.records, done.size, ended)
-        except Exception as failed:  # noqa: BLE001 - as above
+        except Exception as failed:  # noqa: BLE001 - each is told from the others, and answered
             ended(failed)
 
     async def _carried_out(self, request: Request, outcome: Outcome) -> Response | Accepted:
@@ -188,37 +187,42 @@ class Application:
             return _bug(request, error)
 
     def _then(
-        self,
-        request: Request,
-        done: Accepted,
-        then: Callable[[Answer], None],
-        failed: Exception | None,
+        self, taken: "_Taken", then: Callable[[Answer], None], failed: Exception | None
     ) -> None:
-        then(self._end(request, done, failed))
+        then(self._counted(self._end(taken, failed)))
 
-    def _end(self, request: Request, done: Accepted, failed: Exception | None) -> Response:
-        done.settle(failed is None)
+    def _end(self, taken: "_Taken", failed: Exception | None) -> Response:
+        taken.settle(failed is None)
         match failed:
             case None:
-                self._count(done)
-                return self._counted(done.response)
+                self._count(taken)
+                return taken.response
             case LogUnavailableError():
                 lost = "the log did not confirm these events; send them again"
-                answer = with_cors(request, failure(503, "log_unavailable", lost))
+                return with_cors(taken.request, failure(503, "log_unavailable", lost))
             case OverloadedError():
                 busy = "too many events are waiting for the log; send these again"
-                answer = with_cors(request, failure(503, "overloaded", busy))
+                return with_cors(taken.request, failure(503, "overloaded", busy))
             case _:
-                answer = _bug(request, failed)
-        return self._counted(answer)
+                return _bug(taken.request, failed)
 
-    def _count(self, done: Accepted) -> None:
-        self.counters["accepted"] += len(done.records) - done.rejected
-        self.counters["rejected"] += done.rejected
+    def _count(self, taken: "_Taken") -> None:
+        self.counters["accepted"] += taken.accepted
+        self.counters["rejected"] += taken.rejected
 
     def _counted(self, answer: _A) -> _A:
         self.counters[f"status_{answer.status}"] += 1
         return answer
+
+
+class _Taken(NamedTuple):
+    """What is left of a request while its records wait for the log."""
+
+    request: Request  # without its body
+    response: Response  # once they are durable
+    accepted: int  # events
+    rejected: int
+    settle: Callable[[bool], None]  # told whether they were kept
 
 
 def _bug(request: Request, error: Exception) -> Response:

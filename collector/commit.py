@@ -2,6 +2,8 @@
 
 An fsync costs the same for one record as for five hundred. So at most one append is in flight
 in each partition, and a request waits for the one that carries its records, never for a timer.
+
+Records are packed when they come, while they are in the processor's caches: what waits is bytes.
 """
 
 import asyncio
@@ -10,15 +12,15 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
-from events.record import DeadLetter, Event, Item, encode
-from events.sources.base import Appender, LogUnavailableError
+from events.record import DeadLetter, Event, Item, joined, packed
+from events.sources.base import Appender
 
 Record = Event | DeadLetter | Item
 Told = Callable[[Exception | None], None]  # with None once all is durable, else with why not
 
 _ENTRY_RECORDS = 500  # in one entry, unless one request has more
 _ENTRY_BYTES = 1024 * 1024  # of JSON, likewise; what one command of the log should carry
-_QUEUE_BYTES = 32 * 1024 * 1024  # of JSON; as objects they take several times as much
+_QUEUE_BYTES = 32 * 1024 * 1024  # of JSON; packed it is a little less
 
 
 class OverloadedError(Exception):
@@ -26,7 +28,8 @@ class OverloadedError(Exception):
 
 
 class _Waiter(NamedTuple):
-    records: Sequence[Record]
+    records: int  # how many
+    packed: bytes
     size: int
     then: Told
 
@@ -55,7 +58,9 @@ class GroupCommit:
     >>> async def two_requests():
     ...     commit = GroupCommit(Memory())
     ...     record = DeadLetter("web", 0, "unknown_type", "", b"{}", 0)
-    ...     await asyncio.gather(commit.commit([record], 2), commit.commit([record], 2))
+    ...     for _ in range(2):
+    ...         commit.enqueue([record], 2, lambda failed: None)
+    ...     await commit.drained()
     ...     return len(Memory.entries)
     >>> asyncio.run(two_requests())
     1
@@ -78,35 +83,16 @@ class GroupCommit:
         self.waiting_bytes = 0
         self.appended = -1  # id of the last entry
 
-    async def commit(self, records: Sequence[Record], size: int) -> None:
-        """Return once all records are durable.
+    def enqueue(self, records: Sequence[Record], size: int, then: Told) -> None:
+        """Make records durable, and call `then` once all are, or with why some may not be.
 
         Args:
             records: in the order in which a partition shall have them.
             size: bytes that they take while they wait, roughly.
+            then: called once, by the event loop.
 
         Raises:
-            OverloadedError: when too much waits already.
-            LogUnavailableError: when an append was not acknowledged; some records may be in.
-        """
-        done: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-
-        def told(failed: Exception | None) -> None:
-            if not done.done():  # its request may have been cancelled
-                done.set_result(failed)
-
-        self.enqueue(records, size, told)
-        failed = await done
-        if isinstance(failed, LogUnavailableError):
-            raise LogUnavailableError(str(failed)) from failed
-        if failed is not None:
-            raise failed
-
-    def enqueue(self, records: Sequence[Record], size: int, then: Told) -> None:
-        """Make records durable, and call `then` once they are: `commit` without a task.
-
-        Raises:
-            OverloadedError: as `commit`; `then` is not called.
+            OverloadedError: too much waits already; `then` is not called.
         """
         if self.waiting_bytes and self.waiting_bytes + size > self._queue_bytes:
             raise OverloadedError
@@ -133,7 +119,7 @@ class GroupCommit:
         return dict(parts)
 
     def _enqueue(self, partition: int, records: Sequence[Record], size: int, then: Told) -> None:
-        self._queues[partition].append(_Waiter(records, size, then))
+        self._queues[partition].append(_Waiter(len(records), packed(records), size, then))
         self.waiting_bytes += size
         if partition not in self._running:
             self._running[partition] = asyncio.create_task(self._run(partition))
@@ -153,9 +139,9 @@ class GroupCommit:
 
     def _next_group(self, queue: deque[_Waiter]) -> list[_Waiter]:
         group = [queue.popleft()]
-        count, size = len(group[0].records), group[0].size
+        count, size = group[0].records, group[0].size
         while queue:
-            count += len(queue[0].records)
+            count += queue[0].records
             size += queue[0].size
             if count > self._entry_records or size > self._entry_bytes:
                 break
@@ -163,9 +149,11 @@ class GroupCommit:
         return group
 
     async def _append(self, partition: int, group: list[_Waiter]) -> Exception | None:
-        records = [record for waiter in group for record in waiter.records]
+        count = sum(waiter.records for waiter in group)
         try:
-            self.appended = await self._appender.append(partition, encode(records))
+            self.appended = await self._appender.append(
+                partition, joined(count, (w.packed for w in group))
+            )
         except Exception as error:  # noqa: BLE001 - it is the waiting requests' answer, not ours
             return error
         return None

@@ -123,13 +123,14 @@ def parse(body: bytes | msgspec.Raw, arrival: Arrival) -> Event | Rejected:
     if isinstance(raw, Rejected):
         return raw
     try:
-        return _assemble(raw, arrival)
+        # What the batch says is no part of these bytes.
+        size = len(body) if arrival.context is NO_CONTEXT else None
+        return _assemble(raw, arrival, Check(arrival.limits, size))
     except RefusedError as refusal:
         return Rejected(refusal.code, refusal.reason, readable(raw.message_id))
 
 
-def _assemble(raw: RawEvent, arrival: Arrival) -> Event:
-    check = Check(arrival.limits)
+def _assemble(raw: RawEvent, arrival: Arrival, check: Check) -> Event:
     flags: list[str] = []
     kind = arrival.kind or raw.type
     if type(kind) is not str or kind not in KINDS:
@@ -195,30 +196,31 @@ def _assemble(raw: RawEvent, arrival: Arrival) -> Event:
     if check.dropped:
         flags.append("dropped_key")
     leaf = ids[0]
-    return Event(
-        message_id=message_id,
-        source=source,
-        trust=trust,
-        kind=kind,
-        name=name,
-        leaf=leaf,
-        ids=ids,
-        time=time,
-        accepted_us=arrival.accepted_us,
-        key=event_key(source, leaf, message_id),
-        digest=blake2b(content, digest_size=8).digest(),
-        properties=properties,
-        traits=traits,
-        addresses=addresses,
-        context=context,
-        flags=tuple(flags),
-        import_id=arrival.import_id,
+    return Event(  # by order: names cost 0.6 us an event, which is a tenth of all this
+        message_id,
+        source,
+        trust,
+        kind,
+        name,
+        leaf,
+        ids,
+        time,
+        arrival.accepted_us,
+        event_key(source, leaf, message_id),
+        blake2b(content, digest_size=8).digest(),
+        properties,
+        traits,
+        addresses,
+        context,
+        tuple(flags),
+        arrival.import_id,
     )
 
 
 def _time(raw: RawEvent, arrival: Arrival, context: dict[str, Any], flags: list[str]) -> int:
     """Decide when the event happened; what was wrong with its clock goes into flags and context."""
-    timestamp, original = parse_instant(raw.timestamp), parse_instant(raw.original_timestamp)
+    timestamp = parse_instant(raw.timestamp)
+    original = None if raw.original_timestamp is None else parse_instant(raw.original_timestamp)
     sent = arrival.sent_at if raw.sent_at is None else raw.sent_at
     if arrival.import_id or arrival.replayed:
         # History: what was sent long ago cannot be compared with when it is received now.
@@ -305,8 +307,8 @@ def _identifiers(
 ) -> tuple[str, ...]:
     longest = arrival.limits.id_bytes
     user, anonymous = raw.user_id, raw.anonymous_id
-    user_id = identifier("userId", user, longest)
-    anonymous_id = identifier("anonymousId", anonymous, longest)
+    user_id = "" if user is None else identifier("userId", user, longest)
+    anonymous_id = "" if anonymous is None else identifier("anonymousId", anonymous, longest)
     found = []
     if user_id:
         found.append("user_id:" + user_id)

@@ -4,6 +4,7 @@ A log entry holds the records that one group commit made durable together. The e
 MessagePack arrays behind a version byte; code reads its own version and the one before.
 """
 
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -24,8 +25,10 @@ class Offset(NamedTuple):
 START = Offset(-1, -1)  # before every record
 
 
-class Event(msgspec.Struct, frozen=True, array_like=True, tag="event", gc=False, kw_only=True):
+class Event(msgspec.Struct, frozen=True, array_like=True, tag="event", gc=False):
     """What a person did, parsed once at the door; nothing behind the door parses again.
+
+    Name the fields; only the door, which makes nearly all of them, goes by their order.
 
     Identifiers are written `type:value`, such as `user_id:u1`, `anonymous_id:a1` or
     `email:ana@shop.example`.
@@ -282,6 +285,29 @@ def encode(records: list[Any]) -> bytes:
     [Tick(due=100, person='p_1')]
     """
     return bytes((VERSION,)) + _encoder.encode(records)
+
+
+def packed(records: Sequence[Any]) -> bytes:
+    """Pack records for an entry that may get others beside them; see `joined`."""
+    whole = _encoder.encode(records)
+    return whole[len(_array_head(len(records))) :]
+
+
+def joined(count: int, parts: Iterable[bytes]) -> bytes:
+    """Make one entry's payload of what `packed` returned, of so many records together.
+
+    >>> some, more = [Tick(1)], [Tick(2), Tick(3)]
+    >>> joined(3, [packed(some), packed(more)]) == encode(some + more)
+    True
+    """
+    return b"".join((bytes((VERSION,)), _array_head(count), *parts))
+
+
+def _array_head(count: int) -> bytes:
+    """Begin an array of MessagePack."""
+    if count < 16:
+        return bytes((0x90 | count,))
+    return b"\xdc%b" % count.to_bytes(2) if count < 65_536 else b"\xdd%b" % count.to_bytes(4)
 
 
 def decode(payload: bytes) -> list[Record]:

@@ -9,6 +9,8 @@ from events.rejected import RefusedError
 
 SAFE_INTEGER = 2**53 - 1  # beyond it, JavaScript and every float column round silently
 
+_USUAL = 32  # keys of an object that are looked up together; more would make the cache large
+
 # A worker, a template or a console in JavaScript could take them for the object's own machinery.
 _DANGEROUS = frozenset({"__proto__", "constructor", "prototype"})
 
@@ -23,11 +25,19 @@ class Check:
     1
     """
 
-    __slots__ = ("_nodes", "_short", "dropped", "limits")
+    __slots__ = ("_nodes", "dropped", "limits", "short")
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, size: int | None = None) -> None:
+        """Begin.
+
+        Args:
+            limits: of the event.
+            size: bytes of its JSON, where they are known; no text in it can have more.
+        """
         self.limits = limits
-        self._short = limits.string_bytes // 4  # characters that fit whatever they are
+        most = limits.string_bytes
+        # Characters that fit whatever they are.
+        self.short = most if size is not None and size <= most else most // 4
         self._nodes = 0
         self.dropped = 0
 
@@ -39,6 +49,11 @@ class Check:
         Raises:
             RefusedError: when a limit is passed or a number would not survive.
         """
+        if not fields or (len(fields) <= _USUAL and self._simple(fields)):
+            names = _distinct(tuple(fields))
+            if names is not None:
+                self._enter(where, fields)
+                return dict(zip(names, fields.values(), strict=True)) if names else fields
         before = self._nodes, self.dropped
         kept = self._slugged(where, fields)
         if len(kept) != len(fields):
@@ -58,7 +73,7 @@ class Check:
             RefusedError: when it is one and beyond its limit.
         """
         if type(value) is str:
-            if len(value) > self._short:
+            if len(value) > self.short:
                 self._string(where, key, value)
             return value != ""
         kind = type(value)
@@ -66,13 +81,27 @@ class Check:
             self._number(where, key)
         return kind is int or kind is float or kind is bool
 
+    def _simple(self, fields: dict[str, Any]) -> bool:
+        """Whether no value needs a closer look, as in nearly every event."""
+        for value in fields.values():
+            kind = type(value)
+            if kind is str:
+                if len(value) > self.short:
+                    return False
+            elif kind is int:
+                if not -SAFE_INTEGER <= value <= SAFE_INTEGER:
+                    return False
+            elif kind is dict or kind is list:
+                return False
+        return True
+
     def _slugged(self, where: str, fields: dict[str, Any]) -> dict[str, Any]:
         self._enter(where, fields)
         kept: dict[str, Any] = {}
         for key, value in fields.items():
             kind = type(value)
             if kind is str:
-                if len(value) > self._short:
+                if len(value) > self.short:
                     self._string(where, key, value)
             elif kind is int:
                 if not -SAFE_INTEGER <= value <= SAFE_INTEGER:
@@ -107,7 +136,7 @@ class Check:
         kind = type(value)
         if kind is dict or kind is list:
             return self._nested(where, value, depth + 1)
-        if kind is str and len(value) > self._short:
+        if kind is str and len(value) > self.short:
             self._string(where, key, value)
         elif kind is int and not -SAFE_INTEGER <= value <= SAFE_INTEGER:
             self._number(where, key)
@@ -142,6 +171,15 @@ class Check:
             "number_out_of_range",
             f"{where}.{key[:64]}: an integer beyond ±(2^53-1) would be rounded; send it as text",
         )
+
+
+@lru_cache(maxsize=2048)  # an installation sends the same sets of keys again and again
+def _distinct(keys: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return the slugs of an object's keys, () where they are their own; None where one is special."""
+    names = tuple(map(_field_name, keys))
+    if "" in names or len(set(names)) < len(names) or any(len(key) > 32 for key in keys):
+        return None
+    return () if names == keys else names
 
 
 @lru_cache(maxsize=8192)

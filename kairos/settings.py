@@ -44,12 +44,21 @@ class Collector(msgspec.Struct, frozen=True):
     host: str = "127.0.0.1"
     port: int = 8765
     keys: Path = Path("keys.json")
-    seal: Path = Path("seal.key")  # the key of the tokens that leave with messages
+    seal: Path | None = None  # the key of the tokens that leave with messages, see `sealing`
     mail: dict[str, dict[str, str]] = {}  # what providers sign with, by provider and field
     hooks: dict[str, str] = {}  # secrets of webhooks, by name
     identity_keys: str = ""  # of identity tokens, see `events/proofs.py`
     audience: str = "kairos"  # which they are for
     http: Http = "uvicorn"  # what speaks HTTP
+
+    @property
+    def sealing(self) -> Path:
+        """Where the key of the tokens is that leave with messages.
+
+        >>> Collector(keys=Path("data/keys.json")).sealing
+        PosixPath('data/seal.key')
+        """
+        return self.seal or self.keys.with_name("seal.key")
 
     @property
     def url(self) -> str:
@@ -125,7 +134,7 @@ class Settings(msgspec.Struct, frozen=True):
         read = _Reader(os.environ if env is None else env)
         default = cls()
         workspace, status = read.text("WORKSPACE"), read.text("STATUS")
-        archive, disk = read.text("ARCHIVE"), read.text("DISK")
+        archive, disk, seal = read.text("ARCHIVE"), read.text("DISK"), read.text("SEAL")
         return cls(
             log=Log(
                 read.text("LOG_URL") or default.log.url,
@@ -136,7 +145,7 @@ class Settings(msgspec.Struct, frozen=True):
                 read.text("HOST") or default.collector.host,
                 read.number("PORT", default.collector.port),
                 Path(read.text("KEYS") or default.collector.keys),
-                Path(read.text("SEAL") or default.collector.seal),
+                Path(seal) if seal else None,
                 _mail(read),
                 read.named("HOOK", "SECRET"),
                 read.text("IDENTITY_KEYS") or "",
@@ -176,7 +185,6 @@ class Settings(msgspec.Struct, frozen=True):
             "HOST": self.collector.host,
             "PORT": str(self.collector.port),
             "KEYS": str(self.collector.keys),
-            "SEAL": str(self.collector.seal),
             "IDENTITY_AUDIENCE": self.collector.audience,
             "HTTP": self.collector.http,
             "DELIVERIES": str(self.deliveries),
@@ -191,6 +199,8 @@ class Settings(msgspec.Struct, frozen=True):
         for name, options in self.channels.items():
             env |= {f"{name}_{option}".upper(): value for option, value in options.items()}
         env |= {f"HOOK_{name.upper()}_SECRET": said for name, said in self.collector.hooks.items()}
+        if self.collector.seal is not None:
+            env["SEAL"] = str(self.collector.seal)
         if self.collector.identity_keys:
             env["IDENTITY_KEYS"] = self.collector.identity_keys
         for name, secret in self.collector.mail.items():

@@ -130,7 +130,7 @@ class Stack:
                 host=host,
                 port=self.listening.getsockname()[1],
                 keys=data / "keys.json",
-                seal=data / "seal.key",
+                seal=None,
             ),
             workspace=workspace,
             deliveries=data / "deliveries",

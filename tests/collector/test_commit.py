@@ -18,6 +18,19 @@ def record(number: int) -> Event:
     return found
 
 
+async def committed(commit: GroupCommit, records: list[Event], size: int) -> None:
+    """Wait until records are durable; raise why they are not."""
+    done: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+
+    def told(failed: Exception | None) -> None:
+        if not done.done():
+            done.set_result(failed)
+
+    commit.enqueue(records, size, told)
+    if (failed := await done) is not None:
+        raise failed
+
+
 async def settled() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
@@ -28,9 +41,9 @@ def test_what_arrives_during_an_append_leaves_with_the_next() -> None:
         log = MemoryLog()
         log.gate = asyncio.Event()
         commit = GroupCommit(log)
-        requests = [asyncio.create_task(commit.commit([record(0)], 100))]
+        requests = [asyncio.create_task(committed(commit, [record(0)], 100))]
         await settled()
-        requests += [asyncio.create_task(commit.commit([record(i)], 100)) for i in range(1, 50)]
+        requests += [asyncio.create_task(committed(commit, [record(i)], 100)) for i in range(1, 50)]
         await settled()
         assert commit.waiting_bytes == 5000
         assert not any(r.done() for r in requests)
@@ -48,7 +61,7 @@ def test_an_entry_has_at_most_five_hundred_unless_one_request_has_more() -> None
         log = MemoryLog()
         commit = GroupCommit(log)
         sizes = (300, 200, 1, 900, 2)
-        await asyncio.gather(*(commit.commit([record(1)] * n, n) for n in sizes))
+        await asyncio.gather(*(committed(commit, [record(1)] * n, n) for n in sizes))
         return [len(records) for _, records in log.entries]
 
     assert asyncio.run(story()) == [500, 1, 900, 2]
@@ -58,7 +71,7 @@ def test_an_entry_stays_small_in_bytes_too() -> None:
     async def story() -> list[int]:
         log = MemoryLog()
         commit = GroupCommit(log, entry_bytes=100)
-        await asyncio.gather(*(commit.commit([record(1)], n) for n in (60, 40, 1, 500)))
+        await asyncio.gather(*(committed(commit, [record(1)], n) for n in (60, 40, 1, 500)))
         return [len(records) for _, records in log.entries]
 
     assert asyncio.run(story()) == [2, 1, 1]
@@ -70,12 +83,12 @@ def test_a_failing_append_fails_exactly_its_own_requests() -> None:
         log.failing = {1}
         commit = GroupCommit(log, entry_records=2)
         done = await asyncio.gather(
-            *(commit.commit([record(i)], 1) for i in range(6)), return_exceptions=True
+            *(committed(commit, [record(i)], 1) for i in range(6)), return_exceptions=True
         )
         assert [r.leaf for r in log.records if isinstance(r, Event)] == [
             f"anonymous_id:a{i}" for i in (0, 1, 4, 5)
         ]
-        await commit.commit([record(9)], 1)  # and the next one is served
+        await committed(commit, [record(9)], 1)  # and the next one is served
         return [isinstance(d, LogUnavailableError) for d in done]
 
     assert asyncio.run(story()) == [False, False, True, True, False, False]
@@ -87,7 +100,7 @@ def test_a_bug_of_the_log_reaches_its_requests_instead_of_hanging_them() -> None
             raise RuntimeError(f"{partition} {len(payload)}")
 
     async def story() -> None:
-        await GroupCommit(Broken()).commit([record(1)], 1)
+        await committed(GroupCommit(Broken()), [record(1)], 1)
 
     with pytest.raises(RuntimeError):
         asyncio.run(story())
@@ -98,13 +111,13 @@ def test_too_much_waiting_is_refused_and_appends_nothing() -> None:
         log = MemoryLog()
         log.gate = asyncio.Event()
         commit = GroupCommit(log, queue_bytes=100)
-        first = asyncio.create_task(commit.commit([record(0)], 1000))  # alone it may be larger
+        first = asyncio.create_task(committed(commit, [record(0)], 1000))  # alone it may be larger
         await settled()
         with pytest.raises(OverloadedError):
-            await commit.commit([record(1)], 1)
+            await committed(commit, [record(1)], 1)
         log.gate.set()
         await first
-        await commit.commit([record(2)], 1)
+        await committed(commit, [record(2)], 1)
         assert log.records == [record(0), record(2)]
 
     asyncio.run(story())
@@ -115,13 +128,13 @@ def test_a_request_waits_for_all_its_partitions() -> None:
         log = MemoryLog(partitions=4)
         commit = GroupCommit(log)
         records = [record(i) for i in range(40)]
-        await commit.commit(records, 40)
+        await committed(commit, records, 40)
         assert {p for p, _ in log.entries} == {0, 1, 2, 3}
         for partition, part in log.entries:
             assert part == [r for r in records if partition_of(r, 4) == partition]
         log.failing = {log.appends + 1}
         with pytest.raises(LogUnavailableError):
-            await commit.commit(records, 40)
+            await committed(commit, records, 40)
         assert commit.waiting_bytes == 0
 
     asyncio.run(story())
@@ -132,7 +145,7 @@ def test_a_request_that_is_cancelled_harms_nobody() -> None:
         log = MemoryLog()
         log.gate = asyncio.Event()
         commit = GroupCommit(log)
-        first, second = (asyncio.create_task(commit.commit([record(i)], 10)) for i in range(2))
+        first, second = (asyncio.create_task(committed(commit, [record(i)], 10)) for i in range(2))
         await settled()
         first.cancel()
         await settled()

@@ -68,7 +68,7 @@ def _hooks(settings: Settings) -> Hooks:
 
 def _mail(settings: Collector) -> Mail:
     try:
-        seal = seal_at(settings.seal)
+        seal = seal_at(settings.sealing)
     except (ValueError, OSError) as error:
         raise SettingsError(f"KAIROS_SEAL: {error}") from error
     boxes = {}
