@@ -78,7 +78,7 @@ class Answers:
 
     def flush(self) -> None:
         """Send what can be sent."""
-        if self._over or self._stream is not None:
+        if self._over or self._stream is not None or self._transport.is_closing():
             return
         owed, ready, close = self._owed, [], False
         while owed and (answer := owed[0].answer) is not None and not close:
@@ -150,7 +150,7 @@ class Answers:
         if failed is not None:  # a bug: the client must see that something is missing
             _log.error("a streaming answer failed", exc_info=failed)
             self._transport.abort()
-        elif not self._over:
+        elif not self._over and not self._transport.is_closing():
             if exchange.chunked and not exchange.head_only:
                 self._transport.write(wire.LAST_CHUNK)
             self._went_out(over=close or (self.draining and not self._owed))

@@ -312,7 +312,7 @@ class Connection(asyncio.Protocol):
 
     def _end(self) -> None:
         self._state = _ENDING
-        if self._eof or not (self._unread or self._rest):
+        if self._eof or not (self._unread or self._rest) or self._transport.is_closing():
             self._transport.close()
             return
         # Closing with bytes unread resets the connection, and the client may not see the answer.

@@ -93,8 +93,10 @@ class Server:
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(
+            _LOOK_S, self._look
+        )  # first, so that nothing ends the looking
         self.now = loop.time()
         self.date = b"date: %b\r\n" % formatdate(usegmt=True).encode()
         for connection in list(self._connections):
             connection.look(self.now)
-        self._timer = loop.call_later(_LOOK_S, self._look)
