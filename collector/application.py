@@ -7,7 +7,6 @@ keeps answers in order, and bounds what it holds by `door.caps` and `body_second
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -20,6 +19,7 @@ from collector.door import Door
 from collector.fetching import Fetcher
 from collector.handle import handle
 from collector.keys import KeyRing
+from collector.metrics import Figures
 from collector.outcome import Accepted, Fetch, Outcome, Pause
 from collector.request import Answer, Request, Response
 from collector.respond import failure
@@ -67,14 +67,18 @@ class Application:
             streams: asked first; answers what is no event, and leaves the rest with None.
             fetcher: of what the door itself asks for.
         """
-        self.door = door
+        self.door = msgspec.structs.replace(door, figures=Figures())
         self.body_seconds = body_seconds
-        self.counters: Counter[str] = Counter()
+        self.counters = self.door.figures.counters
         self._appender = appender
         self._commit = commit or GroupCommit(appender)
         self._now_us = now_us
         self._streams = streams
         self._fetcher = fetcher or Fetcher()
+        self.door.figures.gauges |= {
+            "waiting_bytes": lambda: self._commit.waiting_bytes,
+            "ready": lambda: float(self.door.ready and self.door.room),
+        }
         self._later: set[asyncio.Task[None]] = set()
 
     def use(self, keys: KeyRing) -> None:
@@ -138,7 +142,7 @@ class Application:
         # Neither the body nor the records are kept until the log has them.
         asked = Request(request.method, request.path, headers=request.headers)
         accepted = len(done.records) - done.rejected
-        taken = _Taken(asked, done.response, accepted, done.rejected, done.settle)
+        taken = _Taken(asked, done.response, accepted, done.rejected, done.settle, self._now_us())
         ended = partial(self._then, taken, then)
         try:
             self._commit.enqueue(done.records, done.size, ended)
@@ -209,6 +213,7 @@ class Application:
     def _count(self, taken: "_Taken") -> None:
         self.counters["accepted"] += taken.accepted
         self.counters["rejected"] += taken.rejected
+        self.door.figures.took.add((self._now_us() - taken.since_us) / 1e6)
 
     def _counted(self, answer: _A) -> _A:
         self.counters[f"status_{answer.status}"] += 1
@@ -223,6 +228,7 @@ class _Taken(NamedTuple):
     accepted: int  # events
     rejected: int
     settle: Callable[[bool], None]  # told whether they were kept
+    since_us: int  # when it was parsed
 
 
 def _bug(request: Request, error: Exception) -> Response:

@@ -6,6 +6,7 @@ from collector.hooks.answers import Hooks
 from collector.inflate import Caps
 from collector.keys import KeyRing
 from collector.mailing import Mail
+from collector.metrics import Figures
 from collector.quotas import Admission, Quotas
 from events.limits import Limits
 from events.proofs import Prover
@@ -25,6 +26,7 @@ class Door(msgspec.Struct, frozen=True):
     room: bool = True  # False while the log's disk is nearly full
     replayed: bool = False  # the log takes its time from the events, see events/sources/replayed.py
     prover: Prover | None = None  # reads identity tokens
+    figures: Figures = msgspec.field(default_factory=Figures)
     quotas: Quotas = msgspec.field(default_factory=Quotas)
     admission: Admission = msgspec.field(default_factory=Admission)
     hooks: Hooks = msgspec.field(default_factory=lambda: Hooks({}))

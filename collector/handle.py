@@ -11,13 +11,16 @@ import msgspec
 
 from collector import snippet, taking
 from collector.cors import preflight, with_cors
+from collector.credentials import from_head
 from collector.door import Door
+from collector.metrics import exposition
 from collector.outcome import Outcome, changing
 from collector.request import Request, Response
 from collector.respond import failure, success
 from collector.sdk_settings import PROJECT, project, source
-from events.record import BEGIN, EXIT
+from events.record import BEGIN, CLAIMED, EXIT
 
+_TEXT = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")  # of Prometheus
 _MAIL = "v1/mail/"  # and a provider's name
 _HOOKS = "v1/hooks/"  # and a webhook's
 _KINDS = ("track", "identify", "page", "screen", "group", "alias")
@@ -94,6 +97,15 @@ def _ready(_request: Request, door: Door, _now_us: int) -> Response:
     return _closed(door) or success(clock="file" if door.replayed else "log")
 
 
+def _metrics(request: Request, door: Door, _now_us: int) -> Response:
+    key = taking.key_of(from_head(request), door)
+    if isinstance(key, Response):
+        return key
+    if key.trust == CLAIMED:
+        return failure(403, "server_key_needed", "metrics are for who has a server's key")
+    return Response(200, exposition(door.figures), (_TEXT,))
+
+
 def _mail(request: Request, door: Door, now_us: int) -> Outcome:
     return door.mail.answer(request.path.strip("/").removeprefix(_MAIL), request, now_us)
 
@@ -127,6 +139,7 @@ def _routes() -> dict[str, _Route]:
         "healthz": _Route("GET", _alive, takes=False),
         "health": _Route("GET", _alive, takes=False),
         "readyz": _Route("GET", _ready, takes=False),
+        "metrics": _Route("GET", _metrics, takes=False),
     }
 
 

@@ -3,6 +3,7 @@
 import gc
 import threading
 from contextlib import AbstractContextManager, nullcontext
+from math import inf
 from pathlib import Path
 from typing import Self
 
@@ -10,7 +11,6 @@ import structlog
 
 from collector.application import Application
 from collector.keys import KeyRing
-from collector.quotas import Admission
 from flows.disk_room import RoomWatch
 from flows.open import open_appender, open_log
 from flows.pressure import PressureWatch
@@ -33,7 +33,7 @@ def main(settings: Settings) -> int:
     demand_log(settings)
     app = Application(door, open_appender(settings.log))
     with (
-        _pressure(settings, app, door.admission) as pressure,
+        _pressure(settings, app) as pressure,
         Reporter(settings.status, "collector", lambda: _facts(app, pressure)),
         KeyWatch(settings.collector.keys, app),
         RoomWatch(settings.disk, settings.disk_free_mb, app.room),
@@ -47,13 +47,16 @@ def main(settings: Settings) -> int:
     return 0
 
 
-def _pressure(
-    settings: Settings, app: Application, admission: Admission
-) -> AbstractContextManager[PressureWatch | None]:
+def _pressure(settings: Settings, app: Application) -> AbstractContextManager[PressureWatch | None]:
     if settings.log.replayed:
         return nullcontext()  # a file waits as long as it takes
     store, source = RedisStore(settings.ledger), open_log(settings.log)
-    return PressureWatch(store, source, lambda: app.appended, admission.limit)
+    watch = PressureWatch(store, source, lambda: app.appended, app.door.admission.limit)
+    app.door.figures.gauges |= {
+        "lag_seconds": lambda: watch.lag_ms / 1000,
+        "let_in_events_per_second": lambda: inf if watch.rate is None else watch.rate,
+    }
+    return watch
 
 
 def _facts(app: Application, pressure: PressureWatch | None) -> dict[str, object]:
