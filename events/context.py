@@ -12,7 +12,7 @@ GPC = "gpc"  # Global Privacy Control: the browser asks for it
 # The keys to keep of each object.
 _CAMPAIGN = ("source", "medium", "name", "term", "content")
 _PAGE = ("path", "url", "referrer")
-_DEVICE = ("type", "manufacturer", "model", "name")
+_DEVICE = ("type", "manufacturer", "model", "name", "token")
 _OS = ("name", "version")
 _APP = ("name", "version", "build")
 _LOCATION = ("country", "region", "city")

@@ -22,6 +22,9 @@ name that no SDK can send.
 **Identity tokens.** With one in its context (`identity_token`), a browser's event is as sure of
 its user as a server's would be. It vouches for the addresses in the token and for no others.
 
+**Devices.** An app's push token (`context.device.token`) is where its user gets messages, once a
+token or a server says who that is: with a claim alone, somebody else's messages would come there.
+
 **Consent.** What a browser says of it without a token is the visitor's: the leaf is the
 `anonymous_id`.
 
@@ -69,6 +72,8 @@ KINDS = frozenset({"track", "identify", "page", "screen", "group", "alias", "sco
 _SERVERS = frozenset(
     {DELIVERY_FAILED, OPT_IN_CONFIRMED}
 )  # events that a browser's word is not enough for
+PUSH_TOKEN = "push_token"  # noqa: S105 - the kind of address: where an app gets its messages
+_TOKEN = re.compile(r"[\x21-\x7e]{8,4096}")  # FCM's have some 160 characters, APNs' 64
 _TOKENS = 2  # identity tokens of one event: an alias names two users
 _PAGES = {"page": "page_viewed", "screen": "screen_viewed"}
 _TYPED_ID = re.compile(r"(user_id|anonymous_id):(.*)", re.DOTALL)
@@ -195,6 +200,9 @@ def _assemble(raw: RawEvent, arrival: Arrival, check: Check) -> Event:
         flags.append("machine")
     if check.dropped:
         flags.append("dropped_key")
+    token = context.get("device", {}).get("token")
+    if trust > CLAIMED and type(token) is str and _TOKEN.fullmatch(token):
+        addresses = addresses | {PUSH_TOKEN: token}
     leaf = ids[0]
     return Event(  # by order: names cost 0.6 us an event, which is a tenth of all this
         message_id,

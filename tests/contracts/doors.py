@@ -15,6 +15,7 @@ from collector.application import Application
 from collector.asgi import Collector
 from collector.bounded import Bounded
 from collector.bounds import Bounds
+from collector.door import Door
 from collector.native.server import Server
 from kairos.parts.http.serve import UvicornServer
 from tests.collector.doubles import DOOR, MemoryLog, event_of
@@ -151,19 +152,19 @@ def answers(wire: bytes) -> list[Got]:
 
 @asynccontextmanager
 async def running(
-    name: str, log: MemoryLog, bounds: Bounds | None = None, **settings: Any
+    name: str, log: MemoryLog, bounds: Bounds | None = None, door: Door = DOOR, **settings: Any
 ) -> AsyncIterator[Running]:
-    app = Application(DOOR, log, **settings)
-    door = DOORS[name](app, bounds or Bounds())
-    await door.start()
-    one = Running(app, log, door)
+    app = Application(door, log, **settings)
+    carries = DOORS[name](app, bounds or Bounds())
+    await carries.start()
+    one = Running(app, log, carries)
     try:
         yield one
     finally:
         if log.gate:
             log.gate.set()
         await one.leave()
-        await door.stop()
+        await carries.stop()
 
 
 def told(
