@@ -7,7 +7,7 @@ keeps answers in order, and bounds what it holds by `door.caps` and `body_second
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -20,7 +20,7 @@ from collector.fetching import Fetcher
 from collector.handle import handle
 from collector.keys import KeyRing
 from collector.metrics import Figures
-from collector.outcome import Accepted, Fetch, Outcome, Pause
+from collector.outcome import Accepted, Ask, Fetch, Outcome, Pause
 from collector.request import Answer, Request, Response
 from collector.respond import failure
 from events.sources.base import Appender, LogUnavailableError
@@ -31,6 +31,13 @@ _log = logging.getLogger(__name__)
 
 # Some of the body was not read, so the connection cannot carry another request.
 CLOSE = (b"connection", b"close")
+
+
+Asks = Callable[[list[str], int], Awaitable[tuple[str, bytes]]]
+
+
+async def _nobody_answers(_identifiers: list[str], _entry: int) -> tuple[str, bytes]:
+    return "away", b""
 
 
 class Application:
@@ -55,6 +62,7 @@ class Application:
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
         streams: Callable[[Request], Answer | None] = lambda _: None,
         fetcher: Fetcher | None = None,
+        ask: Asks = _nobody_answers,
     ) -> None:
         """Open the door.
 
@@ -66,6 +74,7 @@ class Application:
             now_us: the clock, us since 1970.
             streams: asked first; answers what is no event, and leaves the rest with None.
             fetcher: of what the door itself asks for.
+            ask: asks the engine about somebody, as of an entry of the log.
         """
         self.door = msgspec.structs.replace(door, figures=Figures())
         self.body_seconds = body_seconds
@@ -75,6 +84,7 @@ class Application:
         self._now_us = now_us
         self._streams = streams
         self._fetcher = fetcher or Fetcher()
+        self._ask = ask
         self.door.figures.gauges |= {
             "waiting_bytes": lambda: self._commit.waiting_bytes,
             "ready": lambda: float(self.door.ready and self.door.room),
@@ -121,7 +131,7 @@ class Application:
         The same as `answer`, without a task for the usual request. Never raises, unless `then` does.
         """
         done = self._begin(request)
-        if isinstance(done, Pause | Fetch):
+        if isinstance(done, Pause | Fetch | Ask):
             task = asyncio.get_running_loop().create_task(self._answering(request, done, then))
             self._later.add(task)
             task.add_done_callback(self._later.discard)
@@ -129,7 +139,7 @@ class Application:
             self._finish(request, done, then)
 
     async def _answering(
-        self, request: Request, done: Pause | Fetch, then: Callable[[Answer], None]
+        self, request: Request, done: Pause | Fetch | Ask, then: Callable[[Answer], None]
     ) -> None:
         self._finish(request, await self._carried_out(request, done), then)
 
@@ -160,6 +170,9 @@ class Application:
                     case Fetch(url=url, then=then_with):
                         found = await self._fetcher.get(url)
                         outcome = then_with(found, self._now_us())
+                    case Ask(identifiers=identifiers, then=then_told):
+                        told, view = await self._ask(identifiers, self.appended)
+                        outcome = then_told(told, view, self._now_us())
                     case _:
                         return outcome
         except Exception as error:  # noqa: BLE001 - a bug must not look like a network error

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from collector import snippet, taking
+from collector import profiles, snippet, taking
 from collector.cors import preflight, with_cors
 from collector.credentials import from_head
 from collector.door import Door
@@ -70,6 +70,8 @@ def _found(path: str) -> _Route | None:
         return known
     if path.startswith(_MAIL):
         return _Route("POST", _mail)
+    if path.startswith(profiles.PATH):
+        return _PROFILE
     if path.startswith(_HOOKS):
         return _Route("POST", _hook)
     return _PROJECT if PROJECT.fullmatch(path) else None
@@ -143,6 +145,7 @@ def _routes() -> dict[str, _Route]:
     }
 
 
+_PROFILE = _Route("GET", profiles.profile, takes=False)
 _PROJECT = _Route("GET", project, takes=False)
 _SOURCE = _Route("GET", source, takes=False)
 _ROUTES = _routes()

@@ -36,7 +36,14 @@ class Fetch(msgspec.Struct, frozen=True):
     then: "Callable[[bytes | None, int], Outcome]"  # None: it could not be had; the clock, us
 
 
-Outcome = Response | Accepted | Pause | Fetch
+class Ask(msgspec.Struct, frozen=True):
+    """Ask the engine about somebody."""
+
+    identifiers: list[str]  # of which one must be theirs
+    then: "Callable[[str, bytes, int], Outcome]"  # how it went, JSON; the clock, us
+
+
+Outcome = Response | Accepted | Pause | Fetch | Ask
 
 
 def changing(outcome: Outcome, change: Callable[[Response], Response]) -> Outcome:
@@ -53,7 +60,7 @@ def changing(outcome: Outcome, change: Callable[[Response], Response]) -> Outcom
     match outcome:
         case Accepted():
             return msgspec.structs.replace(outcome, response=change(outcome.response))
-        case Pause() | Fetch():
+        case Pause() | Fetch() | Ask():
             return msgspec.structs.replace(outcome, then=changed(outcome.then))
         case _:
             return change(outcome)

@@ -3,6 +3,7 @@
 It knows no dataflow: `flows.live` wires it into Bytewax, tests and benchmarks call it directly.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version as release_of
 from typing import Any
@@ -87,6 +88,8 @@ class Engine:
         self.behind = _behind(store, self.state)
         self.residents = Residents(self.state, self.behind, bounds)
         self.position = -1  # id of the last entry processed
+        # Held by whoever works with the state: the flow, but for while it waits for the log.
+        self.turn = threading.Lock()
         self.hot = Hot()
         self.poison = Poison()
         self.storm = Storm(bounds.fired)

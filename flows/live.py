@@ -62,7 +62,11 @@ class LogPartition(StatefulSourcePartition[Batch, None]):
         if self._stop.is_set():
             raise StopIteration
         if not self._ahead:
-            entries = self._engine.read(self._position)
+            self._engine.turn.release()
+            try:
+                entries = self._engine.read(self._position)
+            finally:
+                self._engine.turn.acquire()
             if not entries:
                 self._engine.pump()
                 return []
@@ -135,7 +139,8 @@ def run(engine: Engine, stop: threading.Event) -> None:
         LogUnavailableError: the log is away; the same.
     """
     try:
-        cli_main(live(engine, stop))  # type: ignore[no-untyped-call]  # Bytewax's own
+        with engine.turn:
+            cli_main(live(engine, stop))  # type: ignore[no-untyped-call]  # Bytewax's own
     except BytewaxRuntimeError as error:
         cause = error.__cause__
         while isinstance(cause, BytewaxRuntimeError):  # one for each step that it came through

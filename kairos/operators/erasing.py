@@ -3,10 +3,10 @@
 import secrets
 from typing import NamedTuple
 
+from events.naming import KINDS, candidates
 from events.record import Erase
 from kairos.operators.words import NotDoneError, say
 from kairos.profile.beside import Beside
-from kairos.profile.find import KINDS, candidates
 
 
 class Erased(NamedTuple):

@@ -5,11 +5,11 @@ from itertools import chain
 
 import msgspec
 
+from events.naming import candidates
 from events.record import Join
 from kairos.operators.picture import BEYOND, Change, change, picture, to_come
 from kairos.operators.words import NotDoneError, say, speaker, statement
 from kairos.profile.beside import Beside
-from kairos.profile.find import candidates
 from kairos.profile.links import Link, accepted, cut_pairs, link, way
 from profile_state.identity import ANONYMOUS, USER, Edge, kind_of, merge_id
 from profile_state.person import Person

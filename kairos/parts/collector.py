@@ -11,6 +11,7 @@ import structlog
 
 from collector.application import Application
 from collector.keys import KeyRing
+from flows.asking import Asker
 from flows.disk_room import RoomWatch
 from flows.open import open_appender, open_log
 from flows.pressure import PressureWatch
@@ -21,6 +22,7 @@ from kairos.parts.http.serve import serve_by_uvicorn, serve_natively
 from kairos.settings import Settings
 from profile_state.stores.redis import RedisStore
 
+ASK_S = 1.0  # that an engine has to say something of somebody
 LOOK_S = 0.5  # between looks at the key file
 
 log = structlog.get_logger()
@@ -31,7 +33,13 @@ def main(settings: Settings) -> int:
     log_lines()
     door = door_of(settings)
     demand_log(settings)
-    app = Application(door, open_appender(settings.log))
+    asker = Asker(settings.ledger)
+
+    async def ask(identifiers: list[str], entry: int) -> tuple[str, bytes]:
+        reply = await asker.ask(identifiers, entry, ASK_S)
+        return ("away", b"") if reply is None else (reply.state, reply.view)
+
+    app = Application(door, open_appender(settings.log), ask=ask)
     with (
         _pressure(settings, app) as pressure,
         Reporter(settings.status, "collector", lambda: _facts(app, pressure)),

@@ -18,6 +18,7 @@ from flows.engine import Engine
 from flows.open import open_whole
 from flows.poison import NotAppliedError
 from flows.promises import demand_ledger, demand_log
+from flows.questions import listen as questions_of
 from flows.replayed import ReplayedEngine
 from flows.restored import restored
 from flows.room import Room
@@ -71,6 +72,10 @@ def main(settings: Settings) -> int:
     reporter: Reporter | None = None
     room = threading.Thread(target=_make_room, args=(engine, settings, stop), daemon=True)
     room.start()
+    questions = threading.Thread(
+        target=questions_of, args=(engine, settings.ledger, stop), daemon=True
+    )
+    questions.start()
     position = threading.Thread(
         target=_say_position, args=(engine, settings.ledger, stop), daemon=True
     )

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from channels.base import addresses as known_addresses
+from events.naming import candidates
 from events.record import Join
 from events.sources.base import Log
 from flows.loading import bring_in
 from flows.open import open_whole
-from kairos.profile.find import candidates, the_one
+from kairos.profile.find import the_one
 from kairos.settings import Settings
 from profile_state.person import Person
 from profile_state.stored import unpack

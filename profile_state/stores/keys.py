@@ -16,7 +16,7 @@ RESTORING = "restoring"  # names the checkpoint from which a ledger is being fil
 
 # Of a ledger that was restored nobody is the owner yet, epochs only grow, who asked has left, and
 # it does not know yet who has withdrawn since.
-PASSING = ("owner", "epoch", "calls", "asked", "position", VOUCHED, RESTORING)
+PASSING = ("owner", "epoch", "calls", "asked", "position", "questions", VOUCHED, RESTORING)
 
 SHARED = (b"withdrawn:", b"workspace:")  # of all partitions, and the same to all
 

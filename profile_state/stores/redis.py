@@ -38,6 +38,7 @@ from profile_state.stores.base import (
 from profile_state.stores.keys import Command, Keys
 
 ASKED_S = 10  # how long a reader's wish is worth knowing
+REPLY_S = 5  # how long an answer is worth reading
 POSITION_MS = 5_000  # how long an engine's position is worth knowing
 LOOK = 1_000  # keys in one step of a scan
 DUE = 5_000  # people in one read of who is due: a few ms of the server's time
@@ -312,6 +313,28 @@ class RedisStore:
         with _answering():
             found = cast("Any", self._client.blpop([self.keys.named("asked")], wait_s))
         return None if found is None else int(found[1])
+
+    def question(self, wait_s: float) -> bytes | None:
+        """Return the next question about somebody, None where nobody asks in time; see `flows.questions`.
+
+        Raises:
+            LedgerLostError: the ledger does not answer.
+        """
+        with _answering():
+            found = cast("Any", self._client.blpop([self.keys.named("questions")], wait_s))
+        return None if found is None else bytes(found[1])
+
+    def reply(self, place: str, answer: bytes) -> None:
+        """Put an answer where it is waited for.
+
+        Raises:
+            LedgerLostError: the ledger does not answer.
+        """
+        with _answering():
+            pipe = self._client.pipeline(transaction=False)
+            pipe.rpush(place, answer)
+            pipe.expire(place, REPLY_S)  # where nobody waits any more
+            pipe.execute()
 
     def say_position(self, position: Position) -> None:
         """Say how far the engine has read; forgotten within seconds, so that nobody goes by one that ended.

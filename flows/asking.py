@@ -1,0 +1,56 @@
+"""The other end of `flows.questions`: asks an engine about somebody, and waits for what it says."""
+
+import secrets
+import time
+from typing import cast
+
+import msgspec
+import redis.asyncio
+import redis.asyncio.retry
+import structlog
+from redis.backoff import NoBackoff
+
+from profile_state.questions import Question, Reply
+from profile_state.stores.keys import Keys
+
+log = structlog.get_logger()
+
+
+class Asker:
+    """Asks the engine of a partition through its ledger.
+
+    Args:
+        url: of the ledger.
+        partition: of the engine.
+    """
+
+    def __init__(self, url: str, partition: int = 0) -> None:
+        retry = redis.asyncio.retry.Retry(NoBackoff(), 0)
+        self._client = redis.asyncio.Redis.from_url(url, retry=retry)
+        self._questions = Keys(partition).named("questions")
+        self._decode = msgspec.msgpack.Decoder(Reply).decode
+
+    async def ask(self, identifiers: list[str], entry: int, seconds: float) -> Reply | None:
+        """Return what the engine says, None where none answers in time.
+
+        Args:
+            identifiers: of which one must be whose is asked for.
+            entry: of the log, that the engine must have read; -1 for any.
+            seconds: to wait.
+        """
+        place = f"reply:{secrets.token_hex(8)}"
+        asked = Question(place, identifiers, entry, time.time() + seconds)
+        try:
+            pipe = self._client.pipeline(transaction=False)
+            pipe.rpush(self._questions, msgspec.msgpack.encode(asked))
+            pipe.expire(self._questions, int(seconds) + 1)  # where no engine runs
+            await pipe.execute()
+            found = await self._client.blpop([place], timeout=seconds)
+        except (redis.RedisError, OSError) as error:
+            log.warning("the ledger does not answer", reason=str(error))
+            return None
+        return None if found is None else self._decode(cast("bytes", found[1]))
+
+    async def close(self) -> None:
+        """Give back the connections."""
+        await self._client.aclose()
