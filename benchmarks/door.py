@@ -3,7 +3,8 @@
 A collector's process of its own over a Valkey that syncs each append, with nothing behind them:
 first as many requests as `wrk` can have answered, of fifty events and of one; then batches of fifty
 at half of that rate, open loop, from the scheduled send to the 200. All of it under uvicorn, and
-then natively (`native_…`). Beside it, uvicorn with an application that only says hello.
+then natively (`native_…`). Beside it, uvicorn with an application that only says hello, and how long
+the disk takes to sync a batch: an answer waits for one sync, or two.
 
 Load, collector and Valkey share the machine, so on two cores a rate is that of the three together;
 `cpu_us_…` is the collector's own, and the figure to compare.
@@ -41,6 +42,7 @@ from kairos.embedded.children import end, spawn
 from kairos.settings import Collector, Http, Log, Settings
 
 START_S = 60.0
+SYNCS, SYNC_BYTES = 2_000, 22_000
 REPORT_S = 1.5  # a collector reports twice a second; by then it has
 
 
@@ -73,6 +75,9 @@ class Door(msgspec.Struct, frozen=True):
     bare_uvicorn_requests_per_s: float
     hiccup_p50_ms: float  # while latencies were measured
     hiccup_p99_ms: float
+    sync_p50_ms: float  # what the disk takes to keep as much, with nothing else on it of ours
+    sync_p99_ms: float
+    sync_max_ms: float
     events: int  # in the logs, each counted and found once
     seconds: float  # of each phase
 
@@ -110,7 +115,8 @@ def told(found: dict[str, Any]) -> str:
     bare = found["bare_uvicorn_requests_per_s"]
     return (
         f"{'; '.join(sides)}; bare uvicorn {bare:,.0f} requests/s, "
-        f"hiccups p99 {found['hiccup_p99_ms']:.1f} ms"
+        f"hiccups p99 {found['hiccup_p99_ms']:.1f} ms, the disk's own syncs p99 "
+        f"{found['sync_p99_ms']:.1f}, at most {found['sync_max_ms']:.1f}"
     )
 
 
@@ -140,7 +146,7 @@ def measure(seconds: float, seed: int = 1) -> Door:
             cpu_us_per_event=batch_cpu / (batch.requests * BATCH) * 1e6,
             cpu_us_per_request=single_cpu / single.requests * 1e6,
         )
-    hiccups_of = quantiles(machine)
+    hiccups_of, syncs = quantiles(machine), _syncs()
     native = msgspec.structs.asdict(sides["native"])
     return Door(
         **msgspec.structs.asdict(sides["uvicorn"]),
@@ -148,6 +154,9 @@ def measure(seconds: float, seed: int = 1) -> Door:
         bare_uvicorn_requests_per_s=_bare(seconds),
         hiccup_p50_ms=hiccups_of.p50,
         hiccup_p99_ms=hiccups_of.p99,
+        sync_p50_ms=syncs.p50,
+        sync_p99_ms=syncs.p99,
+        sync_max_ms=syncs.max,
         events=events,
         seconds=seconds,
     )
@@ -176,7 +185,7 @@ def _acks(http: Http, rate: float, seconds: float, seed: int) -> tuple[Quantiles
         plan = Plan(collector.host, collector.port, one.key, rate, seconds, seed, str(answers))
         written = one.folder / "plan.json"
         written.write_bytes(msgspec.json.encode(plan))
-        process = spawn(program("generator", str(written)))
+        process = spawn(program("pacer", str(written)))
         try:
             machine = hiccups(lambda: process.poll() is not None)
         finally:
@@ -184,22 +193,22 @@ def _acks(http: Http, rate: float, seconds: float, seed: int) -> tuple[Quantiles
         if process.returncode:
             raise BenchError(f"the load generator ended with code {process.returncode}")
         came = msgspec.json.decode(answers.read_bytes(), type=list[Answer])
-        if refused := sum(answer.status != OK for answer in came):
-            raise BenchError(f"{refused} of {len(came)} batches were refused")
+        taken = sum(answer.status == OK for answer in came)
+        if taken != plan.batches:
+            raise BenchError(f"{taken} of {plan.batches} batches were taken")
         events = sum(answer.events for answer in came)
-        stored = _check(one, events, events, new=False)
+        stored = _check(one, events, events)
         took = quantiles([(a.answered_us - a.scheduled_us) / 1000 for a in came])
         return took, machine, stored
 
 
-def _check(one: Running, least: int, most: int, *, new: bool = True) -> int:
+def _check(one: Running, least: int, most: int) -> int:
     """Count what the log holds, and compare it with what was answered.
 
     Args:
         one: the collector.
         least: events that were answered.
         most: these, and what was in flight.
-        new: whether no event is a copy of another.
     """
     accepted, stored, ids = one.accepted(), 0, set[tuple[str, str]]()
     with closing(open_log(one.settings.log)) as log:
@@ -210,7 +219,7 @@ def _check(one: Running, least: int, most: int, *, new: bool = True) -> int:
                 some = [record for record in decode(entry.payload) if isinstance(record, Event)]
                 stored += len(some)
                 ids.update((event.leaf, event.message_id) for event in some)
-    balance(least, most, accepted, stored, len(ids) if new else stored)
+    balance(least, most, accepted, stored, len(ids))
     return stored
 
 
@@ -285,6 +294,19 @@ def _bare(seconds: float) -> float:
             ).per_s
         finally:
             end(process)
+
+
+def _syncs() -> Quantiles:
+    """Append as much as a batch and sync it, again and again."""
+    took = []
+    with tempfile.TemporaryFile(prefix="kairos-bench-", buffering=0) as file:
+        for _ in range(SYNCS):
+            before = time.perf_counter()
+            file.write(bytes(SYNC_BYTES))
+            os.fdatasync(file.fileno())
+            took.append((time.perf_counter() - before) * 1000)
+            time.sleep(0.001)
+    return quantiles(took)
 
 
 def _listening() -> socket.socket:
