@@ -656,6 +656,23 @@ def test_a_stream_ends_well_when_the_server_stops(name: str) -> None:
     streamed(name, story)
 
 
+def test_a_stream_that_fails_is_cut_and_not_ended(name: str) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"one"
+        raise RuntimeError("a bug")
+
+    def streams(request: Request) -> Streaming | None:
+        return Streaming(200, parts()) if request.path == "/stream" else None
+
+    async def story(one: Running) -> None:
+        came = await one.raw(b"GET /stream HTTP/1.1\r\n\r\n")
+        assert came.startswith(b"HTTP/1.1 200 ")
+        assert not came.endswith(b"0\r\n\r\n")
+        assert (await one.track()).status_code == 200
+
+    told(name, story, streams=streams)
+
+
 def test_a_stream_without_chunks_ends_with_the_connection(name: str) -> None:
     async def story(one: Running, stream: Stream) -> None:
         stream.more.set()
