@@ -13,7 +13,6 @@ PLANNED: dict[str, str | None] = {
     "push": "push_token",
     "salesforce": None,
     "sms": "phone",
-    "web": "anonymous_id",
     "whatsapp": "phone",
 }
 
@@ -36,6 +35,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     subject: str = ""
     text: str = ""
     html: str = ""
+    template: str = ""  # its name
+    until: int | None = None  # ms; not worth showing later
     payload: dict[str, Any] = {}  # the activation as a plain object, for machines
 
 

@@ -7,9 +7,9 @@ keeps answers in order, and bounds what it holds by `door.caps` and `body_second
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -20,6 +20,8 @@ from collector.fetching import Fetcher
 from collector.handle import handle
 from collector.keys import KeyRing
 from collector.metrics import Figures
+from collector.onsite.hub import Hub
+from collector.onsite.stream import PATH, open_stream, receipts
 from collector.outcome import Accepted, Ask, Fetch, Outcome, Pause
 from collector.request import Answer, Request, Response
 from collector.respond import failure
@@ -63,6 +65,7 @@ class Application:
         streams: Callable[[Request], Answer | None] = lambda _: None,
         fetcher: Fetcher | None = None,
         ask: Asks = _nobody_answers,
+        onsite: Hub | None = None,
     ) -> None:
         """Open the door.
 
@@ -75,6 +78,7 @@ class Application:
             streams: asked first; answers what is no event, and leaves the rest with None.
             fetcher: of what the door itself asks for.
             ask: asks the engine about somebody, as of an entry of the log.
+            onsite: what is shown on the website, None where nothing is; closed with the application.
         """
         self.door = msgspec.structs.replace(door, figures=Figures())
         self.body_seconds = body_seconds
@@ -85,6 +89,7 @@ class Application:
         self._streams = streams
         self._fetcher = fetcher or Fetcher()
         self._ask = ask
+        self._onsite = onsite
         self.door.figures.gauges |= {
             "waiting_bytes": lambda: self._commit.waiting_bytes,
             "ready": lambda: float(self.door.ready and self.door.room),
@@ -107,12 +112,16 @@ class Application:
     def drain(self) -> None:
         """Answer 503 from now on; what is in flight is finished."""
         self.door = msgspec.structs.replace(self.door, ready=False)
+        if self._onsite is not None:
+            self._onsite.end()
 
     async def close(self) -> None:
         """Take nothing more, and return when all that was taken is in the log."""
         self.drain()
         await self._commit.drained()
         await self._appender.close()
+        if self._onsite is not None:
+            await self._onsite.close()
 
     async def answer(self, request: Request) -> Answer:
         """Answer a request once its records are durable. Never raises."""
@@ -132,9 +141,7 @@ class Application:
         """
         done = self._begin(request)
         if isinstance(done, Pause | Fetch | Ask):
-            task = asyncio.get_running_loop().create_task(self._answering(request, done, then))
-            self._later.add(task)
-            task.add_done_callback(self._later.discard)
+            self._run(self._answering(request, done, then))
         else:
             self._finish(request, done, then)
 
@@ -153,11 +160,35 @@ class Application:
         asked = Request(request.method, request.path, headers=request.headers)
         accepted = len(done.records) - done.rejected
         taken = _Taken(asked, done.response, accepted, done.rejected, done.settle, self._now_us())
-        ended = partial(self._then, taken, then)
+        shown = receipts(done.records) if self._onsite is not None else []
+        ended = partial(self._then, taken, self._showing(shown, then) if shown else then)
         try:
             self._commit.enqueue(done.records, done.size, ended)
         except Exception as failed:  # noqa: BLE001 - each is told from the others, and answered
             ended(failed)
+
+    def _showing(
+        self, shown: list[tuple[str, str]], then: Callable[[Answer], None]
+    ) -> Callable[[Answer], None]:
+        """Have what browsers say they showed taken away before they are told 200."""
+
+        async def take_away(answer: Answer) -> None:
+            assert self._onsite is not None
+            await self._onsite.showed(shown)
+            then(answer)
+
+        def told(answer: Answer) -> None:
+            if answer.status == 200:
+                self._run(take_away(answer))
+            else:
+                then(answer)
+
+        return told
+
+    def _run(self, task: Coroutine[Any, Any, None]) -> None:
+        running = asyncio.get_running_loop().create_task(task)
+        self._later.add(running)  # or nobody would hold it
+        running.add_done_callback(self._later.discard)
 
     async def _carried_out(self, request: Request, outcome: Outcome) -> Response | Accepted:
         """Do what an answer takes."""
@@ -199,6 +230,8 @@ class Application:
 
     def _begin(self, request: Request) -> Answer | Outcome:
         try:
+            if request.path == PATH and request.method != "OPTIONS":
+                return open_stream(request, self._onsite, self.door.keys)
             return self._streams(request) or handle(request, self.door, self._now_us())
         except Exception as error:  # noqa: BLE001 - a bug must not look like a network error
             return _bug(request, error)

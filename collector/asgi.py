@@ -114,7 +114,7 @@ class Collector:
 
 async def _send(answer: Response, send: Send) -> None:
     headers = answer.headers
-    if answer.status != 304:  # whose length would be that of what it spares
+    if answer.status not in (204, 304):  # which have none, or that of what they spare
         headers = (*headers, (b"content-length", str(len(answer.body)).encode()))
     await _send_head(answer.status, headers, send)
     await send({"type": "http.response.body", "body": answer.body})

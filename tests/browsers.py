@@ -14,7 +14,10 @@ import uvicorn
 
 from collector.application import Application
 from collector.asgi import Collector
+from collector.onsite.hub import Hub
+from collector.onsite.shelf import connected
 from events.record import Event
+from kairos.parts.http.serve import UvicornServer
 from tests import clients
 from tests.clients import SDKS
 from tests.collector.doubles import DOOR, MemoryLog
@@ -55,6 +58,18 @@ class Browser:
 
     def click(self, text: str, tab: str = "one") -> None:
         self._do("click", tab=tab, text=text)
+
+    def banners(self, tab: str = "one") -> list[str]:
+        """What is shown on a page, as it is read; also where the page itself cannot look."""
+        found: list[str] = self._do("texts", tab=tab)
+        return found
+
+    def link(self, tab: str = "one") -> str:
+        found: str = self._do("href", tab=tab)
+        return found
+
+    def focus(self, tab: str = "one") -> None:
+        self._do("focus", tab=tab)
 
     def back(self, tab: str = "one") -> None:
         self._do("back", tab=tab)
@@ -110,8 +125,14 @@ def shop(url: str, *, key: str = KEY, attributes: str = "", head: str = "") -> s
 class Door:
     """A collector on a port of its own, over a log in memory, which can go away and come back."""
 
-    def __init__(self) -> None:
+    def __init__(self, valkey: Path | None = None) -> None:
+        """Choose a port.
+
+        Args:
+            valkey: socket of the server where on-site messages are; None streams none.
+        """
         self.log = MemoryLog()
+        self._valkey = valkey
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -126,15 +147,18 @@ class Door:
 
     def back(self) -> None:
         """Serve."""
-        self.app = Application(DOOR, self.log)
+        valkey = self._valkey
+        self._onsite = None if valkey is None else Hub(connected(f"unix://{valkey}", 1.0))
+        self.app = Application(DOOR, self.log, onsite=self._onsite)
+        carried = Collector(self.app)
         config = uvicorn.Config(
-            Collector(self.app),
+            carried,
             host="127.0.0.1",
             port=self.port,
             log_level="error",
             access_log=False,
         )
-        self._server = uvicorn.Server(config)
+        self._server = UvicornServer(config, carried)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._server.serve()))
         self._thread.start()
         assert eventually(lambda: self._server.started)
@@ -143,6 +167,11 @@ class Door:
         """Let nobody in: the port refuses connections."""
         self._server.should_exit = True
         self._thread.join()
+
+    @property
+    def streams(self) -> int:
+        """How many browsers' tabs listen."""
+        return 0 if self._onsite is None else self._onsite.streams
 
     @property
     def events(self) -> list[Event]:

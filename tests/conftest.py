@@ -4,6 +4,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,9 @@ from kairos.embedded import servers
 from kairos.embedded.children import end
 
 
-@pytest.fixture(scope="session")
-def valkey_socket() -> Iterator[Path]:
-    """A Valkey that fsyncs each write before it answers."""
+@contextmanager
+def valkey_server() -> Iterator[Path]:
+    """A Valkey that fsyncs each write before it answers; gives its socket."""
     folder = Path(tempfile.mkdtemp(prefix="kairos-test-"))
     socket = folder / "v.sock"
     process = servers.start(servers.LOG, folder / "data", socket)
@@ -26,6 +27,13 @@ def valkey_socket() -> Iterator[Path]:
     finally:
         end(process)
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def valkey_socket() -> Iterator[Path]:
+    """One of these, for all tests."""
+    with valkey_server() as socket:
+        yield socket
 
 
 @pytest.fixture

@@ -47,6 +47,8 @@ class Renderer:
             subject=subject,
             text=text,
             html=html,
+            template=activation.template or "",
+            until=activation.valid_until,
             payload=payload(activation) | ({"content": content} if content else {}),
         )
 

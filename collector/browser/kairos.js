@@ -7,15 +7,15 @@
 // key an event, since two tabs that write one list would overwrite each other's events. Sending
 // twice does no harm: the engine knows copies by their messageId. So whatever is in doubt is kept.
 //
-// Lines that begin with two slashes, and the space before a line, are not served; so nothing here
-// may span lines as one text. Nothing may throw into the page, and the page may have broken
-// whatever it can reach: objects for the browser have no prototype, JSON is written by hand.
+// Comments are not served, nor is space that only eyes need, see collector/snippet.py: texts are in
+// '…' or `…` on one line, and a comment has a line of its own. Nothing may throw into the page, and the page may have broken
+// whatever it can reach: options for the browser have no prototype, JSON is written by hand.
 (() => {
   'use strict'
-  const script = document.currentScript || document.querySelector('script[data-key]')
+  const script = document.currentScript
   const before = window.kairos
   if (!script || (before && before.track)) return
-  const {key, pages, cookieDomain} = script.dataset
+  const {key, pages, messages, cookieDomain} = script.dataset
   const base = new URL('v1/', script.src).href
   const tab = Math.random().toString(36).slice(2, 8)
 
@@ -25,7 +25,7 @@
   // A collector takes no event above 32 KiB.
   const LARGEST = 32000
   const SECOND = 1000, LONGEST = 300 * SECOND, LEASE = 15 * SECOND
-  const ID = 'kairos.id', USER = 'kairos.user', WAIT = 'kairos.wait', QUEUE = 'kairos.e.'
+  const ID = 'kairos.id', USER = 'kairos.user', WAIT = 'kairos.wait', QUEUE = 'kairos.e.', SEEN = 'kairos.seen'
 
   const attempt = (f, failed) => {
     try {
@@ -34,12 +34,12 @@
       return failed && failed(error)
     }
   }
-  const safe = (f) => (...args) => attempt(() => f(...args), (error) => console.warn('kairos.js:', error))
+  const safe = f => (...args) => attempt(() => f(...args), error => console.warn('kairos.js:', error))
 
   // Where storage is blocked or full, memory holds it for as long as the page lives.
   const memory = new Map()
-  const get = (name) => memory.get(name) || attempt(() => localStorage.getItem(name)) || ''
-  const drop = (name) => {
+  const get = name => memory.get(name) || attempt(() => localStorage.getItem(name)) || ''
+  const drop = name => {
     memory.delete(name)
     attempt(() => localStorage.removeItem(name))
   }
@@ -49,32 +49,27 @@
   }
   const waiting = () => {
     const names = [...(attempt(() => Object.keys(localStorage)) || []), ...memory.keys()]
-    return [...new Set(names)].filter((name) => name.startsWith(QUEUE)).sort()
+    return [...new Set(names)].filter(name => name.startsWith(QUEUE)).sort()
   }
 
   // Not JSON.stringify alone: older libraries give arrays and texts a toJSON that quotes twice.
-  const encode = (value) => {
-    if (typeof value === 'bigint') return `"${value}"`
+  const encode = value => {
     if (!value || typeof value !== 'object') return JSON.stringify(value) || 'null'
     if (value instanceof Date) return encode(isNaN(value) ? null : value.toISOString())
     if (Array.isArray(value)) return `[${Array.from(value, encode).join()}]`
     const parts = []
     for (const name of Object.keys(value)) {
-      const type = typeof value[name]
-      if (type !== 'undefined' && type !== 'function') parts.push(encode(name) + ':' + encode(value[name]))
+      if (value[name] !== undefined) parts.push(encode(name) + ':' + encode(value[name]))
     }
     return `{${parts.join()}}`
   }
-  const bytes = (text) => new Blob([text]).size
+  const bytes = text => new Blob([text]).size
 
-  const uuid = () => {
-    if (crypto.randomUUID) return crypto.randomUUID()
-    // Pages without TLS have no randomUUID.
-    return Array.from(crypto.getRandomValues(new Uint8Array(16)), (n) => (n + 256).toString(16).slice(1)).join('')
-  }
+  // Pages without TLS have no randomUUID.
+  const draw = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), n => (n + 256).toString(16).slice(1)).join('')
 
   const cookie = () => attempt(() => document.cookie.match(/(?:^|; )kairos_id=([\w-]{16,64})/)[1])
-  const remember = (id) => {
+  const remember = id => {
     set(ID, id)
     attempt(() => {
       const domain = cookieDomain ? `; domain=${cookieDomain}` : ''
@@ -83,7 +78,7 @@
     })
     return id
   }
-  let me = remember(cookie() || get(ID) || uuid())
+  let me = remember(cookie() || get(ID) || draw())
 
   const campaign = () => {
     const found = {__proto__: null}
@@ -95,17 +90,18 @@
 
   let from = document.referrer
   const here = () => ({
-    __proto__: null, path: location.pathname, url: location.href, referrer: from,
-    title: document.title, search: location.search,
+    path: location.pathname, url: location.href, referrer: from,
+    title: document.title,
   })
 
-  let count = 0
+  // Each event has a time of its own: of two at one time nobody could say which came first.
+  let count = 1e6, last = 0
   const add = (event, context) => {
-    const at = new Date()
+    const at = new Date(last = Math.max(Date.now(), last + 1))
     const text = encode({
-      __proto__: null, messageId: uuid(), anonymousId: me, timestamp: at,
+      messageId: draw(), anonymousId: me, timestamp: at,
       context: {
-        __proto__: null, page: here(), campaign: campaign(),
+        page: here(), campaign: campaign(),
         gpc: navigator.globalPrivacyControl === true || undefined, ...context,
       },
       ...event,
@@ -114,8 +110,7 @@
       api.dropped++
       return
     }
-    const nth = (count++).toString(36).padStart(4, '0')
-    set(`${QUEUE}${at.getTime().toString(36)}.${nth}.${tab}`, text)
+    set(`${QUEUE}${at.getTime().toString(36)}.${count++}.${tab}`, text)
     const names = waiting()
     let size = names.reduce((sum, name) => sum + get(name).length, 0)
     while (names.length > EVENTS || size > BYTES) {
@@ -128,15 +123,14 @@
   }
   const user = () => get(USER) || undefined
 
-  const batch = (names) => encode({
-    __proto__: null, writeKey: key, sentAt: new Date(),
+  const batch = names => encode({
+    writeKey: key, sentAt: new Date(),
     context: {
-      __proto__: null, userAgent: navigator.userAgent, locale: navigator.language,
-      timezone: attempt(() => Intl.DateTimeFormat().resolvedOptions().timeZone),
-      library: {__proto__: null, name: 'kairos.js'},
+      userAgent: navigator.userAgent, locale: navigator.language,
+      timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     },
   }).slice(0, -1) + `,"batch":[${names.map(get).filter(Boolean).join()}]}`
-  const some = (names) => {
+  const some = names => {
     let size = 1000
     return names.filter((name, nth) => {
       size += bytes(get(name)) + 1
@@ -145,26 +139,29 @@
   }
 
   // Of several tabs one sends, and after a failure none does for a while, also on the next page:
-  // who, and until when. A tab that dies while it sends is waited for until its lease ends.
+  // who, and until when. A tab that dies while it sends is waited for until its lease ends. Tabs
+  // see late what another one stored, so they have a lock as well, but not on pages without TLS.
   const held = () => {
     const [who, until] = get(WAIT).split(' ')
     const left = until - Date.now()
-    return {__proto__: null, who, left: left > 0 && left <= 2 * LONGEST ? left : 0}
+    return {who, left: left > 0 && left <= 2 * LONGEST ? left : 0}
   }
   const hold = (who, pause) => set(WAIT, `${who} ${Date.now() + pause}`)
   const OFFLINE = 'offline', BUSY = 'busy'
 
   let timer, due = Infinity, flying = [], tries = 0
-  const soon = (pause) => {
+  const soon = pause => {
     const at = Date.now() + pause
     if (at >= due) return
     clearTimeout(timer)
     due = at
     timer = setTimeout(() => {
       due = Infinity
-      send().catch(() => soon(SECOND))
+      only('kairos.send', got => got ? send() : soon(SECOND), true).catch(() => soon(SECOND))
     }, pause)
   }
+  const only = async (name, f, ifAvailable = false) =>
+    navigator.locks ? navigator.locks.request(name, {__proto__: null, ifAvailable}, f) : f(1)
   const send = async () => {
     const names = some(waiting())
     if (!names.length || flying.length) return
@@ -205,41 +202,116 @@
   // What a beacon was handed is kept: nobody hears its answer. The next page sends it once more.
   const handed = new Set()
   const hide = () => {
-    const names = some(waiting().filter((name) => !flying.includes(name) && !handed.has(name)))
+    const names = some(waiting().filter(name => !flying.includes(name) && !handed.has(name)))
     const {who, left} = held()
     if (!names.length || (left && who !== tab)) return
-    if (navigator.sendBeacon(`${base}batch`, batch(names))) names.forEach((name) => handed.add(name))
+    if (navigator.sendBeacon(`${base}batch`, batch(names))) names.forEach(name => handed.add(name))
   }
   const leave = () => {
     hide()
     if (held().who === tab) drop(WAIT)
+    if (stop) stop()
   }
+
+  // What the site is told to show. One stream a browser, in a tab that is looked at: the lock is of
+  // all tabs. Pages without TLS have no lock, and then every tab that is looked at has a stream.
+  const takers = [], unseen = []
+  let stop, asking, busy
+  const receipt = (name, id) => api.track(`web_${name}`, {message: id})
+  const show = safe(() => {
+    const message = !busy && unseen.shift()
+    if (!message) return
+    const {id} = message
+    const seen = get(SEEN)
+    if (seen.includes(id)) return show()
+    // Said before it is shown: whatever ends the page then, nobody sees it twice.
+    set(SEEN, `${id} ${seen}`.slice(0, 2000))
+    receipt('opened', id)
+    if (takers.length) {
+      takers.forEach(f => safe(f)(message))
+      show()
+    } else banner(message)
+  })
+  const banner = ({id, subject, text}) => {
+    busy = document.createElement('div')
+    // The page's styles end here, and ours do too.
+    const add = (into, tag, style, words) => {
+      const node = document.createElement(tag)
+      node.style.cssText = style
+      node.textContent = words
+      into.append(node)
+      return node
+    }
+    const box = add(busy.attachShadow({mode: 'open'}), 'div', 'position:fixed;z-index:2147483647;right:16px;bottom:16px;margin-left:16px;max-width:360px;padding:16px 40px 16px 16px;border-radius:8px;background:#fff;color:#222;font:16px/1.4 sans-serif;border:1px solid #999', '')
+    box.role = 'status'
+    if (subject) add(box, 'strong', 'display:block', subject)
+    const url = (text.match(/https?:[^\s<>"]+/) || [])[0]
+    const words = add(box, url ? 'a' : 'span', 'color:inherit', text.replace(url, '').trim() || url)
+    if (url) {
+      words.href = url
+      words.onclick = () => receipt('clicked', id)
+    }
+    const close = add(box, 'button', 'position:absolute;top:0;right:0;padding:8px;border:0;background:none;font:24px sans-serif', '×')
+    close.ariaLabel = 'Close'
+    close.onclick = safe(() => {
+      busy.remove()
+      busy = 0
+      receipt('dismissed', id)
+      show()
+    })
+    document.body.append(busy)
+  }
+  const listen = safe(() => {
+    if (asking || stop || messages === 'off') return
+    asking = 1
+    const hold = () => new Promise(release => {
+      asking = 0
+      if (document.visibilityState === 'hidden') return release()
+      const source = new EventSource(`${base}stream?writeKey=${encodeURIComponent(key)}&anonymousId=${me}`)
+      stop = () => {
+        stop = 0
+        source.close()
+        release()
+      }
+      source.onmessage = safe(({data}) => {
+        unseen.push(JSON.parse(data))
+        show()
+      })
+      // It was refused, and does not come back by itself.
+      source.onerror = () => source.readyState === 2 && stop && setTimeout(listen, LONGEST, stop())
+    })
+    only('kairos.stream', hold)
+  })
+  const look = safe(() => document.visibilityState === 'hidden' ? stop && stop() : listen())
 
   const api = {
     dropped: 0,
-    track: safe((name, properties) => add({__proto__: null, type: 'track', event: name, userId: user(), properties})),
+    on: safe((what, f) => what === 'message' && takers.push(f)),
+    track: safe((name, properties) => add({type: 'track', event: name, userId: user(), properties})),
     page: safe((name, properties) => add({
-      __proto__: null, type: 'page', name, userId: user(), properties: {...here(), ...properties},
+      type: 'page', name, userId: user(), properties: {...here(), ...properties},
     })),
     identify: safe((id, traits, options) => {
       if (id) set(USER, String(id))
       const token = options && options.token
-      add({__proto__: null, type: 'identify', userId: user(), traits}, {__proto__: null, identity_token: token})
+      add({type: 'identify', userId: user(), traits}, {identity_token: token})
     }),
     // Under the visitor's own id alone: who somebody is, a browser only claims.
-    consent: safe((choices) => {
+    consent: safe(choices => {
       for (const purpose of Object.keys(choices)) {
         const said = choices[purpose]
-        const channels = said && typeof said === 'object' ? said : {__proto__: null, '*': said}
+        const channels = said && typeof said === 'object' ? said : {'*': said}
         for (const channel of Object.keys(channels)) {
-          const properties = {__proto__: null, purpose, channel, granted: channels[channel] === true}
-          add({__proto__: null, type: 'track', event: 'consent_updated', properties})
+          const properties = {purpose, channel, granted: channels[channel] === true}
+          add({type: 'track', event: 'consent_updated', properties})
         }
       }
     }),
     reset: safe(() => {
       drop(USER)
-      me = remember(uuid())
+      me = remember(draw())
+      if (stop) stop()
+      listen()
     }),
     anonymousId: () => me,
     push: safe(([name, ...args]) => api[name](...args)),
@@ -274,10 +346,13 @@
       safe(follow)()
     }
     if (Array.isArray(before)) before.forEach(api.push)
+    listen()
+    document.addEventListener('visibilitychange', look)
     addEventListener('pagehide', safe(leave))
     document.addEventListener('visibilitychange', safe(() => document.visibilityState === 'hidden' && hide()))
-    addEventListener('pageshow', safe((event) => {
+    addEventListener('pageshow', safe(event => {
       if (event.persisted && pages !== 'off') api.page()
+      listen()
       soon(0)
     }))
     addEventListener('online', safe(() => {

@@ -26,8 +26,9 @@ def whole(answer: Response, date: bytes, *, head_only: bool, close: bool) -> byt
     >>> whole(Response(200, b"{}"), b"date: D\r\n", head_only=False, close=False)
     b'HTTP/1.1 200 OK\r\ndate: D\r\ncontent-length: 2\r\n\r\n{}'
     """
-    # Of a 304 it would be the length of what it spares.
-    length = b"content-length: %d\r\n" % len(answer.body) if answer.status != 304 else b""
+    # A 204 has none, and that of a 304 would be the length of what it spares.
+    bare = answer.status in (204, 304)
+    length = b"" if bare else b"content-length: %d\r\n" % len(answer.body)
     body = b"" if head_only else answer.body
     end = CLOSE + b"\r\n" if close else b"\r\n"
     return b"".join((_head(answer.status, answer.headers), date, length, end, body))

@@ -122,6 +122,8 @@ class Stack:
         self.url = f"http://{host}:{self.listening.getsockname()[1]}"
         status = self.temp / "status"
         status.mkdir()
+        # A replay of the past shows nobody anything.
+        web = {} if replayed else {"web": {"url": f"unix://{self.temp / 'ledger.sock'}"}}
         self.settings = Settings(
             log=Log(f"{'replayed' if replayed else 'valkey'}://{self.temp / 'log.sock'}?name=log"),
             ledger=f"unix://{self.temp / 'ledger.sock'}",
@@ -139,7 +141,7 @@ class Stack:
             upkeep=upkeep,
             disk=data,
             disk_free_mb=disk_free_mb,
-            channels=channels or {},
+            channels={**web, **(channels or {})},
             status=status,
         )
         self.children: dict[str, _Child] = {}

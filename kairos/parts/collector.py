@@ -11,6 +11,8 @@ import structlog
 
 from collector.application import Application
 from collector.keys import KeyRing
+from collector.onsite.hub import Hub
+from collector.onsite.shelf import connected
 from flows.asking import Asker
 from flows.disk_room import RoomWatch
 from flows.open import open_appender, open_log
@@ -23,6 +25,7 @@ from kairos.settings import Settings
 from profile_state.stores.redis import RedisStore
 
 ASK_S = 1.0  # that an engine has to say something of somebody
+ONSITE_S = 1.0  # within which the store of on-site messages must answer
 LOOK_S = 0.5  # between looks at the key file
 
 log = structlog.get_logger()
@@ -39,7 +42,9 @@ def main(settings: Settings) -> int:
         reply = await asker.ask(identifiers, entry, ASK_S)
         return ("away", b"") if reply is None else (reply.state, reply.view)
 
-    app = Application(door, open_appender(settings.log), ask=ask)
+    web = settings.channels.get("web")
+    onsite = Hub(connected(web["url"], ONSITE_S)) if web else None
+    app = Application(door, open_appender(settings.log), ask=ask, onsite=onsite)
     with (
         _pressure(settings, app) as pressure,
         Reporter(settings.status, "collector", lambda: _facts(app, pressure)),

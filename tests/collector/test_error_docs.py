@@ -8,7 +8,7 @@ _RAISED = re.compile(
 
 
 def test_every_error_code_is_documented_and_every_documented_code_exists() -> None:
-    globs = ("collector/*.py", "collector/native/*.py", "events/*.py")
+    globs = ("collector/**/*.py", "events/*.py")
     sources = [source for glob in globs for source in ROOT.glob(glob)]
     code = "\n".join(
         line

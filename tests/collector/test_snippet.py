@@ -1,6 +1,7 @@
 """How `/kairos.js` is served."""
 
 import gzip
+import re
 from pathlib import Path
 
 import pytest
@@ -25,14 +26,16 @@ def test_it_is_smaller_than_four_kilobytes_on_the_wire() -> None:
     assert gzip.decompress(answer.body) == ask(get()).body
 
 
-def test_no_text_of_its_source_spans_lines_or_begins_one_with_slashes() -> None:
-    """What is served lacks comment lines and indents, which must not be part of a text."""
+def test_its_source_is_written_so_that_nothing_of_a_text_is_left_out() -> None:
     for nth, line in enumerate(SOURCE.read_text().splitlines(), 1):
         if not line.strip().startswith("//"):
             for quote in "`'":
-                assert line.count(quote) % 2 == 0, f"line {nth}"
-            assert "/*" not in line, f"line {nth}"
+                assert line.count(quote) % 2 == 0, f"line {nth}: a text that spans lines"
+            for mark in ("//", "/*"):
+                assert mark not in line, f"line {nth}: a comment behind code"
             assert not line.endswith("\\"), f"line {nth}"
+            outside = re.sub(r"'[^']*'|`[^`]*`", "", line)
+            assert '"' not in outside.replace('<>"]', ""), f"line {nth}: a text in other quotes"
 
 
 def test_a_browser_that_has_it_already_is_told_so() -> None:

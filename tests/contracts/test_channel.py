@@ -11,15 +11,18 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol
 
 import pytest
+import redis
 
 from channels.base import Channel, Delivered, Later, Message, Outcome, Refused, Unknown
 from kairos.discovery import found_in
 from tests.channels.doubles import Mails, free_port, smtp_server, socket_server
+from tests.conftest import valkey_server
 
 TIMEOUT = 0.3  # seconds, given to each channel as its own limit
 FAILURES = ("closed", "cut", "garbage")  # nobody listens, hangs up, talks nonsense
@@ -82,6 +85,29 @@ def email(mood: str) -> Iterator[Remote]:
 
 
 @contextmanager
+def web(mood: str) -> Iterator[Remote]:
+    if mood == "good":
+        with valkey_server() as socket_path:
+            remote = _Remote({"url": f"unix://{socket_path}"})
+            remote.received = lambda: shelved(socket_path)  # type: ignore[method-assign]
+            yield remote
+        return
+    with sockets(mood) as port:
+        yield _Remote({"url": f"redis://127.0.0.1:{port}"})
+
+
+def shelved(socket_path: Path) -> list[bytes]:
+    """What waits for any browser, one item a message and browser."""
+    with closing(redis.Redis(unix_socket_path=str(socket_path), decode_responses=True)) as client:
+        asked: Any = client  # whose annotations are those of its asynchronous sister too
+        return [
+            str(asked.hget(f"onsite:of:{message}", "message")).encode()
+            for key in asked.scan_iter("onsite:to:*")
+            for message in asked.zrange(key, 0, -1)
+        ]
+
+
+@contextmanager
 def webhook(mood: str) -> Iterator[Remote]:
     def options(port: int) -> dict[str, Any]:
         secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -133,7 +159,7 @@ def log(mood: str) -> Iterator[Remote]:
         released.set()
 
 
-PROVIDERS: dict[str, Provider] = {"email": email, "log": log, "webhook": webhook}
+PROVIDERS: dict[str, Provider] = {"email": email, "log": log, "web": web, "webhook": webhook}
 
 
 def message(name: str, **changed: Any) -> Message:
@@ -164,7 +190,7 @@ def delivered(module: Any, options: Mapping[str, Any], what: Message) -> Outcome
 
 def check_named_after_its_file(name: str, module: Any, _provider: Provider) -> None:
     assert module.__name__ == f"channels.{name}"
-    assert module.ADDRESS in {"email", "phone", None}
+    assert module.ADDRESS in {"email", "phone", "anonymous_id", None}
     assert isinstance(module.KEYED, bool)
     assert module.__doc__
 
@@ -173,6 +199,15 @@ def check_delivers_once(name: str, module: Any, provider: Provider) -> None:
     with provider("good") as remote:
         assert isinstance(delivered(module, remote.options, message(name)), Delivered)
         assert len(remote.received()) == 1
+
+
+def check_drops_copies_if_it_says_so(name: str, module: Any, provider: Provider) -> None:
+    """A worker that died in the middle of a call to a keyed channel makes it again."""
+    if module.KEYED and module.ADDRESS is not None:  # a webhook's receiver does it, by the id
+        with provider("good") as remote:
+            for _ in range(2):
+                assert isinstance(delivered(module, remote.options, message(name)), Delivered)
+            assert len(remote.received()) == 1
 
 
 def check_keeps_its_time_limit(name: str, module: Any, provider: Provider) -> None:
@@ -232,6 +267,7 @@ def check_logs_nothing_personal(name: str, module: Any, provider: Provider) -> N
 CHECKS = [
     check_named_after_its_file,
     check_delivers_once,
+    check_drops_copies_if_it_says_so,
     check_keeps_its_time_limit,
     check_turns_failure_into_an_outcome,
     check_refuses_injected_headers,
@@ -259,7 +295,7 @@ class Toy:
     def __init__(self, fault: str) -> None:
         self.__name__ = "channels.other" if fault == "name" else "channels.toy"
         self.__doc__ = "" if fault == "undocumented" else "A toy."
-        self.KEYED: Any = None if fault == "keyed" else False
+        self.KEYED: Any = {"keyed": None, "forgetful": True}.get(fault, False)
         self._fault = fault
 
     def connect(self, options: Mapping[str, Any]) -> Any:
@@ -310,6 +346,7 @@ def test_the_toy_without_a_fault_passes(check: Any) -> None:
         ("undocumented", check_named_after_its_file),
         ("keyed", check_named_after_its_file),
         ("doubles", check_delivers_once),
+        ("forgetful", check_drops_copies_if_it_says_so),
         ("loses", check_delivers_once),
         ("patient", check_keeps_its_time_limit),
         ("raises", check_turns_failure_into_an_outcome),

@@ -37,6 +37,9 @@ const DO = {
   arrives: ({ tab, path }) => tabs.get(tab).waitForURL(home + path),
   run: ({ tab, code }) => tabs.get(tab).evaluate(code),
   click: ({ tab, text }) => tabs.get(tab).getByText(text).click({ timeout: 5000 }),
+  focus: ({ tab }) => tabs.get(tab).bringToFront(),
+  texts: ({ tab }) => tabs.get(tab).getByRole('status').allInnerTexts(),
+  href: ({ tab }) => tabs.get(tab).getByRole('status').getByRole('link').getAttribute('href', { timeout: 2000 }),
   back: ({ tab }) => tabs.get(tab).goBack(),
   close: async ({ tab }) => {
     await tabs.get(tab).close({ runBeforeUnload: true })

@@ -1,0 +1,1 @@
+"""What is shown on the website: kept until a browser has shown it, and streamed to it."""
