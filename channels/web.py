@@ -12,7 +12,8 @@ from redis.exceptions import RedisError
 
 from channels.base import Channel, Delivered, Later, Message, Outcome, Refused
 from channels.delivery.options import read
-from collector.onsite.shelf import BROWSER, Onsite, Shelf, connected
+from collector.onsite.message import BROWSER, Onsite
+from collector.onsite.shelf import Shelf, connected
 
 ADDRESS = "anonymous_id"
 KEYED = True

@@ -21,8 +21,9 @@ from collector.handle import handle
 from collector.keys import KeyRing
 from collector.metrics import Figures
 from collector.onsite.hub import Hub
+from collector.onsite.message import Onsite
 from collector.onsite.stream import PATH, open_stream, receipts
-from collector.outcome import Accepted, Ask, Fetch, Outcome, Pause
+from collector.outcome import Accepted, Ask, Fetch, Look, Outcome, Pause
 from collector.request import Answer, Request, Response
 from collector.respond import failure
 from events.sources.base import Appender, LogUnavailableError
@@ -140,13 +141,13 @@ class Application:
         The same as `answer`, without a task for the usual request. Never raises, unless `then` does.
         """
         done = self._begin(request)
-        if isinstance(done, Pause | Fetch | Ask):
+        if isinstance(done, Pause | Fetch | Ask | Look):
             self._run(self._answering(request, done, then))
         else:
             self._finish(request, done, then)
 
     async def _answering(
-        self, request: Request, done: Pause | Fetch | Ask, then: Callable[[Answer], None]
+        self, request: Request, done: Pause | Fetch | Ask | Look, then: Callable[[Answer], None]
     ) -> None:
         self._finish(request, await self._carried_out(request, done), then)
 
@@ -166,6 +167,9 @@ class Application:
             self._commit.enqueue(done.records, done.size, ended)
         except Exception as failed:  # noqa: BLE001 - each is told from the others, and answered
             ended(failed)
+
+    async def _waiting(self, browser: str) -> list[Onsite] | None:
+        return [] if self._onsite is None else await self._onsite.waiting(browser)
 
     def _showing(
         self, shown: list[tuple[str, str]], then: Callable[[Answer], None]
@@ -204,6 +208,8 @@ class Application:
                     case Ask(identifiers=identifiers, then=then_told):
                         told, view = await self._ask(identifiers, self.appended)
                         outcome = then_told(told, view, self._now_us())
+                    case Look(browser=browser, then=then_shown):
+                        outcome = then_shown(await self._waiting(browser), self._now_us())
                     case _:
                         return outcome
         except Exception as error:  # noqa: BLE001 - a bug must not look like a network error

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from collector.onsite.message import Onsite
 from collector.request import Response
 from events.record import DeadLetter, Event, Item
 
@@ -43,7 +44,14 @@ class Ask(msgspec.Struct, frozen=True):
     then: "Callable[[str, bytes, int], Outcome]"  # how it went, JSON; the clock, us
 
 
-Outcome = Response | Accepted | Pause | Fetch | Ask
+class Look(msgspec.Struct, frozen=True):
+    """Look what waits to be shown in a browser."""
+
+    browser: str
+    then: "Callable[[list[Onsite] | None, int], Outcome]"  # None: nobody can say; the clock, us
+
+
+Outcome = Response | Accepted | Pause | Fetch | Ask | Look
 
 
 def changing(outcome: Outcome, change: Callable[[Response], Response]) -> Outcome:
@@ -60,7 +68,7 @@ def changing(outcome: Outcome, change: Callable[[Response], Response]) -> Outcom
     match outcome:
         case Accepted():
             return msgspec.structs.replace(outcome, response=change(outcome.response))
-        case Pause() | Fetch() | Ask():
+        case Pause() | Fetch() | Ask() | Look():
             return msgspec.structs.replace(outcome, then=changed(outcome.then))
         case _:
             return change(outcome)

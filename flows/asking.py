@@ -1,5 +1,6 @@
 """The other end of `flows.questions`: asks an engine about somebody, and waits for what it says."""
 
+import asyncio
 import secrets
 import time
 from typing import cast
@@ -12,6 +13,8 @@ from redis.backoff import NoBackoff
 
 from profile_state.questions import Question, Reply
 from profile_state.stores.keys import Keys
+
+_SPARE_S = 0.2  # beyond what the server waits by itself
 
 log = structlog.get_logger()
 
@@ -26,7 +29,8 @@ class Asker:
 
     def __init__(self, url: str, partition: int = 0) -> None:
         retry = redis.asyncio.retry.Retry(NoBackoff(), 0)
-        self._client = redis.asyncio.Redis.from_url(url, retry=retry)
+        # The client's own time-outs swallow a cancellation that comes as a call ends (Python 3.11).
+        self._client = redis.asyncio.Redis.from_url(url, retry=retry, socket_timeout=None)
         self._questions = Keys(partition).named("questions")
         self._decode = msgspec.msgpack.Decoder(Reply).decode
 
@@ -45,8 +49,9 @@ class Asker:
             pipe.rpush(self._questions, msgspec.msgpack.encode(asked))
             pipe.expire(self._questions, int(seconds) + 1)  # where no engine runs
             await pipe.execute()
-            found = await self._client.blpop([place], timeout=seconds)
-        except (redis.RedisError, OSError) as error:
+            async with asyncio.timeout(seconds + _SPARE_S):
+                found = await self._client.blpop([place], timeout=seconds)
+        except (redis.RedisError, OSError) as error:  # the latter also where it takes too long
             log.warning("the ledger does not answer", reason=str(error))
             return None
         return None if found is None else self._decode(cast("bytes", found[1]))

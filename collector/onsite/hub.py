@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from redis.exceptions import RedisError
 
-from collector.onsite.shelf import CHANNEL, Onsite, Shelf, announced
+from collector.onsite.message import Onsite
+from collector.onsite.shelf import CHANNEL, Shelf, announced
 
 STREAMS = 2_000  # of one process
 EACH = 4  # of one browser
@@ -98,6 +99,14 @@ class Hub:
                 await self.shelf.shown(browser, message)
         except (RedisError, OSError) as error:
             _log.warning("messages that were shown stay on the shelf: %s", type(error).__name__)
+
+    async def waiting(self, browser: str) -> list[Onsite] | None:
+        """Return what waits to be shown in a browser, None where nobody can say."""
+        try:
+            return await self.shelf.waiting(browser)
+        except (RedisError, OSError) as error:
+            _log.warning("what waits to be shown cannot be read: %s", type(error).__name__)
+            return None
 
     def end(self) -> None:
         """End every stream, and open no other."""

@@ -7,7 +7,6 @@ over, so a copy of it that comes later is not shown again.
 """
 
 import asyncio
-import re
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -16,11 +15,12 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from collector.onsite.message import Onsite
+
 CHANNEL = "onsite"  # where each message is announced
 MOST = 20  # that wait for one browser; the newest stay
 WEEK = 604_800_000  # ms; for how long a message waits that says nothing else
 MONTH = 30 * 86_400_000  # ms; the longest
-BROWSER = re.compile(r"[\x21-\x7e]{16,255}")  # a shorter id could be guessed
 
 _PUT = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
@@ -54,16 +54,6 @@ for browser in string.gmatch(to, '%S+') do
 end
 return 1
 """
-
-
-class Onsite(msgspec.Struct, frozen=True):
-    """A message, as browsers get it."""
-
-    id: str  # of the activation; printable ASCII
-    template: str
-    subject: str
-    text: str
-    html: str
 
 
 class Shelf:

@@ -15,7 +15,7 @@ from collector.cors import with_cors
 from collector.credentials import from_head
 from collector.keys import KeyRing
 from collector.onsite.hub import Hub
-from collector.onsite.shelf import BROWSER, Onsite
+from collector.onsite.message import BROWSER, Onsite
 from collector.request import Request, Response, Streaming
 from collector.respond import failure
 from events.record import DeadLetter, Event, Item

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.onsite.shelf import Onsite, connected
+from collector.onsite.message import Onsite
+from collector.onsite.shelf import connected
 from tests.browser.test_snippet import HOSTILE
 from tests.browsers import Browser, Door, browser, shop
 from tests.e2e.stacks import eventually

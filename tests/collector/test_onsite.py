@@ -12,7 +12,8 @@ import pytest
 import redis
 
 from collector.onsite.hub import Hub
-from collector.onsite.shelf import MOST, Onsite, Shelf, connected
+from collector.onsite.message import Onsite
+from collector.onsite.shelf import MOST, Shelf, connected
 from collector.onsite.stream import open_stream
 from collector.request import Request, Streaming
 from tests.collector.doubles import DOOR, MemoryLog
@@ -100,6 +101,29 @@ def test_what_waits_comes_first_and_then_what_is_announced(valkey: Path) -> None
             await put(shelf, 9, LAPTOP)
             await put(shelf, 4)
             assert (await reading.event())["id"] == "activation4", "no copy, nothing of others"
+
+    told(story, valkey)
+
+
+def test_who_cannot_hold_a_stream_asks_what_waits(valkey: Path) -> None:
+    async def story(one: Running, shelf: Shelf) -> None:
+        async def asked(browser: str, key: str = "BROWSER_KEY") -> httpx.Response:
+            return await one.client.get(
+                f"/v1/decide?writeKey={key}&anonymousId={browser}", headers={"authorization": ""}
+            )
+
+        assert (await asked(PHONE)).json() == {"success": True, "messages": []}
+        await put(shelf, 1)
+        await put(shelf, 2)
+        for _ in range(2):  # looking takes nothing away
+            found = (await asked(PHONE)).json()["messages"]
+            assert [said["id"] for said in found] == ["activation1", "activation2"]
+            assert found[0]["text"] == "Text 1"
+        assert (await asked(LAPTOP)).json()["messages"] == []
+        assert (await shown(one, PHONE, 1)).status_code == 200
+        assert [said["id"] for said in (await asked(PHONE)).json()["messages"]] == ["activation2"]
+        assert (await asked("short")).status_code == 400
+        assert (await asked(PHONE, "nonsense")).status_code == 401
 
     told(story, valkey)
 
@@ -243,6 +267,8 @@ def test_a_collector_without_the_channel_asks_a_browser_not_to_come_back(name: s
     async def whole() -> None:
         async with running(name, MemoryLog()) as one:
             assert (await one.client.get(STREAM + PHONE)).status_code == 204
+            answer = await one.client.get(STREAM.replace("stream", "decide") + PHONE)
+            assert answer.json() == {"success": True, "messages": []}
             assert (await one.client.get("/healthz")).status_code == 200
 
     asyncio.run(whole())
@@ -259,6 +285,8 @@ def test_a_store_that_is_away_costs_no_event_and_ends_the_stream(name: str, tmp_
             async with asyncio.timeout(3):
                 answer = await one.client.get(STREAM + PHONE)
             assert "data:" not in answer.text
+            answer = await one.client.get(STREAM.replace("stream", "decide") + PHONE)
+            assert answer.status_code == 503
             one.app.drain()
 
     asyncio.run(whole())
