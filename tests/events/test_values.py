@@ -71,3 +71,13 @@ def test_a_batchs_context_is_no_part_of_an_events_size() -> None:
 def test_many_keys_are_as_good_as_few(count: int) -> None:
     fields = {f"key{n}": n for n in range(count)}
     assert Check(Limits()).fields("p", fields) == {f"key{n}": n for n in range(count)}
+
+
+def test_simple_objects_count_like_any_other() -> None:
+    check = Check(LIMITS)
+    six = {f"k{n}": n for n in range(6)}
+    assert check.fields("properties", dict(six)) == check.fields("traits", dict(six)) == six
+    with pytest.raises(RefusedError, match="more than 12 values"):
+        check.fields("context.traits", {"one": 1})
+    with pytest.raises(RefusedError, match="7 keys, at most 6"):
+        Check(LIMITS).fields("properties", {**six, "k6": 6})
