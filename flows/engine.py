@@ -88,8 +88,9 @@ class Engine:
         self.behind = _behind(store, self.state)
         self.residents = Residents(self.state, self.behind, bounds)
         self.position = -1  # id of the last entry processed
-        # Held by whoever works with the state: the flow, but for while it waits for the log.
+        # Held by whoever works with the state: the flow, from the start, but while it waits for the log.
         self.turn = threading.Lock()
+        self.turn.acquire()
         self.hot = Hot()
         self.poison = Poison()
         self.storm = Storm(bounds.fired)

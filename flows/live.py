@@ -139,8 +139,7 @@ def run(engine: Engine, stop: threading.Event) -> None:
         LogUnavailableError: the log is away; the same.
     """
     try:
-        with engine.turn:
-            cli_main(live(engine, stop))  # type: ignore[no-untyped-call]  # Bytewax's own
+        cli_main(live(engine, stop))  # type: ignore[no-untyped-call]  # Bytewax's own
     except BytewaxRuntimeError as error:
         cause = error.__cause__
         while isinstance(cause, BytewaxRuntimeError):  # one for each step that it came through

@@ -4,6 +4,8 @@ import re
 
 import msgspec
 
+OF = "onsite:of:"  # before a message's id: the key of what it says
+TO = "onsite:to:"  # before a browser's id: the key of what waits for it
 BROWSER = re.compile(r"[\x21-\x7e]{16,255}")  # a shorter id could be guessed
 
 

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from collector.onsite.message import Onsite
+from collector.onsite.message import OF, TO, Onsite
 
 CHANNEL = "onsite"  # where each message is announced
 MOST = 20  # that wait for one browser; the newest stay
@@ -79,14 +79,14 @@ class Shelf:
             Whether it is new.
         """
         life = WEEK if until is None else max(1, min(until - now, MONTH))
-        keys = [f"onsite:of:{message.id}", *(f"onsite:to:{browser}" for browser in to)]
+        keys = [f"{OF}{message.id}", *(f"{TO}{browser}" for browser in to)]
         content = msgspec.json.encode(message)
         arguments = (message.id, " ".join(to), content, now, life, MOST, CHANNEL)
         return bool(await self._call(_PUT, keys, *arguments))
 
     async def waiting(self, browser: str) -> list[Onsite]:
         """Return what a browser has not shown yet, oldest first."""
-        found = cast("list[bytes]", await self._call(_WAITING, [f"onsite:to:{browser}"]))
+        found = cast("list[bytes]", await self._call(_WAITING, [f"{TO}{browser}"]))
         return [msgspec.json.decode(content, type=Onsite) for content in found]
 
     async def shown(self, browser: str, message: str) -> None:

@@ -18,6 +18,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from collector.onsite.message import OF, TO
 from events.catalog import SEEN_DAYS
 from events.record import START, Build, Offset, Paused
 from events.sources.valkey import stream_key
@@ -38,6 +39,7 @@ from profile_state.stores.base import (
 from profile_state.stores.keys import Command, Keys
 
 ASKED_S = 10  # how long a reader's wish is worth knowing
+BROWSER_ID = "anonymous_id:"
 REPLY_S = 5  # how long an answer is worth reading
 POSITION_MS = 5_000  # how long an engine's position is worth knowing
 LOOK = 1_000  # keys in one step of a scan
@@ -429,6 +431,7 @@ class RedisStore:
 
     def write(self, chunk: Chunk) -> None:
         """Send a chunk in one call."""
+        self._take_messages_away(way for way in chunk.forgotten if way.startswith(BROWSER_ID))
         people, due_at = self.keys.named("people"), self.keys.named("due")
         commands = _cut(["DEL"], [f"person:{self._tag}:{p}" for p in chunk.removed])
         commands += _cut(["ZREM", people], chunk.removed)
@@ -453,6 +456,17 @@ class RedisStore:
         items = [word for item in chunk.items for word in item]
         commands += _cut(["HSET", self.keys.named("items")], items)
         self.send(commands)
+
+    def _take_messages_away(self, browsers: Iterable[str]) -> None:
+        """Let nothing wait any more for browsers of nobody, such as an erased person's.
+
+        Ahead of the chunk that says they are nobody's; after a crash in between it is done again.
+        """
+        for browser in browsers:
+            waiting = f"{TO}{browser.removeprefix(BROWSER_ID)}"
+            with _answering():
+                messages = cast("list[bytes]", self._client.zrange(waiting, 0, -1))
+                self._client.unlink(waiting, *(f"{OF}{one.decode()}" for one in messages))
 
     def mark(self, mark: Mark) -> None:
         """Send the mark."""

@@ -3,15 +3,19 @@
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
+import redis
 
 from collector.keys import first_keys
+from collector.onsite.message import OF, TO
 from kairos.embedded.stack import Stack
+from kairos.operators.erasing import erase
+from kairos.profile.beside import beside
 from tests.browsers import Browser, browser, shop
 from tests.e2e.stacks import eventually, post, watched, workspace
 
@@ -159,3 +163,33 @@ def waits(url: str) -> bool:
         return False
 
     return eventually(comes)
+
+
+def test_what_waits_for_a_visitor_goes_when_they_are_erased(site: Site) -> None:
+    """Within a minute, RELIABILITY says, nothing of them remains."""
+    visitor = "visitor-drawn-at-random"
+    names = ["Product Viewed", "Pricing Viewed", "Product Viewed"]
+    calls = [
+        {"type": "track", "event": name, "anonymousId": visitor, "messageId": f"erased{nth}"}
+        | {"properties": {"product_id": "p7"}, "timestamp": f"2026-01-01T00:00:0{nth}Z"}
+        for nth, name in enumerate(names)
+    ]  # of long ago by its own clock, so it is now, one after the other
+    for call in calls:
+        assert post(site.stack, site.browser_key, [call]).json()["accepted"] == 1
+        time.sleep(0.01)
+
+    def waiting() -> int:
+        answer = httpx.get(
+            f"{site.stack.url}/v1/decide",
+            params={"writeKey": site.browser_key, "anonymousId": visitor},
+        )
+        return len(answer.json()["messages"])
+
+    with closing(redis.Redis.from_url(site.stack.settings.ledger)) as ledger:
+        assert eventually(lambda: waiting() == 1)
+        found: Any = ledger.zrange(f"{TO}{visitor}", 0, -1)
+        (message,) = found
+        with beside(site.stack.settings) as engine:
+            assert erase(engine, f"anonymous_id:{visitor}", "a test", "asked", really=True).erased
+        assert eventually(lambda: waiting() == 0, 30)
+        assert not ledger.exists(f"{TO}{visitor}", f"{OF}{message.decode()}")
