@@ -18,7 +18,9 @@ class Caps(msgspec.Struct, frozen=True):
     """
 
     body_bytes: int = 4 * 1024 * 1024  # on the wire, and inflated
-    ratio: int = 200  # inflated / compressed; real batches stay below 50
+    ratio: int = (
+        200  # inflated / compressed, also of a body's beginning; real batches stay below 50
+    )
     ratio_from: int = 256 * 1024  # bytes inflated below which no ratio is suspicious
     events: int = 5_000
 
@@ -65,19 +67,23 @@ def _members(body: memoryview, allowed: int, caps: Caps) -> bytes | TooLarge | C
     size, members, stream = 0, 1, zlib.decompressobj(wbits=_FILE)
     for start in range(0, len(body), _STEP):
         rest: bytes | memoryview = body[start : start + _STEP]
-        while rest:
+        end, more = start + len(rest), False
+        while rest or more:
             if stream.eof:
                 members, stream = members + 1, zlib.decompressobj(wbits=_FILE)
                 if members > _MEMBERS:
                     return Corrupt(f"the gzip body has more than {_MEMBERS} members")
-            clear.append(stream.decompress(rest, allowed + 1 - size))
+            most = min(_STEP, allowed + 1 - size)
+            clear.append(stream.decompress(rest, most))
             size += len(clear[-1])
-            if size > allowed:
+            rest = stream.unused_data or stream.unconsumed_tail
+            more = len(clear[-1]) == most and not stream.eof  # zlib may hold some back
+            # By what was read so far: a bomb is known by its first bytes.
+            if size > min(allowed, max((end - len(rest)) * caps.ratio, caps.ratio_from)):
                 return TooLarge(
                     f"the body inflates to more than {caps.body_bytes} bytes"
                     f" or {caps.ratio} times its size"
                 )
-            rest = stream.unused_data or stream.unconsumed_tail
     if not stream.eof:
         return Corrupt("the gzip body ends early")
     return clear[0] if len(clear) == 1 else b"".join(clear)
