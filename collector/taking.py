@@ -13,6 +13,7 @@ from collector.credentials import from_body, from_head
 from collector.door import Door
 from collector.inflate import Corrupt, TooLarge, inflate
 from collector.keys import Key
+from collector.letters import dead_letter
 from collector.outcome import Accepted
 from collector.quotas import kinds_of, rank_of
 from collector.request import Request, Response
@@ -229,7 +230,7 @@ def _take_one(body: bytes, arrival: Arrival) -> Taken:
     answer = failure(status, result.code, result.reason)
     if result.code == "invalid_json":
         return answer  # no event to keep; in a batch the request as a whole fails likewise
-    return Accepted([_dead(result, body, arrival)], answer, len(body), rejected=1)
+    return Accepted([dead_letter(result, body, arrival)], answer, len(body), rejected=1)
 
 
 def _take_batch(batch: RawBatch, arrival: Arrival, size: int) -> Taken:
@@ -243,7 +244,7 @@ def _take_batch(batch: RawBatch, arrival: Arrival, size: int) -> Taken:
         if isinstance(result, Event):
             records.append(result)
             continue
-        records.append(_dead(result, bytes(raw), arrival))
+        records.append(dead_letter(result, bytes(raw), arrival))
         rejected.append(
             {
                 "index": index,
@@ -256,18 +257,3 @@ def _take_batch(batch: RawBatch, arrival: Arrival, size: int) -> Taken:
     more = {"rejected": rejected} if rejected else {}
     answer = success(accepted=accepted, **more)
     return Accepted(records, answer, size, len(rejected)) if records else answer
-
-
-def _dead(result: Rejected, body: bytes, arrival: Arrival) -> DeadLetter:
-    return DeadLetter(
-        source=arrival.source,
-        trust=arrival.trust,
-        code=result.code,
-        reason=result.reason,
-        body=body,
-        accepted_us=arrival.accepted_us,
-        kind=arrival.kind,
-        sent_at="" if arrival.sent_at is None else str(arrival.sent_at),
-        context=msgspec.json.encode(arrival.context),
-        import_id=arrival.import_id,
-    )

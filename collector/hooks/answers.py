@@ -10,6 +10,7 @@ import msgspec
 
 from collector.hooks.mapping import Hook, calls
 from collector.hooks.signatures import verify
+from collector.letters import dead_letter
 from collector.mail.base import Refused, Replays
 from collector.outcome import Accepted, Outcome
 from collector.request import Request
@@ -68,21 +69,10 @@ def _mapped(hook: Hook, request: Request, now_us: int) -> Outcome:
         raw = msgspec.json.encode(said)
         result = parse(raw, arrival)
         if isinstance(result, Rejected):
-            records.append(_dead(result, raw, arrival))
+            records.append(dead_letter(result, raw, arrival))
             rejected.append({"code": result.code, "message": result.reason})
         else:
             records.append(result)
     more = {"rejected": rejected} if rejected else {}
     answer = success(accepted=len(records) - len(rejected), **more)
     return Accepted(records, answer, len(request.body), len(rejected))
-
-
-def _dead(result: Rejected, raw: bytes, arrival: Arrival) -> DeadLetter:
-    return DeadLetter(
-        source=arrival.source,
-        trust=arrival.trust,
-        code=result.code,
-        reason=result.reason,
-        body=raw,
-        accepted_us=arrival.accepted_us,
-    )
