@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from collector import profiles, snippet, taking
+from collector import openapi, profiles, snippet, taking
 from collector.cors import preflight, with_cors
 from collector.credentials import from_head
 from collector.door import Door
@@ -17,7 +17,7 @@ from collector.metrics import exposition
 from collector.onsite.decide import decide
 from collector.outcome import Outcome, changing
 from collector.request import Request, Response
-from collector.respond import failure, success
+from collector.respond import JSON, failure, success
 from collector.sdk_settings import PROJECT, project, source
 from events.record import BEGIN, CLAIMED, EXIT
 
@@ -70,11 +70,11 @@ def _found(path: str) -> _Route | None:
     if known is not None:
         return known
     if path.startswith(_MAIL):
-        return _Route("POST", _mail)
+        return _BOX
     if path.startswith(profiles.PATH):
         return _PROFILE
     if path.startswith(_HOOKS):
-        return _Route("POST", _hook)
+        return _HOOK
     return _PROJECT if PROJECT.fullmatch(path) else None
 
 
@@ -109,6 +109,10 @@ def _metrics(request: Request, door: Door, _now_us: int) -> Response:
     return Response(200, exposition(door.figures), (_TEXT,))
 
 
+def _described(_request: Request, _door: Door, _now_us: int) -> Response:
+    return Response(200, _DOCUMENT, (JSON,))
+
+
 def _mail(request: Request, door: Door, now_us: int) -> Outcome:
     return door.mail.answer(request.path.strip("/").removeprefix(_MAIL), request, now_us)
 
@@ -139,6 +143,7 @@ def _routes() -> dict[str, _Route]:
         snippet.PATH: _Route(
             "GET", lambda request, _door, _now_us: snippet.script(request), takes=False
         ),
+        openapi.PATH: _Route("GET", _described, takes=False),
         "healthz": _Route("GET", _alive, takes=False),
         "health": _Route("GET", _alive, takes=False),
         "readyz": _Route("GET", _ready, takes=False),
@@ -150,4 +155,15 @@ def _routes() -> dict[str, _Route]:
 _PROFILE = _Route("GET", profiles.profile, takes=False)
 _PROJECT = _Route("GET", project, takes=False)
 _SOURCE = _Route("GET", source, takes=False)
+_BOX = _Route("POST", _mail)
+_HOOK = _Route("POST", _hook)
 _ROUTES = _routes()
+_NAMED = {
+    _MAIL + "{provider}": _BOX,
+    _HOOKS + "{name}": _HOOK,
+    profiles.PATH + "{id}": _PROFILE,
+    "v1/projects/{key}/settings": _PROJECT,
+}
+_DOCUMENT = msgspec.json.encode(
+    openapi.document({path: route.method for path, route in (_ROUTES | _NAMED).items()})
+)
