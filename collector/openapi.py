@@ -13,14 +13,15 @@ _Schema = dict[str, Any]
 _JSON = "application/json"
 _ABOUT = (
     "Each call has other addresses too, as SDKs use them: without `v1/`, below `/beacon/`, and by its "
-    "first letter (`/v1/t`, `/b`). GET paths answer HEAD, and all answer OPTIONS. JSON may come "
+    "first letter (`/v1/t`, `/b`). `/v1/stream` sends events to browsers, see docs/wire.md. GET paths answer HEAD, and all answer OPTIONS. JSON may come "
     "gzipped, under any Content-Type. A write key may also stand in the body as `writeKey`."
 )
 _ERRORS = {
     400: "What was sent cannot be read; nothing to gain from sending it again",
     401: "No write key, or one that nobody knows",
     403: "The key may not do this, or the call is not signed as it must be",
-    404: "No such path, key, provider or webhook",
+    404: "No such path, key, person, provider or webhook",
+    409: "Several people have this identifier",
     405: "Another method is taken here, which Allow names",
     408: "The request did not arrive in time; send it again",
     413: "Too large",
@@ -57,6 +58,7 @@ def _several(name: str, **more: Any) -> _Schema:
 
 
 _ID, _FIELDS, _TIME = _text(255), {"type": "object"}, {"type": "string", "format": "date-time"}
+_TEXTS = {"type": "array", "items": {"type": "string"}}
 _TRUE, _COUNT = {"const": True}, {"type": "integer", "minimum": 0}
 _BATCH = {"sentAt": _TIME, "context": _FIELDS}
 _KINDS = {
@@ -93,6 +95,20 @@ _SCHEMAS: dict[str, _Schema] = {
     "BatchTaken": _object(
         "success accepted", success=_TRUE, accepted=_COUNT,
         rejected={"type": "array", "items": _ref("Rejected")},
+    ),
+    "Profile": _object(
+        "id identifiers first last events traits claimed scores segments consents as_of",
+        id={"type": "string"}, identifiers=_TEXTS, first=_COUNT, last=_COUNT, events=_COUNT,
+        traits=_FIELDS, claimed=_TEXTS, scores=_FIELDS, segments=_TEXTS, consents=_FIELDS,
+        as_of=_COUNT,
+    ),
+    "Known": _object("success profile", success=_TRUE, profile=_ref("Profile")),
+    "Message": _object(
+        "id template subject text html", id={"type": "string"}, template={"type": "string"},
+        subject={"type": "string"}, text={"type": "string"}, html={"type": "string"},
+    ),
+    "Messages": _object(
+        "success messages", success=_TRUE, messages={"type": "array", "items": _ref("Message")}
     ),
     "Failure": _object(
         "success code message", success={"const": False}, message={"type": "string"},
@@ -137,6 +153,14 @@ _PATHS = {
     "v1/m": _Path("What an SDK reports about itself; not kept", _FIELDS, _ref("Success"), refuses=()),
     "pixel/v1/track": _PIXEL,
     "pixel/v1/page": _PIXEL,
+    "v1/profiles/{id}": _Path(
+        "What is known of somebody, under a server's key", gives=_ref("Known"),
+        refuses=(401, 403, 409, 503), keys=_HEAD,
+    ),
+    "v1/decide": _Path(
+        "What waits to be shown in a browser", gives=_ref("Messages"), refuses=(401, 503),
+        keys=_HEAD, query=("anonymousId",),
+    ),
     "v1/mail/{provider}": _Path("What a mail provider tells, signed by it", _FIELDS, refuses=(403, 503)),
     "v1/hooks/{name}": _Path("What another system posts, signed by it", _FIELDS, refuses=(403, 503)),
     "v1/projects/{key}/settings": _SETTINGS,
