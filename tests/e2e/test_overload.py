@@ -133,16 +133,17 @@ def test_r20_ten_times_too_much(tmp_path: Path) -> None:
             }
 
         with slowed(stack.children["live"].process.pid):
-            phase(20_000, 5)  # what it can do, and what it lets in then
-            full = phase(20_000, 10)
-            rated = full["worked_off"] / 10
-            assert eventually(lambda: behind(stack) <= 0, 60)
-            calm = phase(rated / 2, 10)
-            much = phase(10 * rated, 20)
+            calm = phase(1_000, 6)
+            first = phase(20_000, 3)  # what it can do, and what it lets in then
+            full = phase(20_000, 6)
+            rated = full["worked_off"] / 6
+            much = phase(10 * rated, 12)
             print({"rated": rated, "calm": calm, "much": much})
         assert [answers.keys() for answers in calm["answers"]] == [{200}] * 3
         pages, tracks, servers = (one.answers for one in clients)
-        assert much["accepted"] >= 0.95 * much["worked_off"]
+        # From the start of it, since what was accepted first is worked off in the end.
+        let = sum(one["accepted"] for one in (first, full, much))
+        assert let >= 0.95 * sum(one["worked_off"] for one in (first, full, much))
         assert much["busy"] > 0.9, "what it worked off is what it can do: it was hardly ever idle"
         assert {*pages, *tracks, *servers} <= {200, 429, 503}
         refused = [1 - a[200] / a.total() for a in (pages, tracks, servers)]
