@@ -4,11 +4,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lark import Lark, Token, Transformer, UnexpectedInput
+from lark import Lark, Token, Transformer, Tree, UnexpectedInput
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedToken, VisitError
 
+from events.values import SAFE_INTEGER
 from kairos.durations import duration
 from triggers import ast
+
+LONGEST = 4_000  # characters of a condition
+DEEPEST = 50  # levels of one; what is deeper, neither lark nor Python compiles
 
 
 class ExpressionError(Exception):
@@ -38,8 +42,15 @@ def parse(text: str, first: int = 0) -> ast.Node:
     >>> parse("plan = pro").op
     '='
     """
+    if len(text) > LONGEST:
+        raise ExpressionError(
+            f"at most {LONGEST} characters fit a condition, found {len(text)}; "
+            "give parts of it lines of their own",
+            first,
+        )
     try:
         tree = _parser().parse(text)
+        _refuse_depth(tree, first)
         node: ast.Node = _Builder(first).transform(tree)
     except UnexpectedInput as error:
         _explain(text, first, error)
@@ -48,6 +59,15 @@ def parse(text: str, first: int = 0) -> ast.Node:
             raise error.orig_exc from None
         raise
     return node
+
+
+def _refuse_depth(tree: Tree[Token], first: int) -> None:
+    level, depth = [tree], 0
+    while level:
+        depth += 1
+        if depth > DEEPEST:
+            raise ExpressionError(f"a condition of more than {DEEPEST} levels", first)
+        level = [one for tree in level for one in tree.children if isinstance(one, Tree)]
 
 
 @cache
@@ -162,8 +182,10 @@ class _Builder(Transformer[Token, ast.Node]):
         return ast.Literal(float(parts[0][:-1]) / 100, self._column(parts[0]))
 
     def number(self, parts: list[Token]) -> ast.Node:
-        text = str(parts[0])
-        return ast.Literal(float(text) if "." in text else int(text), self._column(parts[0]))
+        text, column = str(parts[0]), self._column(parts[0])
+        if abs(float(text)) > SAFE_INTEGER:  # no event has one, and sums beyond it are not exact
+            raise ExpressionError("a number beyond ±(2^53-1)", column)
+        return ast.Literal(float(text) if "." in text else int(text), column)
 
     def text(self, parts: list[Token]) -> ast.Node:
         return ast.Literal(str(parts[0])[1:-1], self._column(parts[0]))

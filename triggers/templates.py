@@ -18,9 +18,10 @@ from liquid.builtin.expressions.primitive import RangeLiteral
 from liquid.exceptions import LiquidError
 from liquid.expression import Expression
 from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.reader import ReaderError
 
 from triggers.words import nearest
-from triggers.yaml import Yaml
+from triggers.yaml import Yaml, unprintable
 
 OUTPUT_LIMIT = 1_000_000  # bytes; a mail above this is cut off by every large provider anyway
 SOURCE_LIMIT = 256 * 1024  # characters of one template file
@@ -269,6 +270,11 @@ def _front(path: str, head: str) -> tuple[Front, int]:
         line = error.problem_mark.line + 2 if error.problem_mark else 2
         problem = (error.problem or "not YAML").split("\n")[0] + "; put the text in quotes"
         raise TemplateError(path, line, problem) from error
+    except ReaderError as error:
+        line = head.count("\n", 0, error.position) + 2
+        raise TemplateError(path, line, unprintable(error)) from error
+    except ValueError as error:  # of what looks like a date or a number, and is none
+        raise TemplateError(path, 2, f"{error}; put the text in quotes") from error
     except RecursionError as error:
         raise TemplateError(path, 2, "the front matter is nested too deeply") from error
     if not isinstance(read, dict):

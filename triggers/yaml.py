@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
 from triggers.problems import Problem, WorkspaceError
 
@@ -58,6 +59,11 @@ class Yaml(YAML):
         return []
 
 
+def unprintable(error: ReaderError) -> str:
+    """Say which character no YAML file may hold."""
+    return f"this is no YAML: the character U+{error.character:04X} is not allowed; delete it"
+
+
 @lru_cache(
     maxsize=FILES
 )  # an edit changes a file or two, and reading is most of what loading costs
@@ -75,9 +81,15 @@ def read(file: str, text: str) -> Document:
             [Problem(file, 1, 1, f"at most {LARGEST} characters fit a file, found {len(text)}")]
         )
     yaml = Yaml(typ="safe", pure=True)
+    depth = 0
     try:
         for event in yaml.parse(text):
             _refuse_references(file, event)
+            depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+            if depth > DEEPEST:  # at once: a file of nothing but brackets takes minutes to read
+                mark = event.start_mark
+                deep = f"deeper than {DEEPEST} levels"
+                raise WorkspaceError([Problem(file, mark.line + 1, mark.column + 1, deep)])
         root = yaml.compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -86,6 +98,10 @@ def read(file: str, text: str) -> Document:
         if error.problem == MAPPING_WITHIN:
             message += "; a text in which `: ` stands needs quotes around it"
         raise WorkspaceError([Problem(file, *place, message)]) from None
+    except ReaderError as error:
+        before = text[: error.position]
+        place = Place(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise WorkspaceError([Problem(file, *place, unprintable(error))]) from None
     if root is None:
         raise WorkspaceError([Problem(file, 1, 1, "the file is empty")])
     places: dict[Path, Place] = {}
@@ -125,8 +141,6 @@ def _place(node: Node) -> Place:
 
 def _plain(file: str, node: Node, path: Path, places: dict[Path, Place]) -> Any:
     places.setdefault(path, _place(node))
-    if len(path) > DEEPEST:
-        raise WorkspaceError([Problem(file, *_place(node), f"deeper than {DEEPEST} levels")])
     if isinstance(node, ScalarNode):
         return str(node.value)
     if isinstance(node, SequenceNode):

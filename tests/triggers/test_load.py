@@ -1,5 +1,7 @@
 """Mistakes in a workspace: each is found, at its place, with what to do."""
 
+import time
+
 import pytest
 
 from tests.shop import ADDRESSES
@@ -106,6 +108,11 @@ def test_the_good_one_loads() -> None:
         ("workspace.yaml", "workspace: shop", "workspace: &a shop", "workspace.yaml:1:12: anchors and aliases are not allowed"),
         ("workspace.yaml", "workspace: shop", "workspace: !!python/object:os.system shop", "workspace.yaml:1:12: tags such as"),
         ("workspace.yaml", "workspace: shop\n", "workspace: [shop\n", "this is no YAML"),
+        ("workspace.yaml", "workspace: shop\n", "workspace: shop\n# a\x00b\n", "workspace.yaml:2:4: this is no YAML: the character U+0000 is not allowed"),
+        ("segments/warm.yaml", "count(product_viewed, last 7d) >= 3", "not " * 50 + "seen", "segments/warm.yaml:3:5: a condition of more than 50 levels"),
+        ("segments/warm.yaml", "count(product_viewed, last 7d) >= 3", "price > 1" + " + 1" * 60, "segments/warm.yaml:3:5: a condition of more than 50 levels"),
+        ("segments/warm.yaml", "count(product_viewed, last 7d) >= 3", "price > " + "9" * 3_000, "segments/warm.yaml:3:13: a number beyond ±(2^53-1)"),
+        ("segments/warm.yaml", "count(product_viewed, last 7d) >= 3", "price > " + "9" * 5_000, "segments/warm.yaml:3:5: at most 4000 characters fit a condition, found 5008"),
         ("templates/hello.email.liquid", "{{ first_name }}", "{{ first_name | upcse }}", "templates/hello.email.liquid:4:1: unknown filter 'upcse'. Did you mean 'upcase'?"),
         ("templates/hello.email.liquid", "subject: Hello", "subject: Hello\npurpose: transactional", "go together"),
     ],
@@ -115,6 +122,14 @@ def test_r57_a_mistake_is_named_with_its_place(
 ) -> None:
     found = problems(file, old, new)
     assert any(expected in problem for problem in found), found
+
+
+@pytest.mark.parametrize("part", ["[", "{a: ", "- ", "? "])
+def test_a_file_of_brackets_is_refused_before_it_takes_long(part: str) -> None:
+    began = time.process_time()
+    with pytest.raises(WorkspaceError, match=r"a\.yaml:\d+:\d+: deeper than 20 levels"):
+        load({**GOOD, "segments/a.yaml": "segment: a\nif:\n  " + part * 8_000}, ADDRESSES)
+    assert time.process_time() - began < 2, "s; it took 90 s"
 
 
 def test_every_mistake_is_found_in_one_go() -> None:
