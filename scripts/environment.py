@@ -3,6 +3,7 @@
     python scripts/environment.py run   requirements/run.lock alone: what the product needs
     python scripts/environment.py dev   requirements/dev.lock: tests and checks beside it
     python scripts/environment.py clients   requirements/clients.lock: SDKs that tests run, alone
+    python scripts/environment.py fuzz   requirements/fuzz.lock: what throws random input at us
 
 An environment is named after its Python and its lock, and it is complete when its stamp says so,
 which is written last: one that was interrupted is made anew, and a complete one costs a look at
@@ -22,7 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-KINDS = ("run", "dev", "clients")
+KINDS = ("run", "dev", "clients", "fuzz")
 STRANGERS = ("clients",)  # without our own packages in it
 STAMP = "complete"
 PIP_TARGETS_OTHERS = (22, 3)  # the first pip that knows --python

@@ -14,6 +14,8 @@ from confluent_kafka import Producer
 from kairos.embedded import servers
 from kairos.embedded.children import end
 
+collect_ignore = ["fuzz/harness.py", "fuzz/schema.py"]  # of another environment, see `scripts/fuzz`
+
 
 @contextmanager
 def valkey_server() -> Iterator[Path]:

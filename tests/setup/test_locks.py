@@ -17,7 +17,7 @@ from scripts.audit import Audit, below, judged, pins
 
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ROOT / "requirements"
-LOCKS = ("run", "dev", "clients")
+LOCKS = ("run", "dev", "clients", "fuzz")
 BUILD = {"hatchling", "editables"}
 OURS = ("kairos", "events", "collector", "profile_state", "triggers", "channels", "flows")
 
