@@ -19,6 +19,20 @@ def seeds() -> list[bytes]:
     return [condition.encode() for condition in sorted(found)]
 
 
+def heavy() -> list[bytes]:
+    """Some 32 KB each of what costs most, and as much as is read at all."""
+    shapes = [
+        b"(" * 16_000 + b"a" + b")" * 16_000,
+        b"not " * 8_000 + b"a",
+        b"a = b and " * 3_000 + b"a = b",
+        b"a > " + b"9" * 32_000,
+        b"a in [" + b"b, " * 10_000 + b"c]",
+        b"a > 1" + b" + 1" * 8_000,
+        b"count(a, last 7d) > 1 or " * 1_300 + b"a",
+    ]
+    return [shape[:size] for shape in shapes for size in (32_000, 4_000)]
+
+
 def one(data: bytes) -> None:
     """Read a condition."""
     text = data.decode(errors="replace")

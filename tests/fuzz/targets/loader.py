@@ -24,6 +24,17 @@ def seeds() -> list[bytes]:
     return found
 
 
+def heavy() -> list[bytes]:
+    """Some 32 KB each of what costs most."""
+    workspace, segment = b"\0workspace: ", b"\1segment: a\nif: "
+    shapes = [
+        b"[" * 32_000, b"{a: " * 8_000, b"\n  " + b"- " * 16_000, b"a\n" * 16_000, b"? " * 16_000,
+        b"\n" + b"\n".join(b"k%d: 1" % n for n in range(3_500)), b'"' + b"\\n" * 16_000, b"#\n" * 16_000,
+        b"[" + b", ".join([b"plan = pro"] * 2_600) + b"]", b"|\n" + b" a\n" * 10_000,
+    ]  # fmt: skip
+    return [start + shape for start in (workspace, segment) for shape in shapes]
+
+
 def one(data: bytes) -> None:
     """Load a workspace of which one file is drawn."""
     path = PATHS[(data[0] if data else 0) % len(PATHS)]

@@ -56,6 +56,25 @@ def changed(data: bytes, chance: Random) -> bytes | None:
     return None if body is None else data[:1] + body
 
 
+def heavy() -> list[bytes]:
+    """Nearly 32 KB each of what costs most."""
+    batch, catalog, track, identify = (
+        bytes((PATHS.index(kind),)) for kind in ("batch", "catalog", "track", "identify")
+    )
+    page = b'{"type":"page","userId":"u1"}'
+    return [
+        batch + b'{"batch":[' + b",".join([b"{}"] * 5_000) + b"]}",
+        batch + b'{"batch":[' + b",".join([b"{}"] * 4_000) + b",NaN]}",
+        batch + b'{"batch":[' + b",".join([page] * 1_080) + b"]}",
+        catalog + b'{"items":[' + b",".join([b'{"id":1}'] * 3_600) + b"]}",
+        track + b'{"event":"a","userId":"u","properties":{"a":[' + b"1," * 15_900 + b"1]}}",
+        track + b'{"event":"a","userId":"u","properties":{"a":' + b"[" * 16_000 + b"]" * 16_000,
+        track + b'{"event":"a","userId":"u","properties":{"a":' + b"9" * 32_000 + b"}}",
+        identify + b'{"userId":"u","traits":{"email":"' + b"a." * 3_900 + b'@b.c"}}',
+        identify + b'{"userId":"u","traits":{"phone":"' + b"+49" * 2_600 + b'"}}',
+    ]
+
+
 def one(data: bytes) -> None:
     """Answer a call with a key; what is taken in can be read out of the log again."""
     first, body = (data[0] if data else 0), data[1:]

@@ -27,6 +27,20 @@ def seeds() -> list[bytes]:
     ]
 
 
+def heavy() -> list[bytes]:
+    """Some 32 KB each of what costs most."""
+    return [
+        b"{{ a.b.c }}" * 2_900,
+        b"{% case n %}" + b"{% when 7 %}x" * 2_400 + b"{% endcase %}",
+        b"{{ long" + b" | append: long" * 2_000 + b"}}",
+        b"{{ long | split: ' ' | join: ' ' | split: 'a' | join: long }}" * 200,
+        b"{% for i in (1..100000000) %}{{ i }}{% endfor %}",
+        b"{% for a in items %}" * 12 + b"{{ long }}" + b"{% endfor %}" * 12,
+        b"{% if n %}" * 1_500 + b"{% endif %}" * 1_500,
+        b"<" * 32_000, b"&" * 32_000, b"{{" * 16_000, b"---\nsubject: " + b"[" * 4_000 + b"\n---\n",
+    ]  # fmt: skip
+
+
 def one(data: bytes) -> None:
     """Parse a template, and fill it where that works."""
     try:
