@@ -1,6 +1,6 @@
-"""Run every test: first those that only compute, on all cores; then, one by one, those of processes.
+"""Run every test: first most of them, on all cores; then, one by one, those that mind who else is there.
 
-What starts servers and kills them, or has seconds to be ready in, shares the machine with nobody. The last
+What measures, or kills servers and says how soon they are back, shares the machine with nobody. The last
 line is pytest's closing line for both together.
 """
 
@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-ALONE = ("archive", "benchmarks", "commands", "demo", "e2e", "flows", "replay", "setup", "torture")
+ALONE = ("archive", "benchmarks", "demo", "e2e", "torture")
 _COUNT = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed|deselected)")
 
 

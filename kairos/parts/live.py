@@ -77,7 +77,7 @@ def main(settings: Settings) -> int:
     )
     questions.start()
     position = threading.Thread(
-        target=_say_position, args=(engine, settings.ledger, stop), daemon=True
+        target=_say_position, args=(engine, store, settings.ledger, stop), daemon=True
     )
     position.start()
     readers = threading.Thread(
@@ -144,14 +144,17 @@ def _make_room(engine: Engine, settings: Settings, stop: threading.Event) -> Non
     source.close()
 
 
-def _say_position(engine: Engine, ledger: str, stop: threading.Event) -> None:
-    """Say how far the engine has read, by which the door knows what it keeps up with."""
+def _say_position(engine: Engine, own: RedisStore, ledger: str, stop: threading.Event) -> None:
+    """Say how far the engine has read, by which the door knows what it keeps up with.
+
+    Over a connection of its own; `own` is the engine's, whose token says that it is the owner.
+    """
     store = RedisStore(ledger, engine.partition)
     for said in count():
         if stop.wait(POSITION_S):
             break
         with suppress(LedgerLostError):  # the engine itself says so
-            store.say_position(Position(engine.position, engine.events, said))
+            store.say_position(Position(engine.position, engine.events, said), own.token)
     store.close()
 
 

@@ -41,6 +41,12 @@ from profile_state.stores.keys import Command, Keys
 ASKED_S = 10  # how long a reader's wish is worth knowing
 BROWSER_ID = "anonymous_id:"
 REPLY_S = 5  # how long an answer is worth reading
+# The owner's word, and nobody else's.
+_SAY_POSITION = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+return 1
+"""
 POSITION_MS = 5_000  # how long an engine's position is worth knowing
 LOOK = 1_000  # keys in one step of a scan
 DUE = 5_000  # people in one read of who is due: a few ms of the server's time
@@ -96,6 +102,11 @@ class RedisStore:
 
     def __repr__(self) -> str:
         return f"RedisStore(partition={self._tag}, sent={self._sent}, settled={self._settled})"
+
+    @property
+    def token(self) -> str:
+        """By which this writer is known while it is the owner, `""` before."""
+        return self._token
 
     # Owning and reading.
 
@@ -338,15 +349,20 @@ class RedisStore:
             pipe.expire(place, REPLY_S)  # where nobody waits any more
             pipe.execute()
 
-    def say_position(self, position: Position) -> None:
+    def say_position(self, position: Position, token: str) -> None:
         """Say how far the engine has read; forgotten within seconds, so that nobody goes by one that ended.
+
+        Args:
+            position: of an engine.
+            token: its, see `token`; who was replaced says nothing.
 
         Raises:
             LedgerLostError: the ledger does not answer.
         """
+        keys = (self.keys.named("owner"), self.keys.named("position"))
+        said = msgspec.msgpack.encode(position)
         with _answering():
-            said = msgspec.msgpack.encode(position)
-            self._client.set(self.keys.named("position"), said, px=POSITION_MS)
+            self._client.eval(_SAY_POSITION, 2, *keys, token, said, POSITION_MS)
 
     def position(self) -> Position | None:
         """Return how far the engine has read; None where none runs, or it did not say so lately.

@@ -15,6 +15,7 @@ from profile_state.stores.base import (
     Loaded,
     Mark,
     Outputs,
+    Position,
     Store,
     everybody,
 )
@@ -298,3 +299,18 @@ def test_the_catalogue_survives_its_writer_and_who_saw_an_item_is_found(store: O
     assert ledger.who_saw(how, "p1", 0) == ["user_id:a"]
     assert ledger.counts() == {}
     assert store().own().items == {"p1": b"newer", "p2": b"two"}
+
+
+def test_redis_who_was_replaced_says_no_more_where_it_is(valkey: Path) -> None:
+    one, other = RedisStore(f"unix://{valkey}"), RedisStore(f"unix://{valkey}")
+    try:
+        one.own()
+        one.say_position(Position(5, 3, 0), one.token)
+        other.own()
+        one.say_position(Position(9, 9, 1), one.token)
+        assert other.position() == Position(5, 3, 0)
+        other.say_position(Position(6, 4, 0), other.token)
+        assert other.position() == Position(6, 4, 0)
+    finally:
+        one.close()
+        other.close()

@@ -118,10 +118,11 @@ class Engines:
     def held(self) -> dict[bytes, bytes]:
         """Everything in the ledger, as the server would dump it, but what moves by itself.
 
-        Every 21 s a sweep that concerns nobody moves the mark, and its call is counted.
+        Every 21 s a sweep that concerns nobody moves the mark, and its call is counted; and the
+        owner says where it is.
         """
         keys: Any = self.ledger.keys("*")
-        moving = (b"mark:", b"calls:")
+        moving = (b"mark:", b"calls:", b"position:")
         return {key: self.ledger.dump(key) for key in keys if not key.startswith(moving)}  # type: ignore[misc]
 
     def whom(self) -> Counter[str]:
