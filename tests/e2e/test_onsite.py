@@ -84,7 +84,8 @@ def test_a_visitor_who_hesitates_is_shown_a_banner_and_a_click_moves_their_run(
         one.open("/two", "two")
         began = time.monotonic()
         one.run(HESITATE)
-        assert eventually(lambda: any(one.banners(tab) for tab in ("one", "two")), 10, 0.005)
+        shown = eventually(lambda: any(one.banners(tab) for tab in ("one", "two")), 10, 0.005)
+        assert shown, waiting_for(site, one.run("kairos.anonymousId()"))
         assert time.monotonic() - began < 1
         tab, other = ("one", "two") if one.banners("one") else ("two", "one")
         (banner,) = one.banners(tab)
@@ -147,6 +148,12 @@ def test_a_stream_ends_with_the_collector_and_what_waits_survives_it(
         assert waits(url)
         one.open("/back")
         assert shows(one, "Send p9 back")
+
+
+def waiting_for(site: Site, visitor: str) -> str:
+    """What the door has for a visitor: which side of it failed."""
+    query = {"writeKey": site.browser_key, "anonymousId": visitor}
+    return httpx.get(f"{site.stack.url}/v1/decide", params=query).text
 
 
 def waits(url: str) -> bool:
