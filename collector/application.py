@@ -23,7 +23,7 @@ from collector.metrics import Figures
 from collector.onsite.hub import Hub
 from collector.onsite.message import Onsite
 from collector.onsite.stream import PATH, open_stream, receipts
-from collector.outcome import Accepted, Ask, Fetch, Look, Outcome, Pause
+from collector.outcome import Accepted, Ask, Fetch, Later, Look, Outcome, Pause
 from collector.request import Answer, Request, Response
 from collector.respond import failure
 from events.sources.base import Appender, LogUnavailableError
@@ -141,13 +141,13 @@ class Application:
         The same as `answer`, without a task for the usual request. Never raises, unless `then` does.
         """
         done = self._begin(request)
-        if isinstance(done, Pause | Fetch | Ask | Look):
+        if isinstance(done, Later):
             self._run(self._answering(request, done, then))
         else:
             self._finish(request, done, then)
 
     async def _answering(
-        self, request: Request, done: Pause | Fetch | Ask | Look, then: Callable[[Answer], None]
+        self, request: Request, done: Later, then: Callable[[Answer], None]
     ) -> None:
         self._finish(request, await self._carried_out(request, done), then)
 

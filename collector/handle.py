@@ -19,7 +19,7 @@ from collector.outcome import Outcome, changing
 from collector.request import Request, Response
 from collector.respond import JSON, failure, success
 from collector.sdk_settings import PROJECT, project, source
-from events.record import BEGIN, CLAIMED, EXIT
+from events.record import BEGIN, EXIT
 
 _TEXT = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")  # of Prometheus
 _MAIL = "v1/mail/"  # and a provider's name
@@ -101,11 +101,10 @@ def _ready(_request: Request, door: Door, _now_us: int) -> Response:
 
 
 def _metrics(request: Request, door: Door, _now_us: int) -> Response:
-    key = taking.key_of(from_head(request), door)
+    alone = "metrics are for who has a server's key"
+    key = taking.server_key_of(from_head(request), door, alone)
     if isinstance(key, Response):
         return key
-    if key.trust == CLAIMED:
-        return failure(403, "server_key_needed", "metrics are for who has a server's key")
     return Response(200, exposition(door.figures), (_TEXT,))
 
 

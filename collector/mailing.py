@@ -4,6 +4,7 @@ What it keeps in memory: which calls were taken, and what happened to messages l
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from collector.mail.base import (
     Wanted,
 )
 from collector.mail.common.activity import BURST, Activity
+from collector.once import repeated, settle
 from collector.outcome import Accepted, Fetch, Outcome, Pause
 from collector.request import Request, Response
 from collector.respond import failure, success
@@ -32,10 +34,8 @@ CHANNEL = "email"
 _CERTIFICATES = 8  # kept; SNS has one at a time for a region
 _REASONS = 10  # of events that could not be read, in an answer
 _EVENT_BYTES = 512  # that one takes while it waits for the log, roughly
-_MARKETING, _TRANSACTIONAL = (
-    "marketing",
-    "transactional",
-)  # the latter needs no consent to take away
+_MARKETING = "marketing"
+_TRANSACTIONAL = "transactional"  # needs no consent that could be taken away
 
 
 class Mailbox:
@@ -65,11 +65,9 @@ class Mailbox:
                 return self._with_certificate(request, mail, now_us, url)
             case Refused(reason=reason):
                 return failure(403, "webhook_refused", reason)
-        turn = self._replays.take(verified, now_us // 1000)
-        if turn == "busy":
-            return failure(503, "webhook_busy", "the same call is being kept at this moment")
-        if turn == "kept":
-            return success(accepted=0, repeated=True)
+        known = repeated(self._replays, verified, now_us // 1000)
+        if known is not None:
+            return known
         read = self._provider.read(request.body)
         match read:
             case Refused(reason=reason):
@@ -109,8 +107,7 @@ class Mailbox:
             if whose is not None and whose.activation:
                 mail.activity.note(whose.activation, told)
 
-        def settle(kept: bool) -> None:
-            (self._replays.keep if kept else self._replays.give_back)(call)
+        end = partial(settle, self._replays, call)
 
         def then(now_us: int) -> Outcome:
             records = [
@@ -128,8 +125,8 @@ class Mailbox:
                 malformed=read.malformed[:_REASONS],
             )
             if records:
-                return Accepted(records, answer, len(records) * _EVENT_BYTES, settle=settle)
-            settle(True)
+                return Accepted(records, answer, len(records) * _EVENT_BYTES, settle=end)
+            end(True)
             return answer
 
         # A machine is known by what else it does, so its first click waits for the second.

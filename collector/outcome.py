@@ -1,6 +1,7 @@
 """What comes of a request: an answer, or what must be done before there is one."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -51,7 +52,8 @@ class Look(msgspec.Struct, frozen=True):
     then: "Callable[[list[Onsite] | None, int], Outcome]"  # None: nobody can say; the clock, us
 
 
-Outcome = Response | Accepted | Pause | Fetch | Ask | Look
+Later = Pause | Fetch | Ask | Look  # to be carried out first
+Outcome = Response | Accepted | Later
 
 
 def changing(outcome: Outcome, change: Callable[[Response], Response]) -> Outcome:
@@ -61,14 +63,13 @@ def changing(outcome: Outcome, change: Callable[[Response], Response]) -> Outcom
     >>> changing(later, lambda r: Response(204)).then(5).status
     204
     """
+    if isinstance(outcome, Accepted):
+        return msgspec.structs.replace(outcome, response=change(outcome.response))
+    if isinstance(outcome, Response):
+        return change(outcome)
+    then: Callable[..., Outcome] = outcome.then
 
-    def changed(then: Callable[..., Outcome]) -> Callable[..., Outcome]:
-        return lambda *found: changing(then(*found), change)
+    def changed(*found: Any) -> Outcome:
+        return changing(then(*found), change)
 
-    match outcome:
-        case Accepted():
-            return msgspec.structs.replace(outcome, response=change(outcome.response))
-        case Pause() | Fetch() | Ask() | Look():
-            return msgspec.structs.replace(outcome, then=changed(outcome.then))
-        case _:
-            return change(outcome)
+    return msgspec.structs.replace(outcome, then=changed)

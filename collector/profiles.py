@@ -5,9 +5,8 @@ from collector.door import Door
 from collector.outcome import Ask, Outcome
 from collector.request import Request, Response
 from collector.respond import JSON, failure
-from collector.taking import key_of
+from collector.taking import server_key_of
 from events.naming import candidates
-from events.record import CLAIMED
 
 PATH = "v1/profiles/"  # and an identifier
 _LONGEST = 300  # characters of one
@@ -15,11 +14,10 @@ _LONGEST = 300  # characters of one
 
 def profile(request: Request, door: Door, _now_us: int) -> Outcome:
     """Answer with what is known of somebody, under a server's key alone."""
-    key = key_of(from_head(request), door)
+    alone = "profiles are read with a server's key alone"
+    key = server_key_of(from_head(request), door, alone)
     if isinstance(key, Response):
         return key
-    if key.trust == CLAIMED:
-        return failure(403, "server_key_needed", "profiles are read with a server's key alone")
     named = request.path.strip("/").removeprefix(PATH)
     if not named or len(named) > _LONGEST or not named.isprintable():
         return failure(404, "unknown_profile", "an identifier such as user_id:u1 was expected")

@@ -131,11 +131,11 @@ def _take_many(opened: _Opened, kind: str, door: Door, now_us: int) -> Taken:
     if len(batch.batch) > door.caps.events:
         many = f"the batch has {len(batch.batch)} events, at most {door.caps.events}"
         return failure(413, "request_too_large", many)
-    key = key_of(opened.sent_key or _key_in(batch), door)
+    sent_key = opened.sent_key or _key_in(batch)
+    alone = "this path is for a server's key alone"
+    key = server_key_of(sent_key, door, alone) if kind else key_of(sent_key, door)
     if isinstance(key, Response):
         return key
-    if kind and key.trust == CLAIMED:
-        return failure(403, "server_key_needed", "this path is for a server's key alone")
     kinds = {kind} if kind or not door.admission.limiting else kinds_of(batch.batch)
     refused = _too_much(key, kinds, len(batch.batch), door, now_us)
     if refused is not None:
@@ -147,11 +147,10 @@ def _take_many(opened: _Opened, kind: str, door: Door, now_us: int) -> Taken:
 
 
 def _take_catalog(opened: _Opened, door: Door, now_us: int) -> Taken:
-    key = key_of(opened.sent_key, door)
+    alone = "only a server's key may change the catalogue"
+    key = server_key_of(opened.sent_key, door, alone)
     if isinstance(key, Response):
         return key
-    if key.trust == CLAIMED:
-        return failure(403, "server_key_needed", "only a server's key may change the catalogue")
     try:
         items = posted(opened.body, now_us // 1000)
     except RefusedError as refusal:
@@ -188,6 +187,14 @@ def key_of(sent: str, door: Door) -> Key | Response:
             "send the write key as Basic user name, Bearer token, ?writeKey= or in the body",
         )
     return door.keys.find(sent) or _unknown_key()
+
+
+def server_key_of(sent: str, door: Door, alone: str) -> Key | Response:
+    """Return the server's key that was sent, or why nobody is let in, with `alone` for a browser's."""
+    key = key_of(sent, door)
+    if isinstance(key, Key) and key.trust == CLAIMED:
+        return failure(403, "server_key_needed", alone)
+    return key
 
 
 def _too_much(key: Key, kinds: set[str], events: int, door: Door, now_us: int) -> Response | None:

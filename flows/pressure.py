@@ -124,9 +124,8 @@ class PressureWatch:
         self._pace = Pace()
         self._position: Position | None = None
         self._heard_s = 0.0
-        self._waiting: deque[tuple[int, float]] = deque(
-            maxlen=_WAITING
-        )  # entries, and when they were new
+        # Entries, and when they were new.
+        self._waiting: deque[tuple[int, float]] = deque(maxlen=_WAITING)
         self._least: int = VIEWS
         self._memory_s = 0.0
         self.lag_ms = 0.0

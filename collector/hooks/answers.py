@@ -5,6 +5,7 @@ What a path names becomes a field of a call as a server's key would send it, and
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 
@@ -12,6 +13,7 @@ from collector.hooks.mapping import Hook, calls
 from collector.hooks.signatures import verify
 from collector.letters import dead_letter
 from collector.mail.base import Refused, Replays
+from collector.once import repeated, settle
 from collector.outcome import Accepted, Outcome
 from collector.request import Request
 from collector.respond import failure, success
@@ -38,19 +40,14 @@ class Hooks:
         if isinstance(verified, Refused):
             return failure(403, "webhook_refused", verified.reason)
         replays = self._replays[name]
-        turn = replays.take(verified, now_us // 1000)
-        if turn == "busy":
-            return failure(503, "webhook_busy", "the same call is being kept at this moment")
-        if turn == "kept":
-            return success(accepted=0, repeated=True)
+        known = repeated(replays, verified, now_us // 1000)
+        if known is not None:
+            return known
         done = _mapped(hook, request, now_us)
-
-        def settle(kept: bool) -> None:
-            (replays.keep if kept else replays.give_back)(verified)
-
+        end = partial(settle, replays, verified)
         if isinstance(done, Accepted):
-            return msgspec.structs.replace(done, settle=settle)
-        settle(True)
+            return msgspec.structs.replace(done, settle=end)
+        end(True)
         return done
 
 
