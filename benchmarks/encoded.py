@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from benchmarks.workload import Call, iso, sent_at_rate
-from events.parse import Arrival, parse
+from events.arrival import Arrival
+from events.parse import parse
 from events.record import CLAIMED, Event, encode
 
 ENTRY = 500  # records; what group commit puts into one entry under load

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from events.parse import Arrival
+from events.arrival import Arrival
 from events.record import DeadLetter
 from events.rejected import Rejected
 

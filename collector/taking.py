@@ -18,9 +18,10 @@ from collector.outcome import Accepted
 from collector.quotas import kinds_of, rank_of
 from collector.request import Request, Response
 from collector.respond import failure, success
+from events.arrival import Arrival
 from events.catalog import posted
 from events.context import as_context
-from events.parse import Arrival, parse
+from events.parse import parse
 from events.record import CLAIMED, STATEMENTS, DeadLetter, Event
 from events.rejected import RefusedError, Rejected
 from events.wire import RawBatch

@@ -17,6 +17,7 @@ DAY = 86_400_000  # ms; a clock further off than this is broken, not skewed
 AHEAD = 300_000  # ms; how far in the future an event may lie
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_read = datetime.fromisoformat
 _END = 253_402_300_800_000  # ms; the year 10000
 _SECONDS_BELOW = 100_000_000_000  # as ms this is 1973, as seconds the year 5138
 
@@ -38,12 +39,10 @@ def parse_instant(value: Any) -> int | None:
         if value.isdecimal() and 10 <= len(value) <= 13:
             return parse_instant(int(value))
         try:
-            moment = datetime.fromisoformat(value)
+            moment = _read(value)
         except ValueError:
             return None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        since = moment - _EPOCH
+        since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
         ms = since.days * DAY + since.seconds * 1000 + since.microseconds // 1000
     elif type(value) is int or type(value) is float:
         ms = round(value * 1000 if abs(value) < _SECONDS_BELOW else value)

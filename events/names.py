@@ -4,6 +4,11 @@ import re
 import unicodedata
 from functools import lru_cache
 
+PAGES = {
+    "page": "page_viewed",
+    "screen": "screen_viewed",
+}  # kinds of calls that have no name of their own
+
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _OTHER = re.compile(r"[^a-z0-9]+")
 _BETWEEN = re.compile(r"[\W_]")

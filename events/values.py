@@ -9,7 +9,7 @@ from events.rejected import RefusedError
 
 SAFE_INTEGER = 2**53 - 1  # beyond it, JavaScript and every float column round silently
 
-_USUAL = 32  # keys of an object that are looked up together; more would make the cache large
+USUAL = 32  # keys of an object that are looked up together; more would make the cache large
 
 # A worker, a template or a console in JavaScript could take them for the object's own machinery.
 _DANGEROUS = frozenset({"__proto__", "constructor", "prototype"})
@@ -49,8 +49,8 @@ class Check:
         Raises:
             RefusedError: when a limit is passed or a number would not survive.
         """
-        if not fields or (len(fields) <= _USUAL and self._simple(fields)):
-            names = _distinct(tuple(fields))
+        if not fields or (len(fields) <= USUAL and self._simple(fields)):
+            names = distinct(tuple(fields))
             if names is not None:
                 self._enter(where, fields)
                 return dict(zip(names, fields.values(), strict=True)) if names else fields
@@ -174,7 +174,7 @@ class Check:
 
 
 @lru_cache(maxsize=2048)  # an installation sends the same sets of keys again and again
-def _distinct(keys: tuple[str, ...]) -> tuple[str, ...] | None:
+def distinct(keys: tuple[str, ...]) -> tuple[str, ...] | None:
     """Return the slugs of an object's keys, () where they are their own; None where one is special."""
     names = tuple(map(_field_name, keys))
     if "" in names or len(set(names)) < len(names) or any(len(key) > 32 for key in keys):

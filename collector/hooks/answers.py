@@ -17,7 +17,8 @@ from collector.once import repeated, settle
 from collector.outcome import Accepted, Outcome
 from collector.request import Request
 from collector.respond import failure, success
-from events.parse import Arrival, parse
+from events.arrival import Arrival
+from events.parse import parse
 from events.record import VERIFIED, DeadLetter, Event
 from events.rejected import Rejected
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from events.parse import Arrival, parse
+from events.arrival import Arrival
+from events.parse import parse
 from events.record import DeadLetter, Event, Offset, Record, Settled, event_key
 from events.rejected import Rejected
 from events.wire import NO_CONTEXT, RawContext

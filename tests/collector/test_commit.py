@@ -3,7 +3,8 @@ import asyncio
 import pytest
 
 from collector.commit import GroupCommit, OverloadedError, partition_of
-from events.parse import Arrival, parse
+from events.arrival import Arrival
+from events.parse import parse
 from events.record import CLAIMED, DeadLetter, Event
 from events.sources.base import LogUnavailableError
 from tests.collector.doubles import MemoryLog

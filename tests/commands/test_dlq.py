@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from events.parse import Arrival, parse
+from events.arrival import Arrival
+from events.parse import parse
 from events.record import VERIFIED, DeadLetter, Event, Offset, Record, Settled, encode
 from events.rejected import Rejected
 from events.sources.base import LogUnavailableError

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.arrival import Arrival
 from events.names import slug
-from events.parse import Arrival, parse
+from events.parse import parse
 from events.record import CLAIMED, VERIFIED, Event, decode, encode
 from events.rejected import Rejected
 

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from events.arrival import Arrival
 from events.context import as_context
 from events.limits import Limits
 from events.names import slug
-from events.parse import Arrival, parse
+from events.parse import parse
 from events.record import CLAIMED, Event
 from events.rejected import RefusedError, Rejected
 from events.values import SAFE_INTEGER, Check

@@ -12,7 +12,8 @@ from itertools import count
 from typing import Any
 
 from events import catalog
-from events.parse import Arrival, parse
+from events.arrival import Arrival
+from events.parse import parse
 from events.record import CLAIMED, OPT_IN_CONFIRMED, VERIFIED, Event, Learned
 from events.scores import EVENT as SCORES_UPDATED
 from profile_state.identity import person_id

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from events.parse import Arrival, parse
+from events.arrival import Arrival
+from events.parse import parse
 from events.record import VERIFIED, Event, Settled
 from profile_state.identity import person_id
 from tests.shop import DAY, HOUR, MINUTE, SECOND, Shop, an_event, at
