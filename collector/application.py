@@ -7,9 +7,9 @@ keeps answers in order, and bounds what it holds by `door.caps` and `body_second
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -22,8 +22,8 @@ from collector.keys import KeyRing
 from collector.metrics import Figures
 from collector.onsite.hub import Hub
 from collector.onsite.message import Onsite
-from collector.onsite.stream import PATH, open_stream, receipts
-from collector.outcome import Accepted, Ask, Fetch, Later, Look, Outcome, Pause
+from collector.onsite.receipts import receipts
+from collector.outcome import Accepted, Ask, Fetch, Later, Listen, Look, Outcome, Pause
 from collector.request import Answer, Request, Response
 from collector.respond import failure
 from events.sources.base import Appender, LogUnavailableError
@@ -63,7 +63,6 @@ class Application:
         commit: GroupCommit | None = None,
         body_seconds: float = 15.0,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
-        streams: Callable[[Request], Answer | None] = lambda _: None,
         fetcher: Fetcher | None = None,
         ask: Asks = _nobody_answers,
         onsite: Hub | None = None,
@@ -76,7 +75,6 @@ class Application:
             commit: a group commit over `appender` with limits of its own.
             body_seconds: how long a body may take to arrive.
             now_us: the clock, us since 1970.
-            streams: asked first; answers what is no event, and leaves the rest with None.
             fetcher: of what the door itself asks for.
             ask: asks the engine about somebody, as of an entry of the log.
             onsite: what is shown on the website, None where nothing is; closed with the application.
@@ -87,7 +85,6 @@ class Application:
         self._appender = appender
         self._commit = commit or GroupCommit(appender)
         self._now_us = now_us
-        self._streams = streams
         self._fetcher = fetcher or Fetcher()
         self._ask = ask
         self._onsite = onsite
@@ -171,6 +168,9 @@ class Application:
     async def _waiting(self, browser: str) -> list[Onsite] | None:
         return [] if self._onsite is None else await self._onsite.waiting(browser)
 
+    def _listening(self, browser: str, last: str) -> AsyncIterator[bytes] | Literal["full", "off"]:
+        return "off" if self._onsite is None else self._onsite.listen(browser, last) or "full"
+
     def _showing(
         self, shown: list[tuple[str, str]], then: Callable[[Answer], None]
     ) -> Callable[[Answer], None]:
@@ -194,7 +194,7 @@ class Application:
         self._later.add(running)  # or nobody would hold it
         running.add_done_callback(self._later.discard)
 
-    async def _carried_out(self, request: Request, outcome: Outcome) -> Response | Accepted:
+    async def _carried_out(self, request: Request, outcome: Outcome) -> Answer | Accepted:
         """Do what an answer takes."""
         try:
             while True:
@@ -210,6 +210,8 @@ class Application:
                         outcome = then_told(told, view, self._now_us())
                     case Look(browser=browser, then=then_shown):
                         outcome = then_shown(await self._waiting(browser), self._now_us())
+                    case Listen(browser=browser, last=last, then=then_heard):
+                        outcome = then_heard(self._listening(browser, last), self._now_us())
                     case _:
                         return outcome
         except Exception as error:  # noqa: BLE001 - a bug must not look like a network error
@@ -234,11 +236,9 @@ class Application:
             answer = msgspec.structs.replace(answer, headers=(*answer.headers, CLOSE))
         return self._counted(with_cors(request, answer))
 
-    def _begin(self, request: Request) -> Answer | Outcome:
+    def _begin(self, request: Request) -> Outcome:
         try:
-            if request.path == PATH and request.method != "OPTIONS":
-                return open_stream(request, self._onsite, self.door.keys)
-            return self._streams(request) or handle(request, self.door, self._now_us())
+            return handle(request, self.door, self._now_us())
         except Exception as error:  # noqa: BLE001 - a bug must not look like a network error
             return _bug(request, error)
 

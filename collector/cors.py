@@ -4,10 +4,13 @@ The headers are on errors too; without them a browser SDK sees a network failure
 """
 
 import re
+from typing import TypeVar
 
 import msgspec
 
-from collector.request import Headers, Request, Response
+from collector.request import Headers, Request, Response, Streaming
+
+_A = TypeVar("_A", Response, Streaming)
 
 _ECHOED = re.compile(rb"[\x20-\x7e]{1,1024}")  # a header's value must not break the answer
 
@@ -33,7 +36,7 @@ def preflight(request: Request) -> Response:
     return Response(200, b"", headers)
 
 
-def with_cors(request: Request, response: Response) -> Response:
+def with_cors(request: Request, answer: _A) -> _A:
     """Add what lets the asking page read the answer.
 
     >>> with_cors(Request("GET", "/healthz"), Response(200)).headers
@@ -48,4 +51,4 @@ def with_cors(request: Request, response: Response) -> Response:
             (b"access-control-expose-headers", b"Retry-After"),
             *extra,
         )
-    return msgspec.structs.replace(response, headers=response.headers + extra)
+    return msgspec.structs.replace(answer, headers=answer.headers + extra)

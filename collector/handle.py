@@ -14,6 +14,7 @@ from collector.cors import preflight, with_cors
 from collector.credentials import from_head
 from collector.door import Door
 from collector.metrics import exposition
+from collector.onsite import stream
 from collector.onsite.decide import decide
 from collector.outcome import Outcome, changing
 from collector.request import Request, Response
@@ -147,6 +148,7 @@ def _routes() -> dict[str, _Route]:
         "health": _Route("GET", _alive, takes=False),
         "readyz": _Route("GET", _ready, takes=False),
         "v1/decide": _Route("GET", decide, takes=False),
+        stream.PATH: _Route("GET", stream.stream, takes=False),
         "metrics": _Route("GET", _metrics, takes=False),
     }
 

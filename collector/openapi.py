@@ -13,7 +13,7 @@ _Schema = dict[str, Any]
 _JSON = "application/json"
 _ABOUT = (
     "Each call has other addresses too, as SDKs use them: without `v1/`, below `/beacon/`, and by its "
-    "first letter (`/v1/t`, `/b`). `/v1/stream` sends events to browsers, see docs/wire.md. GET paths answer HEAD, and all answer OPTIONS. JSON may come "
+    "first letter (`/v1/t`, `/b`). GET paths answer HEAD, and all answer OPTIONS. JSON may come "
     "gzipped, under any Content-Type. A write key may also stand in the body as `writeKey`."
 )
 _ERRORS = {
@@ -127,6 +127,7 @@ class _Path(NamedTuple):
     refuses: tuple[int, ...] = (401, 403, 429, 503)  # beside _ALWAYS
     keys: tuple[str, ...] = ()  # the ways in which a key may be sent; none: it takes none
     query: tuple[str, ...] = ()  # names of parameters
+    also: Mapping[str, str] = {}  # other statuses without a body, and what they say
 
 
 _HEAD = ("basic", "bearer", "query")
@@ -161,12 +162,18 @@ _PATHS = {
         "What waits to be shown in a browser", gives=_ref("Messages"), refuses=(401, 503),
         keys=_HEAD, query=("anonymousId",),
     ),
+    "v1/stream": _Path(
+        "What is to be shown in a browser, as server-sent events, see docs/wire.md",
+        gives={"type": "string"}, media="text/event-stream", refuses=(401, 503), keys=_HEAD,
+        query=("anonymousId",), also={"204": "Nothing is shown on this website"},
+    ),
     "v1/mail/{provider}": _Path("What a mail provider tells, signed by it", _FIELDS, refuses=(403, 503)),
     "v1/hooks/{name}": _Path("What another system posts, signed by it", _FIELDS, refuses=(403, 503)),
     "v1/projects/{key}/settings": _SETTINGS,
     "v1/sourceConfig": _SETTINGS._replace(keys=("basic", "bearer", "query")),
     "kairos.js": _Path(
-        "The script for web pages", gives={"type": "string"}, media="text/javascript", refuses=()
+        "The script for web pages", gives={"type": "string"}, media="text/javascript", refuses=(),
+        also={"304": "The browser has it already"},
     ),
     PATH: _Path("This document", gives=_FIELDS, refuses=()),
     "healthz": _LIVES,
@@ -217,8 +224,7 @@ def _operation(path: str, one: _Path) -> dict[str, Any]:
     answers: dict[str, Any] = {
         "200": {"description": "Done", "content": {one.media: {"schema": one.gives}}}
     }
-    if path == "kairos.js":
-        answers["304"] = {"description": "The browser has it already"}
+    answers |= {status: {"description": said} for status, said in one.also.items()}
     answers |= {
         str(status): {"$ref": f"#/components/responses/{status}"}
         for status in sorted({*_ALWAYS, *one.refuses})

@@ -1,12 +1,12 @@
 """What comes of a request: an answer, or what must be done before there is one."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Literal
 
 import msgspec
 
 from collector.onsite.message import Onsite
-from collector.request import Response
+from collector.request import Answer, Response
 from events.record import DeadLetter, Event, Item
 
 
@@ -52,12 +52,21 @@ class Look(msgspec.Struct, frozen=True):
     then: "Callable[[list[Onsite] | None, int], Outcome]"  # None: nobody can say; the clock, us
 
 
-Later = Pause | Fetch | Ask | Look  # to be carried out first
-Outcome = Response | Accepted | Later
+class Listen(msgspec.Struct, frozen=True):
+    """Tell a browser what is sent to it, for as long as it listens."""
+
+    browser: str
+    last: str  # id of the message that it was told last, "" where there is none
+    # What to say, "full" where there is no room for it, "off" where nothing is shown; the clock, us.
+    then: "Callable[[AsyncIterator[bytes] | Literal['full', 'off'], int], Outcome]"
 
 
-def changing(outcome: Outcome, change: Callable[[Response], Response]) -> Outcome:
-    """Change the response that an outcome is, or will have.
+Later = Pause | Fetch | Ask | Look | Listen  # to be carried out first
+Outcome = Answer | Accepted | Later
+
+
+def changing(outcome: Outcome, change: Callable[[Answer], Answer]) -> Outcome:
+    """Change the answer that an outcome is, or will have.
 
     >>> later = Pause(1.0, lambda now_us: Response(200))
     >>> changing(later, lambda r: Response(204)).then(5).status
@@ -65,7 +74,7 @@ def changing(outcome: Outcome, change: Callable[[Response], Response]) -> Outcom
     """
     if isinstance(outcome, Accepted):
         return msgspec.structs.replace(outcome, response=change(outcome.response))
-    if isinstance(outcome, Response):
+    if isinstance(outcome, Answer):
         return change(outcome)
     then: Callable[..., Outcome] = outcome.then
 

@@ -6,13 +6,15 @@ nothing that was announced meanwhile is missed.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from redis.exceptions import RedisError
 
-from collector.onsite.message import Onsite
+from collector.onsite.message import Onsite, told
 from collector.onsite.shelf import CHANNEL, Shelf, announced
 
+HEARTBEAT_S = 15.0  # a proxy closes what says nothing for longer than it likes
+RETRY_MS = 5_000  # after which a browser comes back
 STREAMS = 2_000  # of one process
 EACH = 4  # of one browser
 BEHIND = 50  # messages that one stream may be behind
@@ -42,11 +44,19 @@ class Hub:
         shelf: where messages wait; closed with the hub.
         streams: how many may be open.
         each: how many of them to one browser.
+        heartbeat_s: seconds between two signs of life.
     """
 
-    def __init__(self, shelf: Shelf, *, streams: int = STREAMS, each: int = EACH) -> None:
+    def __init__(
+        self,
+        shelf: Shelf,
+        *,
+        streams: int = STREAMS,
+        each: int = EACH,
+        heartbeat_s: float = HEARTBEAT_S,
+    ) -> None:
         self.shelf = shelf
-        self._most, self._each = streams, each
+        self._most, self._each, self._heartbeat_s = streams, each, heartbeat_s
         self._open: dict[str, set[Stream]] = {}
         self._listening: asyncio.Task[None] | None = None
         self._subscribed = asyncio.Event()
@@ -57,16 +67,60 @@ class Hub:
         """How many are open."""
         return sum(map(len, self._open.values()))
 
-    def room(self, browser: str) -> bool:
-        """Say whether a browser may open one more."""
+    def listen(self, browser: str, last: str) -> AsyncIterator[bytes] | None:
+        """Return what to tell a browser, as server-sent events; None where there is no room for it.
+
+        What waits comes first, then what is announced. It ends when the hub does, or has trouble:
+        the browser comes back.
+
+        Args:
+            browser: its anonymous id.
+            last: id of the message that it was told last; what came before it is not told again.
+        """
+        return self._told(browser, last) if self._room(browser) else None
+
+    async def _told(self, browser: str, last: str) -> AsyncIterator[bytes]:
+        if not self._room(browser):
+            return  # others came in between
+        stream = Stream(browser)
+        self._open.setdefault(browser, set()).add(stream)
+        known: set[str] = set()
+        try:
+            yield b"retry: %d\n\n" % RETRY_MS
+            if not await self.hears():
+                return
+            try:
+                waiting = await self.shelf.waiting(browser)
+            except (RedisError, OSError):
+                return
+            ids = [message.id for message in waiting]
+            for message in waiting[ids.index(last) + 1 if last in ids else 0 :]:
+                known.add(message.id)
+                yield told(message)
+            while True:
+                try:
+                    async with asyncio.timeout(self._heartbeat_s):
+                        said = await stream.queue.get()
+                except TimeoutError:
+                    yield b":\n\n"
+                    continue
+                if said is None:
+                    return
+                if said.id not in known:  # it may be both there and announced
+                    known.add(said.id)
+                    yield told(said)
+        finally:
+            self._leave(stream)
+
+    def _room(self, browser: str) -> bool:
         mine = len(self._open.get(browser, ()))
         return not self._closed and mine < self._each and self.streams < self._most
 
-    def join(self, browser: str) -> Stream:
-        """Open a stream; whoever does calls `leave` in the end."""
-        stream = Stream(browser)
-        self._open.setdefault(browser, set()).add(stream)
-        return stream
+    def _leave(self, stream: Stream) -> None:
+        mine = self._open.get(stream.browser, set())
+        mine.discard(stream)
+        if not mine:
+            self._open.pop(stream.browser, None)
 
     async def hears(self) -> bool:
         """Wait until announcements are heard; False where that fails."""
@@ -78,13 +132,6 @@ class Hub:
         finally:
             subscribed.cancel()
         return self._subscribed.is_set()
-
-    def leave(self, stream: Stream) -> None:
-        """Forget a stream that ended."""
-        mine = self._open.get(stream.browser, set())
-        mine.discard(stream)
-        if not mine:
-            self._open.pop(stream.browser, None)
 
     async def showed(self, receipts: Sequence[tuple[str, str]]) -> None:
         """Take away what browsers say they showed.

@@ -14,9 +14,7 @@ import redis
 from collector.onsite.hub import Hub
 from collector.onsite.message import Onsite
 from collector.onsite.shelf import MOST, Shelf, connected
-from collector.onsite.stream import open_stream
-from collector.request import Request, Streaming
-from tests.collector.doubles import DOOR, MemoryLog
+from tests.collector.doubles import MemoryLog
 from tests.contracts.doors import DOORS, Running, running
 
 PHONE, LAPTOP = "phone-drawn-at-random", "laptop-drawn-at-random"
@@ -207,7 +205,7 @@ def test_few_messages_wait_for_one_browser_and_the_newest_stay(valkey: Path) -> 
         ),
         ("writeKey=BROWSER_KEY", 400, "invalid_anonymous_id"),
         (f"writeKey=OTHER&anonymousId={PHONE}", 401, "unknown_write_key"),
-        (f"anonymousId={PHONE}", 401, "unknown_write_key"),
+        (f"anonymousId={PHONE}", 401, "missing_write_key"),
     ],
 )
 def test_who_cannot_have_a_stream_is_told_why(
@@ -295,12 +293,10 @@ def test_a_store_that_is_away_costs_no_event_and_ends_the_stream(name: str, tmp_
 
 def test_a_sign_of_life_is_sent_while_nothing_happens(valkey: Path) -> None:
     async def whole() -> None:
-        hub = Hub(connected(f"unix://{valkey}", 2.0))
-        request = Request("GET", "/v1/stream", f"writeKey=BROWSER_KEY&anonymousId={PHONE}".encode())
-        answer = open_stream(request, hub, DOOR.keys, heartbeat_s=0.05)
-        assert isinstance(answer, Streaming)
-        parts = [await anext(answer.parts) for _ in range(3)]
-        assert parts == [b"retry: 5000\n\n", b":\n\n", b":\n\n"]
+        hub = Hub(connected(f"unix://{valkey}", 2.0), heartbeat_s=0.05)
+        parts = hub.listen(PHONE, "")
+        assert parts is not None
+        assert [await anext(parts) for _ in range(3)] == [b"retry: 5000\n\n", b":\n\n", b":\n\n"]
         await hub.close()
 
     asyncio.run(whole())
@@ -310,16 +306,15 @@ def test_what_both_waits_and_is_announced_is_told_once(valkey: Path) -> None:
     async def whole() -> None:
         hub, shelf = Hub(connected(f"unix://{valkey}", 2.0)), connected(f"unix://{valkey}", 2.0)
         assert await hub.hears()
-        request = Request("GET", "/v1/stream", f"writeKey=BROWSER_KEY&anonymousId={PHONE}".encode())
-        answer = open_stream(request, hub, DOOR.keys)
-        assert isinstance(answer, Streaming)
-        await anext(answer.parts)
+        parts = hub.listen(PHONE, "")
+        assert parts is not None
+        await anext(parts)
         await put(shelf, 1)  # the stream hears of it, and has not looked yet
         await asyncio.sleep(0.1)
         await put(shelf, 2)
-        told = [await anext(answer.parts) for _ in range(2)]
+        told = [await anext(parts) for _ in range(2)]
         await put(shelf, 3)
-        told.append(await anext(answer.parts))
+        told.append(await anext(parts))
         assert [part.split(b"\n")[0][4:] for part in told] == [
             b"activation1",
             b"activation2",
@@ -334,12 +329,18 @@ def test_what_both_waits_and_is_announced_is_told_once(valkey: Path) -> None:
 def test_a_stream_is_quiet_for_longer_than_the_store_may_take_to_answer(valkey: Path) -> None:
     async def whole() -> None:
         hub, shelf = Hub(connected(f"unix://{valkey}", 0.3)), connected(f"unix://{valkey}", 2.0)
-        stream = hub.join(PHONE)
-        assert await hub.hears()
+        parts = hub.listen(PHONE, "")
+        assert parts is not None
+        await anext(parts)
+
+        async def hear() -> bytes:
+            return await anext(parts)
+
+        heard = asyncio.create_task(hear())
         await asyncio.sleep(1.5)
         await put(shelf, 1)
         async with asyncio.timeout(2):
-            assert await stream.queue.get() == message(1)
+            assert (await heard).startswith(b"id: activation1\n")
         await hub.close()
         await shelf.close()
 

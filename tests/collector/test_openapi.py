@@ -1,6 +1,7 @@
 """`/openapi.json` says what the door is: all of it, and nothing else."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -9,8 +10,8 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from collector.handle import _NAMED, _ROUTES, _Route, handle
-from collector.outcome import Accepted
-from collector.request import Request, Response
+from collector.outcome import Accepted, Listen
+from collector.request import Answer, Request, Response, Streaming
 from tests.collector.doubles import BROWSER, DOOR, ask, event_of, post
 
 
@@ -43,7 +44,7 @@ def test_everything_described_is_a_route_that_takes_this_method(path: str, metho
     assert (refused.status, dict(refused.headers)[b"allow"]) == (405, method.upper().encode())
 
 
-def said_of(path: str, method: str, response: Response) -> dict[str, Any]:
+def said_of(path: str, method: str, response: Answer) -> dict[str, Any]:
     """Return what is said of an answer of this status."""
     whole = described()
     said = whole["paths"][path][method]["responses"][str(response.status)]
@@ -98,6 +99,26 @@ def test_what_is_no_json_has_the_media_type_that_is_described(
     assert answer.status == 200
     assert dict(answer.headers)[b"content-type"].decode().startswith(kind)
     assert kind in said_of(path, "get", answer)["content"]
+
+
+def test_a_stream_is_described_as_what_comes_of_it() -> None:
+    asked = Request("GET", "/v1/stream", f"writeKey=BROWSER_KEY&anonymousId={'a' * 16}".encode())
+    listens = handle(asked, DOOR, 0)
+    assert isinstance(listens, Listen)
+
+    async def nothing() -> AsyncIterator[bytes]:
+        yield b""
+
+    for answer, status in (
+        (listens.then(nothing(), 0), 200),
+        (listens.then("off", 0), 204),
+        (listens.then("full", 0), 503),
+    ):
+        assert isinstance(answer, Streaming | Response)
+        assert answer.status == status
+        said = said_of("/v1/stream", "get", answer)
+        if status != 204:
+            assert dict(answer.headers)[b"content-type"].decode() in said["content"]
 
 
 def test_what_may_be_sent_again_says_when() -> None:

@@ -11,13 +11,14 @@ import pytest
 from collector.bounds import Bounds
 from collector.commit import GroupCommit
 from collector.keys import KeyRing
-from collector.request import Request, Streaming
 from events.record import DeadLetter, Event
 from tests.collector.doubles import BROWSER, DOOR, MemoryLog, event_of
 from tests.contracts.doors import DOORS, Running, answers, posting, told
 
 SHORT = Bounds(head_seconds=0.2, idle_seconds=0.2, write_seconds=0.3, linger_seconds=0.2)
 OK = b'{"success":true,"accepted":1}'
+LISTEN = f"/v1/stream?writeKey=BROWSER_KEY&anonymousId={'a' * 16}"
+LISTENING = f"GET {LISTEN} HTTP/1.1\r\n\r\n".encode()
 
 
 @pytest.fixture(params=DOORS)
@@ -114,17 +115,16 @@ def test_a_bug_is_a_500_that_browsers_can_read(name: str) -> None:
         async def append(self, partition: int, payload: bytes) -> int:
             raise RuntimeError(f"{partition} {len(payload)}")
 
-    def buggy(request: Request) -> None:
-        if request.path == "/healthz":
-            raise RuntimeError(request.path)
+    def buggy(browser: str, _last: str) -> None:
+        raise RuntimeError(browser)
 
     async def story(one: Running) -> None:
-        for answer in (await one.track(), await one.client.get("/healthz")):
+        for answer in (await one.track(), await one.client.get(LISTEN)):
             assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
             assert answer.headers["access-control-allow-origin"] == "https://shop.example"
         assert (await one.client.get("/readyz")).status_code == 200
 
-    told(name, story, Broken(), streams=buggy)
+    told(name, story, Broken(), onsite=Onsite(buggy))
 
 
 def test_keys_can_change_while_it_runs(name: str) -> None:
@@ -552,6 +552,17 @@ def test_too_many_connections_are_503(name: str) -> None:
 # Answers that are sent as they come into being.
 
 
+class Onsite:
+    """A hub that has a stream, or a bug, for whoever listens."""
+
+    def __init__(self, listen: Callable[[str, str], AsyncIterator[bytes] | None]) -> None:
+        self.listen = listen
+
+    def end(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
 class Stream:
     """An answer that says its parts when it is told to."""
 
@@ -570,38 +581,23 @@ class Stream:
         finally:
             self.closed.set()
 
-    def __call__(self, request: Request) -> Streaming | None:
-        if request.path != "/stream":
-            return None
-        return Streaming(200, self.parts(), ((b"content-type", b"text/event-stream"),))
-
 
 def streamed(
     name: str, story: Callable[[Running, Stream], Awaitable[None]], bounds: Bounds | None = None
 ) -> None:
-    async def whole(one: Running) -> None:
-        await story(one, found[0])
-
     found: list[Stream] = []
 
-    def streams(request: Request) -> Streaming | None:
-        if not found:
-            found.append(Stream())
-        return found[0](request)
+    async def whole(one: Running) -> None:
+        found.append(Stream())  # an event belongs to a running loop
+        await story(one, found[0])
 
-    async def begun(one: Running) -> None:
-        await one.client.get("/healthz")  # an event belongs to a running loop
-        await whole(one)
-
-    told(name, begun, bounds=bounds, streams=streams)
+    told(name, whole, bounds=bounds, onsite=Onsite(lambda *_: found[0].parts()))
 
 
 def test_a_stream_is_sent_as_it_comes_and_the_connection_goes_on(name: str) -> None:
     async def story(one: Running, stream: Stream) -> None:
         reader, writer = await one.opened()
-        writer.write(
-            b"GET /stream HTTP/1.1\r\n\r\nGET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n"
-        )
+        writer.write(LISTENING + b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")
         head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
         assert b"transfer-encoding: chunked\r\n" in head
         assert await asyncio.wait_for(reader.readexactly(8), 5) == b"3\r\none\r\n"
@@ -618,7 +614,7 @@ def test_a_stream_is_sent_as_it_comes_and_the_connection_goes_on(name: str) -> N
 def test_a_stream_ends_when_its_client_leaves(name: str, politely: bool) -> None:
     async def story(one: Running, stream: Stream) -> None:
         reader, writer = await one.opened()
-        writer.write(b"GET /stream HTTP/1.1\r\n\r\n")
+        writer.write(LISTENING)
         await asyncio.wait_for(reader.readuntil(b"one\r\n"), 5)
         if politely:
             writer.close()
@@ -634,7 +630,7 @@ def test_a_stream_ends_when_its_client_does_not_read(name: str) -> None:
     async def story(one: Running, stream: Stream) -> None:
         stream.size = 100_000
         reader, writer = await one.opened()
-        writer.write(b"GET /stream HTTP/1.1\r\n\r\n")
+        writer.write(LISTENING)
         await asyncio.wait_for(reader.readuntil(b"one\r\n"), 5)
         stream.more.set()
         await asyncio.wait_for(stream.closed.wait(), 5)
@@ -646,7 +642,7 @@ def test_a_stream_ends_when_its_client_does_not_read(name: str) -> None:
 def test_a_stream_ends_well_when_the_server_stops(name: str) -> None:
     async def story(one: Running, stream: Stream) -> None:
         reader, writer = await one.opened()
-        writer.write(b"GET /stream HTTP/1.1\r\n\r\n")
+        writer.write(LISTENING)
         await asyncio.wait_for(reader.readuntil(b"one\r\n"), 5)
         await asyncio.wait_for(one.door.stop(), 5)
         assert await reader.read() == b"0\r\n\r\n"
@@ -661,24 +657,25 @@ def test_a_stream_that_fails_is_cut_and_not_ended(name: str) -> None:
         yield b"one"
         raise RuntimeError("a bug")
 
-    def streams(request: Request) -> Streaming | None:
-        return Streaming(200, parts()) if request.path == "/stream" else None
-
     async def story(one: Running) -> None:
-        came = await one.raw(b"GET /stream HTTP/1.1\r\n\r\n")
+        came = await one.raw(LISTENING)
         assert came.startswith(b"HTTP/1.1 200 ")
         assert not came.endswith(b"0\r\n\r\n")
         assert (await one.track()).status_code == 200
 
-    told(name, story, streams=streams)
+    told(name, story, onsite=Onsite(lambda *_: parts()))
 
 
 def test_a_stream_without_chunks_ends_with_the_connection(name: str) -> None:
     async def story(one: Running, stream: Stream) -> None:
         stream.more.set()
-        answer = await one.raw(b"GET /stream HTTP/1.0\r\n\r\n")
+        answer = await one.raw(LISTENING.replace(b"1.1\r", b"1.0\r"))
         assert answer.endswith(b"\r\n\r\nonetwo")
-        head = await one.raw(b"HEAD /stream HTTP/1.1\r\nConnection: close\r\n\r\n")
+        head = await one.raw(
+            LISTENING.replace(b"GET", b"HEAD").replace(
+                b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"
+            )
+        )
         assert head.endswith(b"\r\n\r\n")
 
     # uvicorn sends chunks to HTTP/1.0 as well, whose clients are older than event streams.

@@ -15,7 +15,7 @@ from collector.fetching import Fetcher
 from collector.handle import handle
 from collector.keys import KeyRing
 from collector.mailing import Mail, Mailbox
-from collector.outcome import Accepted, Ask, Fetch, Look, Outcome, Pause
+from collector.outcome import Accepted, Fetch, Outcome, Pause
 from collector.request import Request, Response
 from events.record import Event
 from events.sealed import Seal, Sealed
@@ -47,10 +47,10 @@ def finished(
                 answer = then(now_ms * 1000)
             case Fetch(then=then_with):
                 answer = then_with(found, now_ms * 1000)
-            case Ask() | Look():
-                raise AssertionError(answer)
-            case _:
+            case Response() | Accepted():
                 return answer
+            case _:
+                raise AssertionError(answer)
 
 
 def told(at: Door, calls: Sequence[Request], now_ms: int = NOW_MS) -> list[Event]:
