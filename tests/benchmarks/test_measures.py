@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from benchmarks import endurance, idle, latency, profiled, scale, throughput, variety
+from benchmarks import asking, endurance, idle, latency, profiled, scale, throughput, variety
 from benchmarks.workload import Call
 from tests.shared import LONG
 
@@ -39,6 +39,17 @@ def test_latency_accounts_for_every_event_that_was_accepted() -> None:
     assert 0 < found.cpu_live < 2
     assert 0 < found.cpu_generator < 2
     assert 0 < found.cpu_bench < 2
+
+
+@LONG
+def test_asking_waits_for_what_is_known_at_rest_and_beside_a_load(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert asking.main(["--rate", "200", "--seconds", "2"]) == 0
+    rest, beside, load = capsys.readouterr().out.splitlines()
+    assert rest.startswith("at rest: 100 answers, p50 ")
+    assert beside.startswith("beside the load: 90 answers, p50 ")
+    assert load.startswith("load of 200 events/s")
 
 
 @LONG
