@@ -7,6 +7,7 @@ import random
 import sys
 import threading
 import time
+from contextlib import AbstractContextManager, closing
 from http.client import HTTPConnection
 from queue import SimpleQueue
 from urllib.parse import urlsplit
@@ -40,19 +41,19 @@ class Asker:
         Raises:
             BenchError: it does not.
         """
-        line = HTTPConnection(self._host, self._port, timeout=PATIENCE_S)
-        for first in range(0, PEOPLE, BATCH):
-            batch = [
-                {"type": "identify", "userId": f"asked-{n}", "traits": {"plan": "gold", "n": n}}
-                for n in range(first, first + BATCH)
-            ]
-            line.request("POST", "/v1/batch", orjson.dumps({"batch": batch}), self._head)
-            line.getresponse().read()
-        until = time.monotonic() + PATIENCE_S
-        while self._ask(line, PEOPLE - 1) != OK:
-            if time.monotonic() > until:
-                raise BenchError("the engine does not know whom it was told of")
-            time.sleep(0.1)
+        with self._line() as line:
+            for first in range(0, PEOPLE, BATCH):
+                batch = [
+                    {"type": "identify", "userId": f"asked-{n}", "traits": {"plan": "gold", "n": n}}
+                    for n in range(first, first + BATCH)
+                ]
+                line.request("POST", "/v1/batch", orjson.dumps({"batch": batch}), self._head)
+                line.getresponse().read()
+            until = time.monotonic() + PATIENCE_S
+            while self._ask(line, PEOPLE - 1) != OK:
+                if time.monotonic() > until:
+                    raise BenchError("the engine does not know whom it was told of")
+                time.sleep(0.1)
 
     def ask(self, seconds: float) -> Quantiles:
         """Ask for so long; returns ms from when it should have been asked.
@@ -65,12 +66,12 @@ class Asker:
         wrong: list[int] = []
 
         def serve() -> None:
-            line = HTTPConnection(self._host, self._port, timeout=PATIENCE_S)
-            while (at := due.get()) is not None:
-                status = self._ask(line, self._draw.randrange(PEOPLE))
-                took.append((time.monotonic() - at) * 1000)
-                if status != OK:
-                    wrong.append(status)
+            with self._line() as line:
+                while (at := due.get()) is not None:
+                    status = self._ask(line, self._draw.randrange(PEOPLE))
+                    took.append((time.monotonic() - at) * 1000)
+                    if status != OK:
+                        wrong.append(status)
 
         lines = [threading.Thread(target=serve) for _ in range(CONNECTIONS)]
         for one in lines:
@@ -89,6 +90,9 @@ class Asker:
                 f"of {len(took)} answers {len(wrong)} were others than 200: {wrong[0]}"
             )
         return quantiles(took)
+
+    def _line(self) -> AbstractContextManager[HTTPConnection]:
+        return closing(HTTPConnection(self._host, self._port, timeout=PATIENCE_S))
 
     def _ask(self, line: HTTPConnection, number: int) -> int:
         line.request("GET", f"/v1/profiles/user_id:asked-{number}", headers=self._head)
