@@ -73,7 +73,7 @@ KINDS = frozenset({"track", "identify", "page", "screen", "group", "alias", "sco
 _SERVERS = frozenset(
     {DELIVERY_FAILED, OPT_IN_CONFIRMED}
 )  # events that a browser's word is not enough for
-PUSH_TOKEN = "push_token"  # noqa: S105 - the kind of address: where an app gets its messages
+_PUSH_TOKEN = "push_token"  # noqa: S105 - the kind of address: where an app gets its messages
 _TOKEN = re.compile(r"[\x21-\x7e]{8,4096}")  # FCM's have some 160 characters, APNs' 64
 _TOKENS = 2  # identity tokens of one event: an alias names two users
 _TYPED_ID = re.compile(r"(user_id|anonymous_id):(.*)", re.DOTALL)
@@ -166,7 +166,7 @@ def _assemble(raw: RawEvent, arrival: Arrival, check: Check) -> Event:
         flags.append("dropped_key")
     token = context.get("device", {}).get("token")
     if trust > CLAIMED and type(token) is str and _TOKEN.fullmatch(token):
-        addresses = addresses | {PUSH_TOKEN: token}
+        addresses = addresses | {_PUSH_TOKEN: token}
     leaf = ids[0]
     return Event(  # by order: names cost 0.6 us an event, which is a tenth of all this
         found,
