@@ -1,6 +1,6 @@
 """What a channel is: one verb that turns a rendered message into an outcome."""
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -47,10 +47,15 @@ class Delivered(msgspec.Struct, frozen=True, tag="delivered"):
 
 
 class Later(msgspec.Struct, frozen=True, tag="later"):
-    """The provider surely did not take the message; try again after `after` seconds."""
+    """The provider surely did not take the message; try again after `after` seconds.
+
+    Whose the trouble is decides what becomes of others: of a `provider` that many find in trouble
+    everybody stays away for a while, and whoever was too fast (`pace`) sends nothing before `after`.
+    """
 
     after: float
     reason: str
+    whose: Literal["message", "provider", "pace"] = "message"
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 import msgspec
+from aiosmtplib.protocol import SMTPProtocol
 
 from channels.base import Channel, Delivered, Later, Message, Outcome, Refused, Unknown
 from channels.delivery import mail
@@ -24,6 +25,8 @@ ADDRESS = "email"
 KEYED = False  # a server takes a second message with the same Message-ID
 
 PAUSE = 5.0  # seconds; the worker's back-off comes on top
+LONGER = 3  # times the time-out; servers look at a whole message for longer than at a command
+CLOSING = 421  # says a server that has enough of us, whatever it was asked
 SCHEMES = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 _ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -34,7 +37,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     url: str  # smtp://, smtp+starttls:// or smtps:// [user:password@]host[:port]
     sender: str  # Shop <hello@shop.example>
-    timeout: float = 30.0  # seconds, for everything together
+    timeout: float = 10.0  # seconds, until the final dot; its answer may take LONGER
     now: Any = time.time  # seconds since 1970
 
 
@@ -119,9 +122,11 @@ class Email:
     async def _send(self, sending: "_Sending") -> Outcome:
         client: aiosmtplib.SMTP | None = None
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._timeout) as limit:
                 client = await self._greet(sending)
-                await sending.over(client)
+                await sending.hand_over(client)
+                limit.reschedule(asyncio.get_running_loop().time() + self._timeout * LONGER)
+                await sending.hear(client)
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             outcome = sending.failed(error)
         else:
@@ -146,7 +151,7 @@ class Email:
             except aiosmtplib.SMTPServerDisconnected:
                 pass
             except aiosmtplib.SMTPSenderRefused as error:
-                if error.code != 421:
+                if error.code != CLOSING:
                     sending.connected = True
                     client.close()
                     raise
@@ -185,8 +190,8 @@ class _Sending:
         self.clean = False  # the connection is between two messages
         self.reply = ""
 
-    async def over(self, client: aiosmtplib.SMTP) -> None:
-        """Send the rest of the dialogue, MAIL being accepted.
+    async def hand_over(self, client: aiosmtplib.SMTP) -> None:
+        """Say the rest of the dialogue, MAIL being accepted.
 
         Raises:
             SMTPException, OSError: as the server or the network has it.
@@ -201,14 +206,19 @@ class _Sending:
         start = await client.execute_command(b"DATA")
         if start.code != 354:
             raise aiosmtplib.SMTPDataError(start.code, start.message)
-        protocol = client.protocol
-        if protocol is None:
-            raise aiosmtplib.SMTPServerDisconnected("Connection lost")
+        protocol = _protocol(client)
         protocol.write(self.body)
         await self._written(client)
         protocol.write(b".\r\n")
         self.dotted = True
-        answer = await protocol.read_response()  # the time-out around us holds
+
+    async def hear(self, client: aiosmtplib.SMTP) -> None:
+        """Wait for the answer to the whole message.
+
+        Raises:
+            SMTPException, OSError: as the server or the network has it.
+        """
+        answer = await _protocol(client).read_response()  # the time-out around us holds
         if not 200 <= answer.code < 300:
             self.clean = True
             raise aiosmtplib.SMTPDataError(answer.code, answer.message)
@@ -229,14 +239,21 @@ class _Sending:
             reason = _reason(code, str(getattr(error, "message", "")))
             # Before MAIL it is about us (a wrong password, a blocked host), not the message.
             about_us = not self.connected or isinstance(error, aiosmtplib.SMTPHeloError)
+            about_us = about_us or code == CLOSING
             if code >= 500 and not about_us:
                 return Refused(reason=reason)
-            return Later(after=PAUSE, reason=reason)
+            return Later(after=PAUSE, reason=reason, whose="provider" if about_us else "message")
         timed_out = isinstance(error, TimeoutError)
         reason = "time-out" if timed_out else "connection lost" if self.connected else "no server"
         if self.dotted:
             return Unknown(reason=f"{reason} after the final dot")
-        return Later(after=PAUSE, reason=reason)
+        return Later(after=PAUSE, reason=reason, whose="provider")
+
+
+def _protocol(client: aiosmtplib.SMTP) -> SMTPProtocol:
+    if client.protocol is None:
+        raise aiosmtplib.SMTPServerDisconnected("Connection lost")
+    return client.protocol
 
 
 def _reason(code: int, message: str) -> str:

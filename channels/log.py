@@ -67,7 +67,7 @@ class Log:
         except TimeoutError:
             return Unknown(reason="stream does not take lines")  # the thread may still write it
         except (OSError, ValueError) as error:  # ValueError: the stream is closed
-            return Later(after=1.0, reason=f"stream: {type(error).__name__}")
+            return Later(after=1.0, reason=f"stream: {type(error).__name__}", whose="provider")
         return Delivered()
 
     async def close(self) -> None:

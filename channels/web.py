@@ -65,7 +65,7 @@ class Web:
         try:
             await self._shelf.put(said, to, int(self._now() * 1000), message.until)
         except (RedisError, OSError) as error:
-            return Later(after=PAUSE, reason=type(error).__name__)
+            return Later(after=PAUSE, reason=type(error).__name__, whose="provider")
         return Delivered()
 
     async def close(self) -> None:

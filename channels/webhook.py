@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import msgspec
@@ -29,7 +29,8 @@ KEYED = True
 DAY = 86_400.0  # seconds; no Retry-After holds longer
 PAUSE = 5.0  # seconds to wait where the receiver names none; the worker's back-off comes on top
 ANSWER_LIMIT = 64 * 1024  # bytes of an answer that are worth keeping the connection for
-TRY_AGAIN = {408, 425, 429}
+TOO_MANY = 429
+TRY_AGAIN = {408, 425, TOO_MANY}
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,9 +90,9 @@ class Webhook:
             async with asyncio.timeout(self._timeout):
                 return await self._post(headers, body)
         except (TimeoutError, httpx.TimeoutException):
-            return Later(after=PAUSE, reason="time-out")
+            return Later(after=PAUSE, reason="time-out", whose="provider")
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            return Later(after=PAUSE, reason=type(error).__name__)
+            return Later(after=PAUSE, reason=type(error).__name__, whose="provider")
 
     async def close(self) -> None:
         """Close the connections."""
@@ -120,14 +121,17 @@ def signature(secret: bytes, message_id: str, at: int, body: bytes) -> str:
 def outcome(status: int, retry_after: str | None, now: float) -> Outcome:
     """Say what an answer means.
 
-    >>> outcome(204, None, 0.0), outcome(410, None, 0.0), outcome(503, "120", 0.0)
-    (Delivered(provider_id=''), Refused(reason='http 410'), Later(after=120.0, reason='http 503'))
+    >>> outcome(204, None, 0.0), outcome(410, None, 0.0)
+    (Delivered(provider_id=''), Refused(reason='http 410'))
+    >>> outcome(503, "120", 0.0)
+    Later(after=120.0, reason='http 503', whose='provider')
     """
     reason = f"http {status}"
     if 200 <= status < 300:
         return Delivered()
     if status in TRY_AGAIN or status >= 500:
-        return Later(after=pause(retry_after, now), reason=reason)
+        whose: Literal["pace", "provider"] = "pace" if status == TOO_MANY else "provider"
+        return Later(after=pause(retry_after, now), reason=reason, whose=whose)
     return Refused(reason=reason)
 
 

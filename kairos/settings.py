@@ -119,6 +119,7 @@ class Settings(msgspec.Struct, frozen=True):
     copies_mb: int = 512  # of memory for first copies
     people_mb: int = 2048  # of memory for people
     channels: dict[str, dict[str, str]] = {}  # options of the channels that are configured
+    rates: dict[str, int] = {}  # messages a second, at most, by channel
     disk: Path | None = None  # a folder on the disk of log and ledger; None watches none
     disk_free_mb: int = DISK_FREE_MB  # below which no event is accepted
     status: Path | None = None  # the folder into which processes say how they are
@@ -166,6 +167,7 @@ class Settings(msgspec.Struct, frozen=True):
             copies_mb=read.number("COPIES_MB", default.copies_mb),
             people_mb=read.number("PEOPLE_MB", default.people_mb),
             channels=_channels(read),
+            rates=_rates(read),
             disk=Path(disk) if disk else None,
             disk_free_mb=read.number("DISK_FREE_MB", default.disk_free_mb),
             status=Path(status) if status else None,
@@ -198,6 +200,8 @@ class Settings(msgspec.Struct, frozen=True):
         }
         for name, options in self.channels.items():
             env |= {f"{name}_{option}".upper(): value for option, value in options.items()}
+        if self.rates:
+            env["RATES"] = ",".join(f"{name}={rate}" for name, rate in self.rates.items())
         env |= {f"HOOK_{name.upper()}_SECRET": said for name, said in self.collector.hooks.items()}
         if self.collector.seal is not None:
             env["SEAL"] = str(self.collector.seal)
@@ -232,6 +236,19 @@ def _channels(read: "_Reader") -> dict[str, dict[str, str]]:
         for name, options in CHANNEL_OPTIONS.items()
     }
     return {name: options for name, options in found.items() if "url" in options}
+
+
+def _rates(read: "_Reader") -> dict[str, int]:
+    found = {}
+    for said in filter(None, (read.text("RATES") or "").split(",")):
+        name, _, rate = said.strip().partition("=")
+        if not name or not rate.isdigit() or not int(rate):
+            raise SettingsError(
+                f"KAIROS_RATES: messages a second by channel were expected, such as "
+                f"email=50,webhook=200, found {said.strip()!r}"
+            )
+        found[name] = int(rate)
+    return found
 
 
 def secret_name(webhook: str) -> str:

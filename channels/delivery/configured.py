@@ -1,9 +1,9 @@
 """The channels of this installation: those with options, and always the log."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from channels.base import Channel
+from channels.base import Channel, addresses
 from kairos.discovery import found_in
 
 
@@ -39,3 +39,16 @@ def keyed(names: Mapping[str, object]) -> Callable[[str], bool]:
     found = found_in("channels")
     dropping = {name for name in names if name in found and found[name].KEYED}
     return dropping.__contains__
+
+
+def known(names: Iterable[str]) -> None:
+    """Check that these are channels, those to come too.
+
+    Raises:
+        ValueError: one is none.
+
+    >>> known(["email", "sms"])
+    """
+    for name in names:
+        if name not in addresses():
+            raise ValueError(f"no channel {name!r}; known: {', '.join(sorted(addresses()))}")

@@ -1,18 +1,24 @@
-"""A lane: one channel's own queue, limit and calls. A slow channel fills its own lane only."""
+"""A lane: one channel's own queue, limits and calls. A provider in trouble fills its own lane only."""
 
 import asyncio
 import traceback
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from math import inf
+from time import monotonic
 from typing import NamedTuple
 
+import msgspec
 import structlog
 
 from channels.base import Channel, Later, Message, Outcome, Refused, Unknown
 from channels.delivery.backoff import pause
+from channels.delivery.breaker import Breaker, Patience
 from channels.delivery.gate import WITHDRAWN, StoreUnavailableError, Withdrawals, turned_away
 from channels.delivery.ledger import Expired, Taken
+from channels.delivery.pace import Pace
 from channels.delivery.templates import Renderer
+from channels.delivery.turns import Turns
 from triggers.activation import Activation
 
 _log = structlog.get_logger(__name__)
@@ -33,6 +39,15 @@ class Desk(NamedTuple):
     tell: Callable[[Activation, str], Awaitable[bool]]  # that a message failed, and why
 
 
+class Limits(msgspec.Struct, frozen=True):
+    """How much one channel's provider is asked for."""
+
+    calls: int  # open at a time
+    depth: int  # messages of a trigger that wait in memory
+    per_s: float = inf  # messages a second
+    patience: Patience = Patience()
+
+
 class Lane:
     """Hands over one channel's messages, at most `calls` at a time.
 
@@ -42,23 +57,23 @@ class Lane:
     """
 
     def __init__(
-        self, name: str, channel: Channel, desk: Desk, *, keyed: bool, calls: int, depth: int
+        self, name: str, channel: Channel, desk: Desk, *, keyed: bool, limits: Limits
     ) -> None:
         self.name = name
         self._channel = channel
         self._desk = desk
         self._keyed = keyed
-        self._depth = depth
-        self._limit = calls
-        self._queue: deque[Taken] = deque()
+        self._limit = limits.calls
+        self._queue = Turns(limits.depth)
+        self._breaker = Breaker(limits.patience)
+        self._pace = Pace(limits.per_s)
         self._calling = 0
         self._changed = asyncio.Event()
         self._stopping = False
 
-    @property
-    def room(self) -> int:
-        """How many more the queue takes."""
-        return self._depth - len(self._queue)
+    def rooms(self) -> dict[str, int]:
+        """Return how many more the queue takes of each trigger that waits in it."""
+        return self._queue.rooms()
 
     @property
     def waiting(self) -> int:
@@ -70,12 +85,20 @@ class Lane:
         """How many calls are open."""
         return self._calling
 
+    @property
+    def held(self) -> str:
+        """Why nothing leaves at the moment, "" where nothing is in its way."""
+        now = monotonic()
+        if self._breaker.open:
+            return f"the provider fails, asked again in {self._breaker.waits(now):.0f} s"
+        wait = self._pace.waits(now)
+        return f"too fast for the provider, going on in {wait:.0f} s" if wait > 1 else ""
+
     def offer(self, taken: Sequence[Taken]) -> Sequence[Taken]:
         """Queue what there is room for, and return the rest."""
-        room = max(self.room, 0)
-        self._queue.extend(taken[:room])
+        rest = self._queue.offer(taken)
         self._changed.set()
-        return taken[room:]
+        return rest
 
     def stop(self) -> None:
         """Let `run` return once the open calls are through; the queue stays in the ledger."""
@@ -86,12 +109,26 @@ class Lane:
         """Work until stopped, then wait for the open calls."""
         async with asyncio.TaskGroup() as calls:
             while not self._stopping:
-                size = min(self._limit - self._calling, len(self._queue))
-                if not size:
-                    self._changed.clear()
-                    await self._changed.wait()
+                size = self._allowed()
+                if size < 1:
+                    await self._change()
                     continue
-                await self._start([self._queue.popleft() for _ in range(size)], calls)
+                await self._start(self._queue.next(size), calls)
+
+    def _allowed(self) -> int:
+        """Return how many calls may begin now."""
+        now = monotonic()
+        most = min(self._limit, self._breaker.most(now)) - self._calling
+        return int(max(0, min(most, self._pace.allows(now), len(self._queue))))
+
+    async def _change(self) -> None:
+        """Wait until a call may begin that might not before."""
+        self._changed.clear()
+        now = monotonic()
+        wait = max(self._breaker.waits(now), self._pace.waits(now)) if len(self._queue) else 0.0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait or None):
+                await self._changed.wait()
 
     async def _start(self, batch: list[Taken], calls: asyncio.TaskGroup) -> None:
         """Check, render, write the intents and start the calls."""
@@ -99,10 +136,11 @@ class Lane:
             ready = await self._ready(batch)
         except StoreUnavailableError as error:
             _log.warning("store unavailable, sends wait", channel=self.name, reason=str(error))
-            self._queue.extendleft(reversed(batch))
+            self._queue.put_back(batch)
             await asyncio.sleep(STORE_PAUSE)
             return
         allowed = await self._desk.intend([m.id for _, m in ready])
+        self._pace.take(len(allowed), monotonic())
         for taken, message in ready:
             if message.id in allowed:
                 allowed.discard(message.id)  # one intent is one call, should an id be here twice
@@ -139,16 +177,32 @@ class Lane:
             kind = type(error).__name__
             _log.error("bug in a channel", channel=self.name, id=message.id, kind=kind, where=where)
             outcome = self._after_bug()
+        self._judge(outcome)
         written = await self._finish(taken, outcome)
         if written is not None:
             await written
         self._calling -= 1
         self._changed.set()
 
+    def _judge(self, outcome: Outcome) -> None:
+        """Note what a call says of the provider."""
+        now, trouble = monotonic(), ""
+        match outcome:
+            case Later(whose="pace", after=after):
+                self._pace.hold(now + after)
+                return
+            case Unknown(reason=reason) | Later(whose="provider", reason=reason):
+                trouble = reason
+        if self._breaker.note(now, failed=bool(trouble)):
+            if trouble:
+                _log.error("the provider fails, sends wait", channel=self.name, reason=trouble)
+            else:
+                _log.info("the provider works again", channel=self.name)
+
     def _after_bug(self) -> Outcome:
         """Nobody knows how far the call got; only a receiver that drops copies is asked again."""
         if self._keyed:
-            return Later(after=0.0, reason="bug in the channel")
+            return Later(after=0.0, reason="bug in the channel", whose="provider")
         return Unknown(reason="bug in the channel")
 
     async def _finish(

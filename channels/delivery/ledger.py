@@ -183,20 +183,22 @@ class Ledger:
         """Return a lower bound of when something is due, in ms; no disk is touched."""
         return min((slot.next_due for slot in list(self._slots.values())), default=float("inf"))
 
-    def due(self, now: int, room: int, of: Mapping[str, int] = MappingProxyType({})) -> list[Taken]:
+    def due(
+        self, now: int, room: int, of: Mapping[tuple[str, str], int] = MappingProxyType({})
+    ) -> list[Taken]:
         """Return what waits for a call by now, and leave it in the caller's hands.
 
         Args:
             now: ms.
-            room: at most so many of a channel.
-            of: the same for some channels.
+            room: at most so many of a channel and trigger.
+            of: the same for some channels and triggers.
         """
         found: list[Taken] = []
         left = defaultdict(lambda: room, of)
         for n, slot in list(self._slots.items()):
             with self._contained(n, slot):
                 for taken in slot.due(now, left.__getitem__):
-                    left[taken.activation.channel] -= 1
+                    left[taken.activation.channel, taken.activation.trigger] -= 1
                     found.append(taken)
         return found
 

@@ -49,8 +49,9 @@ INSERT INTO floor VALUES (-1);
 """
 
 
-# A step along the index from one channel to the next: a backlog is not read for it.
-_WAITING = """
+# Steps along the index from one channel to the next, and of one from trigger to trigger: a backlog
+# is not read for it.
+_CHANNELS = """
 WITH RECURSIVE waits(channel) AS (
     SELECT min(channel) FROM activation WHERE state = 'pending'
     UNION ALL
@@ -58,6 +59,16 @@ WITH RECURSIVE waits(channel) AS (
     FROM waits WHERE channel IS NOT NULL
 )
 SELECT channel FROM waits WHERE channel IS NOT NULL
+"""
+_TRIGGERS = """
+WITH RECURSIVE waits(name) AS (
+    SELECT min(trigger_name) FROM activation WHERE state = 'pending' AND channel = ?1
+    UNION ALL
+    SELECT (SELECT min(trigger_name) FROM activation
+        WHERE state = 'pending' AND channel = ?1 AND trigger_name > waits.name)
+    FROM waits WHERE name IS NOT NULL
+)
+SELECT name FROM waits WHERE name IS NOT NULL
 """
 
 
@@ -198,25 +209,26 @@ class Slot:
             self._hands.difference_update(ids)
             self.next_due = min(at, self.next_due)
 
-    def due(self, now: int, room: Callable[[str], int]) -> list[Taken]:
+    def due(self, now: int, room: Callable[[tuple[str, str]], int]) -> list[Taken]:
         """Return what waits for a call by now, and leave it in the caller's hands.
 
         What there is no room for is not touched: it would only have to be put down again.
 
         Args:
             now: ms.
-            room: how many of a channel, the earliest of which are returned.
+            room: how many of a channel and trigger, the earliest of which are returned.
         """
         if self.next_due > now:
             return []
         found, all_of_them = [], True
         with self._usable(), self._lock:
-            for (channel,) in self._db.execute(_WAITING).fetchall():
-                most = max(0, room(channel))
+            for channel, trigger in self._waiting():
+                most = max(0, room((channel, trigger)))
                 rows = self._db.execute(
                     "SELECT id, attempts, body FROM activation WHERE state = 'pending'"
-                    " AND channel = ? AND next_attempt <= ? ORDER BY next_attempt LIMIT ?",
-                    (channel, now, most + len(self._hands) if most else 0),
+                    " AND channel = ? AND trigger_name = ? AND next_attempt <= ?"
+                    " ORDER BY next_attempt LIMIT ?",
+                    (channel, trigger, now, most + len(self._hands) if most else 0),
                 ).fetchall()
                 new = [row for row in rows if row[0] not in self._hands][:most]
                 self._hands.update(row[0] for row in new)
@@ -323,9 +335,10 @@ class Slot:
                 f"start the newer worker"
             )
         self._db.execute(  # files of before have none
-            "CREATE INDEX IF NOT EXISTS waiting_of ON activation (channel, next_attempt)"
-            " WHERE state = 'pending'"
+            "CREATE INDEX IF NOT EXISTS waiting_by ON activation"
+            " (channel, trigger_name, next_attempt) WHERE state = 'pending'"
         )
+        self._db.execute("DROP INDEX IF EXISTS waiting_of")  # which that takes the place of
         if fresh:
             _fsync_folder(self.path.parent)
 
@@ -353,6 +366,14 @@ class Slot:
                 "UPDATE activation SET next_attempt = 0"
                 " WHERE state = 'pending' AND next_attempt IS NULL"
             )
+
+    def _waiting(self) -> list[tuple[str, str]]:
+        """Return the channels and triggers of which something waits."""
+        return [
+            (channel, trigger)
+            for (channel,) in self._db.execute(_CHANNELS).fetchall()
+            for (trigger,) in self._db.execute(_TRIGGERS, (channel,)).fetchall()
+        ]
 
     def _earliest(self, after: int = -1) -> float:
         """Return when the next one is due; what is due by now is in hand already."""

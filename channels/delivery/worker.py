@@ -13,15 +13,17 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from math import inf
 from typing import Any, TypeVar
 
 import msgspec
 import structlog
 
 from channels.base import Channel, Later, Outcome
+from channels.delivery.breaker import Patience
 from channels.delivery.failure import failure
 from channels.delivery.gate import Withdrawals
-from channels.delivery.lane import Desk, Lane
+from channels.delivery.lane import Desk, Lane, Limits
 from channels.delivery.latency import Latencies
 from channels.delivery.ledger import HORIZON, START, Expired, Ledger, Taken
 from channels.delivery.slot import final
@@ -41,8 +43,10 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
     attempts: int = 8  # calls before a message is refused as `gave_up`
     calls: int = 64  # open at a time, a channel; what a crash may leave `unknown`
-    calls_of: dict[str, int] = msgspec.field(default_factory=lambda: {"email": 16, "log": 256})
-    depth: int = 2000  # messages that wait in memory, a channel; more wait in the ledger
+    calls_of: dict[str, int] = msgspec.field(default_factory=lambda: {"email": 24, "log": 256})
+    per_s_of: dict[str, float] = {}  # messages a second; of others as many as it goes
+    patience: Patience = Patience()  # with a provider that fails
+    depth: int = 500  # messages that wait in memory, a channel and trigger; more in the ledger
     entries: int = 256  # read at a time, a partition
     wait_ms: int = 200  # a read waits so long for the first entry; a stop waits as long
     tick: float = 0.1  # seconds between two looks at what is due
@@ -169,6 +173,7 @@ class Worker:
             "waiting": sum(lane.waiting for lane in self._lanes.values()),
             "calling": sum(lane.calling for lane in self._lanes.values()),
             "channels": {name: dict(counts) for name, counts in self._by_channel.items()},
+            "held": {name: why for name, lane in self._lanes.items() if (why := lane.held)},
             "unserved": dict(self._ledger.unserved),
             "latency_ms": self._latencies.quantiles(),
         }
@@ -257,12 +262,24 @@ class Worker:
                 channel,
                 self._desk,
                 keyed=self._keyed(name),
-                calls=self._how.calls_of.get(name, self._how.calls),
-                depth=self._how.depth,
+                limits=Limits(
+                    self._how.calls_of.get(name, self._how.calls),
+                    self._how.depth,
+                    self._how.per_s_of.get(name, inf),
+                    self._how.patience,
+                ),
             )
             self._lanes[name] = lane
             self._running[name] = self._tasks.create_task(lane.run())
         return self._lanes[name]
+
+    def _rooms(self) -> dict[tuple[str, str], int]:
+        """Return how many more messages of a channel and trigger may wait in memory."""
+        return {
+            (name, trigger): room
+            for name, lane in self._lanes.items()
+            for trigger, room in lane.rooms().items()
+        }
 
     async def _ticking(self, stop: asyncio.Event) -> None:
         """Hand out what is due, and look after the ledger."""
@@ -270,8 +287,7 @@ class Worker:
         saved = revived = pruned = clock()
         while not stop.is_set():
             if self._ledger.next_due() <= self._now():
-                room = {name: lane.room for name, lane in self._lanes.items()}
-                depth = self._how.depth
+                depth, room = self._how.depth, self._rooms()
                 await self._hand_out(await self._thread(self._ledger.due, self._now(), depth, room))
             at = clock()
             if at - saved >= self._how.save:

@@ -68,7 +68,8 @@ def findings(settings: Settings) -> Iterator[Finding]:
         yield from _left_over(settings)
     if settings.archive is not None:
         yield from archive.findings(settings, settings.archive)
-    yield from _busiest(_said(settings))
+    yield from _busiest(_said(settings, "live"))
+    yield from _held(_said(settings, "workers"))
 
 
 def _collector(url: str) -> Finding:
@@ -142,7 +143,7 @@ def _timers(settings: Settings) -> Finding:
     if not late:
         return ok("timers", "nobody waits whose time has come")
     said = f"{late:,} people are due since more than {LATE_MS // 1000} s"
-    live = _said(settings)
+    live = _said(settings, "live")
     if per_s := live.get("timers_per_s"):
         said += f"; {per_s:,.0f} a second are worked off, so {late / per_s:,.0f} s more"
     return warning("timers", said, "a storm ends by itself; else see live.log")
@@ -198,12 +199,12 @@ def _paused(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _said(settings: Settings) -> dict[str, Any]:
-    """Return what the live flow says of itself; nothing where it is not there."""
+def _said(settings: Settings, part: str) -> dict[str, Any]:
+    """Return what a part says of itself; nothing where it is not there."""
     if settings.status is None:
         return {}
     try:
-        said: dict[str, Any] = orjson.loads((settings.status / "live.json").read_bytes())
+        said: dict[str, Any] = orjson.loads((settings.status / f"{part}.json").read_bytes())
     except (OSError, ValueError):
         return {}
     return said
@@ -216,6 +217,12 @@ def _busiest(said: dict[str, Any]) -> Iterator[Finding]:
         yield warning(
             "hot person", found, "look at it with `kairos profile`: a robot, a shared id?"
         )
+
+
+def _held(said: dict[str, Any]) -> Iterator[Finding]:
+    """Name the channels on which nothing leaves for the provider's sake."""
+    for name, why in said.get("held", {}).items():
+        yield warning(f"channel {name}", why, "ask the provider; what waits is sent afterwards")
 
 
 def _clock(floor: int, now: int) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ import structlog
 from channels.delivery import configured
 from channels.delivery.gate import RedisWithdrawals
 from channels.delivery.ledger import Ledger, SlotTakenError
-from channels.delivery.worker import Worker
+from channels.delivery.worker import Delivery, Worker
 from channels.delivery.workspaces import RedisWorkspaces
 from collector.commit import partition_of
 from events.record import Event, encode
@@ -51,6 +51,7 @@ async def _serve(settings: Settings, watched: Callable[[Log], Log]) -> None:
     store = redis.asyncio.Redis.from_url(settings.ledger)
     connected = configured.connect(settings.channels)
     keyed = configured.keyed(settings.channels)
+    configured.known(settings.rates)
     first, last = settings.slots
     ledger = Ledger.open(
         settings.deliveries, keyed=keyed, now=_now_ms(), slots=range(first, last + 1)
@@ -66,6 +67,7 @@ async def _serve(settings: Settings, watched: Callable[[Log], Log]) -> None:
         now_us=lambda: time.time_ns() // 1000,
         handed=_decided if settings.log.replayed else None,
         say=None if settings.log.replayed else lambda event: _say(source, event),
+        delivery=Delivery(per_s_of=dict(settings.rates)),
     )
     try:
         with Reporter(settings.status, "workers", worker.stats):

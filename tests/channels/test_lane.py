@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from channels.base import Outcome
 from channels.delivery.gate import InMemoryWithdrawals
-from channels.delivery.lane import Desk, Lane
+from channels.delivery.lane import Desk, Lane, Limits
 from channels.delivery.ledger import Expired, Taken
 from channels.delivery.templates import Renderer
 from channels.delivery.workspaces import InMemoryWorkspaces
@@ -38,7 +38,7 @@ def test_one_intent_is_one_call() -> None:
             8,
             told,
         )
-        lane = Lane("email", channel, desk, keyed=False, calls=8, depth=8)
+        lane = Lane("email", channel, desk, keyed=False, limits=Limits(calls=8, depth=8))
         one = Taken(activation(1, channel="email"), 0)
         assert lane.offer([one, one]) == []
         run = asyncio.create_task(lane.run())

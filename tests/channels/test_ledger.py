@@ -207,16 +207,22 @@ def test_later_is_due_when_its_time_has_come_and_counts_attempts(tmp_path: Path)
     again.close()
 
 
-def test_due_returns_what_each_channel_has_room_for(tmp_path: Path) -> None:
+def test_due_returns_what_each_channel_and_trigger_has_room_for(tmp_path: Path) -> None:
     ledger = opened(tmp_path)
-    some = [activation(n, channel=channel) for channel in ("email", "sms") for n in range(50)]
+    of = (("email", "welcome"), ("sms", "welcome"), ("sms", "sale"))
+    some = [
+        activation(50 * nth + n, channel=channel, trigger=trigger)
+        for nth, (channel, trigger) in enumerate(of)
+        for n in range(50)
+    ]
     ledger.take(some, NOW)
     for n, a in enumerate(some):
         ledger.defer([a.id], NOW + n % 3)
-    found = [t.activation.channel for t in ledger.due(NOW + 3, 7, {"email": 3})]
-    assert (found.count("email"), found.count("sms")) == (3, 7)
+    due = [t.activation for t in ledger.due(NOW + 3, 7, {("email", "welcome"): 3})]
+    found = [(a.channel, a.trigger) for a in due]
+    assert [found.count(one) for one in of] == [3, 7, 7]
     assert ledger.due(NOW + 3, 0) == []
-    assert len(ledger.due(NOW + 3, 1_000)) == 90
+    assert len(ledger.due(NOW + 3, 1_000)) == 133
     assert ledger.next_due() == float("inf")
     ledger.close()
 
@@ -226,7 +232,7 @@ def test_due_skips_channels_without_room_and_puts_back(tmp_path: Path) -> None:
     a, b = activation(1, channel="email"), activation(1, channel="sms")
     ledger.take([a, b], NOW)
     ledger.defer([a.id, b.id], NOW + 5)
-    assert ledger.due(NOW + 5, 10, {"email": 0}) == [Taken(b, 0)]
+    assert ledger.due(NOW + 5, 10, {("email", "welcome"): 0}) == [Taken(b, 0)]
     assert ledger.due(NOW + 5, 10) == [Taken(a, 0)]
     ledger.defer([a.id], NOW + 9)
     assert ledger.due(NOW + 8, 10) == []

@@ -65,12 +65,16 @@ def test_what_is_posted_is_what_is_signed(httpserver: HTTPServer) -> None:
         (302, {"Location": "/hook"}, Refused(reason="http 302")),
         (400, {}, Refused(reason="http 400")),
         (410, {}, Refused(reason="http 410")),
-        (408, {}, Later(after=5.0, reason="http 408")),
-        (425, {}, Later(after=5.0, reason="http 425")),
-        (429, {"Retry-After": "7"}, Later(after=7.0, reason="http 429")),
-        (500, {}, Later(after=5.0, reason="http 500")),
-        (503, {"Retry-After": "1000000"}, Later(after=86_400.0, reason="http 503")),
-        (503, {"Retry-After": "whenever"}, Later(after=5.0, reason="http 503")),
+        (408, {}, Later(after=5.0, reason="http 408", whose="provider")),
+        (425, {}, Later(after=5.0, reason="http 425", whose="provider")),
+        (429, {"Retry-After": "7"}, Later(after=7.0, reason="http 429", whose="pace")),
+        (500, {}, Later(after=5.0, reason="http 500", whose="provider")),
+        (
+            503,
+            {"Retry-After": "1000000"},
+            Later(after=86_400.0, reason="http 503", whose="provider"),
+        ),
+        (503, {"Retry-After": "whenever"}, Later(after=5.0, reason="http 503", whose="provider")),
         (503, {"Retry-After": "Thu, 25 Feb 2021 15:03:10 GMT"}, None),
     ],
 )
@@ -96,7 +100,7 @@ def test_an_answer_without_end_does_not_hold_us(httpserver: HTTPServer) -> None:
 def test_a_lost_answer_is_asked_for_again() -> None:
     with socket_server(None) as port:
         found = delivered(f"http://127.0.0.1:{port}/hook", timeout=0.1)
-    assert found == Later(after=5.0, reason="time-out")
+    assert found == Later(after=5.0, reason="time-out", whose="provider")
 
 
 def test_what_json_cannot_say_is_refused(httpserver: HTTPServer) -> None:

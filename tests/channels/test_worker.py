@@ -1,15 +1,25 @@
 """The worker: each message once, whatever is read twice, fails, is withdrawn or crashes."""
 
 import asyncio
+import base64
 import itertools
+import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from channels import webhook
 from channels.base import Channel, Delivered, Later, Message, Outcome, Refused, Unknown
+from channels.delivery import configured
+from channels.delivery.breaker import Patience
 from channels.delivery.failure import failure
 from channels.delivery.gate import InMemoryWithdrawals, StoreUnavailableError, keys
 from channels.delivery.ledger import HORIZON, Ledger, floor_of, listed, summary
@@ -18,9 +28,20 @@ from channels.delivery.workspaces import InMemoryWorkspaces
 from events.record import VERIFIED, Event
 from events.sources.base import LogUnavailableError
 from profile_state.identity import person_id
-from tests.channels.doubles import NOW, InMemoryLog, RecordingChannel, activation
+from tests.channels.doubles import (
+    NOW,
+    InMemoryLog,
+    Mails,
+    RecordingChannel,
+    activation,
+    smtp_dialogue,
+    smtp_server,
+    socket_server,
+)
 from triggers.activation import slot_of
 
+DAY = 86_400_000  # ms
+SECRET = "whsec_" + base64.b64encode(b"k" * 24).decode()
 QUICK = Delivery(wait_ms=10, tick=0.005, save=0.01, revive=0.02)
 keyed: Callable[[str], bool] = {"webhook"}.__contains__
 
@@ -69,6 +90,8 @@ class Bench:
                     await run
                 finally:
                     ledger.close()
+                    for channel in self.channels.values():
+                        await channel.close()
 
         asyncio.run(running())
 
@@ -501,3 +524,195 @@ def test_a_worker_without_the_log_channel_is_refused(tmp_path: Path) -> None:
     del bench.channels["log"]
     with pytest.raises(ValueError, match="needs the channel 'log'"):
         bench.run(lambda: True)
+
+
+class Moody(ThreadingHTTPServer):
+    """A receiver that hangs until it does not any more, and remembers what it took."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.well = threading.Event()
+        self.asked = 0
+        self.took: list[str] = []
+
+
+class Answering(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Moody
+
+    def do_POST(self) -> None:
+        self.server.asked += 1
+        if self.server.well.wait(5):
+            self.rfile.read(int(self.headers["content-length"]))
+            self.server.took.append(self.headers["webhook-id"])
+            self.send_response(204)
+            self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@contextmanager
+def moody() -> Iterator[Moody]:
+    with Moody() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.well.set()
+            server.shutdown()
+            thread.join()
+
+
+def hook(server: Moody) -> Channel:
+    url = f"http://127.0.0.1:{server.server_address[1]}/"
+    return webhook.connect({"url": url, "secret": SECRET, "timeout": 0.2})
+
+
+def test_r21_f3_a_provider_that_hangs_is_left_alone_and_no_other_waits_for_it(
+    tmp_path: Path,
+) -> None:
+    """F3 too: what waited for it is delivered once it is well again."""
+    many, mails = 300, Mails()
+    how = Delivery(
+        wait_ms=10, tick=0.005, save=0.01, calls=16, patience=Patience(rest_s=1.0), attempts=99
+    )
+    with moody() as hanging, smtp_server(mails) as port:
+        email = configured.connect(
+            {"email": {"url": f"smtp://127.0.0.1:{port}", "sender": "Shop <a@shop.example>"}}
+        )["email"]
+        bench = Bench(tmp_path, {"webhook": hook(hanging), "email": email}, delivery=how)
+        for n in range(many):
+            bench.stream.send(activation(n, channel="webhook"), activation(n, channel="email"))
+        seen: list[str] = []
+
+        def until() -> bool:
+            held = bench.worker.stats()["held"]
+            if not hanging.well.is_set() and len(mails.accepted) == many and "webhook" in held:
+                seen.append(held["webhook"])
+                assert hanging.asked <= 20 + 16, "nobody asks a provider that is left alone"
+                assert "email" not in held
+                hanging.well.set()
+            bench.now += 1_000 if hanging.well.is_set() else 0  # what failed is due again
+            return hanging.well.is_set() and bench.settled(2 * many)()
+
+        bench.run(until)
+        assert bench.worker.stats()["held"] == {}
+    assert seen[0].startswith("the provider fails, asked again in ")
+    assert summary(tmp_path) == {name: {"delivered": many} for name in ("email", "webhook")}
+    assert len(set(hanging.took)) == many
+
+
+def test_r22_a_keyed_receiver_is_asked_again_after_an_answer_that_broke_off(tmp_path: Path) -> None:
+    """It said 200, and was cut before the end of its answer: copies have one id, so one counts."""
+    asked: list[str] = []
+
+    def serve(connection: socket.socket) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += connection.recv(65_536)
+        [found] = re.findall(rb"webhook-id: (\S+)", head)
+        asked.append(found.decode())
+        cut = len(asked) == 1
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (9 if cut else 0))
+
+    with socket_server(serve) as port:
+        channel = webhook.connect({"url": f"http://127.0.0.1:{port}/", "secret": SECRET})
+        bench = Bench(tmp_path, {"webhook": channel})
+        bench.stream.send(activation(channel="webhook"))
+
+        def until() -> bool:
+            bench.now += 1_000
+            return bench.settled()()
+
+        bench.run(until)
+    assert asked == [activation(channel="webhook").id] * 2
+    assert summary(tmp_path) == {"webhook": {"delivered": 1}}
+
+
+def test_r22_without_a_key_it_is_unknown_and_never_sent_again(tmp_path: Path) -> None:
+    asked = 0
+
+    def serve(connection: socket.socket) -> None:
+        nonlocal asked
+        asked += 1
+        smtp_dialogue(connection, b"DOT", None)
+
+    with socket_server(serve) as port:
+        options = {"url": f"smtp://127.0.0.1:{port}", "sender": "Shop <a@shop.example>"}
+        bench = Bench(tmp_path, configured.connect({"email": options}))
+        bench.stream.send(activation(channel="email"))
+        bench.run(bench.settled())
+        bench.now += DAY
+        bench.run(lambda: True)
+    assert asked == 1
+    [row] = listed(tmp_path, "unknown")
+    assert row.detail == "connection lost after the final dot"
+
+
+def test_r44_who_unsubscribes_between_the_lease_and_the_gate_gets_nothing(tmp_path: Path) -> None:
+    """The message is in hand already; what is asked right before the call decides."""
+    first, second = activation(1, channel="email"), activation(2, channel="email")
+    channel = RecordingChannel()
+    channel.gate = None
+    bench = Bench(tmp_path, {"email": channel}, delivery=Delivery(calls=1, calls_of={}, tick=0.005))
+    bench.stream.send(first, second)
+    left = False
+
+    def until() -> bool:
+        nonlocal left
+        channel.gate = channel.gate or asyncio.Event()
+        if channel.ids == [first.id] and bench.worker.stats()["waiting"] == 1 and not left:
+            bench.withdrawals.withdraw(person_id(second.leaf), "marketing", "email", NOW)
+            channel.gate.set()
+            left = True
+        return left and bench.settled(2)()
+
+    bench.run(until)
+    assert channel.ids == [first.id]
+    [row] = listed(tmp_path, "refused")
+    assert (row.id, row.detail) == (second.id, "consent")
+
+
+def test_who_is_too_fast_for_a_provider_waits_as_long_as_it_asks(tmp_path: Path) -> None:
+    channel = RecordingChannel(Later(after=0.3, reason="http 429", whose="pace"))
+    bench = Bench(tmp_path, {"email": channel}, delivery=Delivery(calls=1, calls_of={}, tick=0.005))
+    began = time.monotonic()
+    for n in range(3):
+        bench.stream.send(activation(n, channel="email"))
+    bench.run(bench.settled(2))
+    assert time.monotonic() - began >= 0.3
+    assert summary(tmp_path)["email"] == {"delivered": 2, "pending": 1}
+
+
+def test_a_channel_has_a_rate(tmp_path: Path) -> None:
+    how = Delivery(wait_ms=10, tick=0.005, per_s_of={"email": 50.0})
+    channel = RecordingChannel()
+    bench = Bench(tmp_path, {"email": channel}, delivery=how)
+    bench.stream.send(*(activation(n, channel="email") for n in range(75)))
+    began = time.monotonic()
+    bench.run(bench.settled(75))
+    assert time.monotonic() - began >= 0.5, "50 at once, and 25 more take half a second"
+
+
+def test_a_campaign_does_not_make_a_reminder_wait(tmp_path: Path) -> None:
+    """Whatever waits in the ledger, and whatever is behind it in the stream."""
+    channel = Steady()
+    how = Delivery(wait_ms=10, tick=0.005, depth=20, calls=4, calls_of={})
+    bench = Bench(tmp_path, {"email": channel}, delivery=how)
+    bench.stream.send(*(activation(n, channel="email", trigger="sale") for n in range(400)))
+    reminder = activation(1_000, channel="email", trigger="reminder")
+
+    sent = False
+
+    def until() -> bool:
+        nonlocal sent
+        if len(channel.messages) >= 40 and not sent:
+            bench.stream.send(reminder)
+            sent = True
+        return reminder.id in channel.ids
+
+    bench.run(until)
+    assert channel.ids.index(reminder.id) < 200

@@ -26,6 +26,7 @@ from events.sources.valkey import ValkeyLog
 from flows.engine import Engine
 from flows.promises import broken_promises
 from kairos.commands.doctor import command
+from kairos.doctor import engine
 from kairos.embedded import servers
 from kairos.embedded.children import end
 from kairos.embedded.stack import Stack
@@ -395,3 +396,13 @@ def test_what_a_folder_lacks_is_named(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "chmod 600" in said
     assert "workspace.yaml:2:" in said
     assert f"`kairos up --data {tmp_path}` starts one" in said
+
+
+def test_a_channel_that_is_held_is_named_with_the_reason(tmp_path: Path) -> None:
+    settings = Settings(status=tmp_path)
+    assert list(engine._held(engine._said(settings, "workers"))) == []
+    told = {"held": {"email": "the provider fails, asked again in 12 s"}}
+    (tmp_path / "workers.json").write_bytes(msgspec.json.encode(told))
+    [found] = engine._held(engine._said(settings, "workers"))
+    assert (found.what, found.state) == ("channel email", "warning")
+    assert found.found == told["held"]["email"]

@@ -44,9 +44,11 @@ def own(found: Profile) -> Any:
 
 
 def everything(site: Site) -> dict[bytes, bytes | None]:
-    """All that the ledger holds, apart from what workers take meanwhile."""
+    """All that the ledger holds, apart from what workers take, and the engine says, meanwhile."""
     with redis.Redis.from_url(site.stack.settings.ledger) as ledger:
-        keys = [key for key in ledger.keys("*") if not key.startswith(b"activations")]
+        keys = [
+            key for key in ledger.keys("*") if not key.startswith((b"activations", b"position"))
+        ]
         return {key: ledger.dump(key) for key in keys}
 
 

@@ -31,6 +31,7 @@ def test_the_variables_described_are_those_that_are_read() -> None:
         disk=Path("d"),
         status=Path("s"),
         channels=CHANNELS,
+        rates={"email": 50},
         server_key="k",
     ).to_env()
     assert set(first_cells(page(PAGE))) == set(full)

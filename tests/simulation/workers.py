@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from channels.delivery.breaker import Patience
 from channels.delivery.ledger import Ledger
 from channels.delivery.worker import Delivery, Worker
 from events.sources.base import LogUnavailableError
@@ -16,7 +17,13 @@ from tests.simulation.providers import KEYED, Provider
 from tests.simulation.world import Process, World
 
 HOW = Delivery(
-    tick=300.0, save=600.0, prune=86_400.0, wait_ms=3_600_000, calls_of={"email": 2}, calls=4
+    tick=300.0,
+    save=600.0,
+    prune=86_400.0,
+    wait_ms=3_600_000,
+    calls_of={"email": 2},
+    calls=4,
+    patience=Patience(least=1 << 30),  # a breaker counts seconds of a real clock
 )
 TRIM_S = 3600.0
 
