@@ -41,7 +41,9 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
     attempts: int = 8  # calls before a message is refused as `gave_up`
     calls: int = 64  # open at a time, a channel; what a crash may leave `unknown`
-    calls_of: dict[str, int] = msgspec.field(default_factory=lambda: {"email": 16, "log": 256})
+    calls_of: dict[str, int] = msgspec.field(
+        default_factory=lambda: {"email": 16, "log": 256, "slack": 1}  # it takes one a second
+    )
     depth: int = 2000  # messages that wait in memory, a channel; more wait in the ledger
     entries: int = 256  # read at a time, a partition
     wait_ms: int = 200  # a read waits so long for the first entry; a stop waits as long
