@@ -23,9 +23,6 @@ from channels.delivery.transport import Answer, MaybeSentError, Transport
 ADDRESS = None
 KEYED = False
 
-# Each says that the request was not worked on: it came too slowly, too early, too often, or the
-# server was too busy to look at it. Other errors of a server may come after the work was done.
-NOT_TAKEN = {408, 425, 429, 503}
 _WORD = re.compile(rb"[a-z_]{1,40}")  # such as channel_is_archived; nothing personal is like it
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
@@ -118,12 +115,22 @@ def outcome(answer: Answer, now: float) -> Outcome:
     >>> outcome(Answer(429, {"retry-after": "30"}), 0.0), outcome(Answer(502), 0.0)
     (Later(after=30.0, reason='http 429'), Unknown(reason='http 502'))
     """
-    word = _WORD.fullmatch(answer.body.strip())
+    said = answer.body.strip()
+    word = _WORD.fullmatch(said)
     reason = f"http {answer.status}{f' {word[0].decode()}' if word else ''}"
-    if answer.status == 200 and answer.body.strip() == b"ok":
+    if answer.status == 200 and said == b"ok":
         return Delivered()
-    if answer.status in NOT_TAKEN:
+    if _turned_away(answer):
         return Later(after=pause(answer.headers.get("retry-after"), now), reason=reason)
-    if 300 <= answer.status < 500:
+    if 300 <= answer.status < 500 and answer.status != 408:
         return Refused(reason=reason)
     return Unknown(reason=reason)
+
+
+def _turned_away(answer: Answer) -> bool:
+    """Tell whether Slack says that it did not work on the message.
+
+    A proxy says 502, 503 or 504, and some say 408, also where what is behind it did the work and
+    its answer was lost. Only a server that turns a request away on purpose names a time.
+    """
+    return answer.status == 429 or (answer.status == 503 and "retry-after" in answer.headers)
