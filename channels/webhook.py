@@ -4,31 +4,28 @@ The receiver drops a second request with the same `webhook-id`, so an answer tha
 asked for again.
 """
 
-import asyncio
 import base64
 import binascii
 import hashlib
 import hmac
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 import orjson
 
 from channels.base import Channel, Delivered, Later, Message, Outcome, Refused
 from channels.delivery import urls
 from channels.delivery.options import read
+from channels.delivery.pinned import ForbiddenError, NotSentError, resolved
+from channels.delivery.retry_after import PAUSE, pause
+from channels.delivery.transport import MaybeSentError, Transport
 
 ADDRESS = None
 KEYED = True
 
-DAY = 86_400.0  # seconds; no Retry-After holds longer
-PAUSE = 5.0  # seconds to wait where the receiver names none; the worker's back-off comes on top
-ANSWER_LIMIT = 64 * 1024  # bytes of an answer that are worth keeping the connection for
 TOO_MANY = 429
 TRY_AGAIN = {408, 425, TOO_MANY}
 
@@ -40,6 +37,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     secret: str  # whsec_ and base64 of 24 to 64 bytes
     timeout: float = 10.0  # seconds, for everything together
     now: Any = time.time  # seconds since 1970
+    resolve: Any = resolved  # from a name and a port to addresses
 
 
 def connect(options: Mapping[str, Any]) -> Channel:
@@ -60,16 +58,11 @@ class Webhook:
     def __init__(self, options: Options) -> None:
         self._url = options.url
         self._secret = _secret(options.secret)
-        self._timeout = options.timeout
         self._now: Callable[[], float] = options.now
-        self._client = httpx.AsyncClient(
-            timeout=options.timeout,
-            follow_redirects=False,  # a redirect would lead past the check of the URL
-            trust_env=False,  # nor may a proxy from the environment see what we send
-        )
+        self._transport = Transport(options.timeout, resolve=options.resolve)
 
     def __repr__(self) -> str:
-        return f"Webhook(host={httpx.URL(self._url).host!r})"
+        return f"Webhook(host={urlsplit(self._url).hostname!r})"
 
     async def deliver(self, message: Message) -> Outcome:
         """Post the payload."""
@@ -87,25 +80,16 @@ class Webhook:
             "webhook-signature": signature(self._secret, message.id, at, body),
         }
         try:
-            async with asyncio.timeout(self._timeout):
-                return await self._post(headers, body)
-        except (TimeoutError, httpx.TimeoutException):
-            return Later(after=PAUSE, reason="time-out", whose="provider")
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            return Later(after=PAUSE, reason=type(error).__name__, whose="provider")
+            answer = await self._transport.post(self._url, headers, body)
+        except ForbiddenError as error:
+            return Refused(reason=f"url: {error}")
+        except (NotSentError, MaybeSentError) as error:  # the receiver drops a second one
+            return Later(after=PAUSE, reason=str(error), whose="provider")
+        return outcome(answer.status, answer.headers.get("retry-after"), self._now())
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
-
-    async def _post(self, headers: dict[str, str], body: bytes) -> Outcome:
-        async with self._client.stream("POST", self._url, headers=headers, content=body) as answer:
-            size = 0
-            async for chunk in answer.aiter_raw():  # read to its end, the connection serves again
-                size += len(chunk)
-                if size > ANSWER_LIMIT:
-                    break
-            return outcome(answer.status_code, answer.headers.get("retry-after"), self._now())
+        await self._transport.close()
 
 
 def signature(secret: bytes, message_id: str, at: int, body: bytes) -> str:
@@ -133,24 +117,6 @@ def outcome(status: int, retry_after: str | None, now: float) -> Outcome:
         whose: Literal["pace", "provider"] = "pace" if status == TOO_MANY else "provider"
         return Later(after=pause(retry_after, now), reason=reason, whose=whose)
     return Refused(reason=reason)
-
-
-def pause(retry_after: str | None, now: float) -> float:
-    """Read a Retry-After header: seconds or an HTTP date, at most a day.
-
-    >>> pause("Thu, 01 Jan 1970 00:02:00 GMT", 60.0), pause("999999", 0.0), pause("soon", 0.0)
-    (60.0, 86400.0, 5.0)
-    """
-    if retry_after is None:
-        return PAUSE
-    if retry_after.isascii() and retry_after.strip().isdigit():
-        return min(float(retry_after), DAY)
-    try:
-        wanted = parsedate_to_datetime(retry_after)
-        seconds = wanted.replace(tzinfo=wanted.tzinfo or UTC).timestamp() - now
-    except (ValueError, OverflowError):
-        return PAUSE
-    return min(max(seconds, 0.0), DAY)
 
 
 def _secret(text: str) -> bytes:

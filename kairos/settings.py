@@ -227,7 +227,12 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 # Options of channels that the environment may set, as KAIROS_<CHANNEL>_<OPTION>.
-CHANNEL_OPTIONS = {"email": ("url", "sender"), "web": ("url",), "webhook": ("url", "secret")}
+CHANNEL_OPTIONS = {
+    "email": ("url", "sender"),
+    "slack": ("url",),
+    "web": ("url",),
+    "webhook": ("url", "secret"),
+}
 
 
 def _channels(read: "_Reader") -> dict[str, dict[str, str]]:

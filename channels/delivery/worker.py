@@ -43,8 +43,12 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
     attempts: int = 8  # calls before a message is refused as `gave_up`
     calls: int = 64  # open at a time, a channel; what a crash may leave `unknown`
-    calls_of: dict[str, int] = msgspec.field(default_factory=lambda: {"email": 24, "log": 256})
-    per_s_of: dict[str, float] = {}  # messages a second; of others as many as it goes
+    calls_of: dict[str, int] = msgspec.field(
+        default_factory=lambda: {"email": 24, "log": 256, "slack": 1}
+    )
+    per_s_of: dict[str, float] = msgspec.field(
+        default_factory=lambda: {"slack": 1.0}  # what it takes; of others as many as it goes
+    )
     patience: Patience = Patience()  # with a provider that fails
     depth: int = 500  # messages that wait in memory, a channel and trigger; more in the ledger
     entries: int = 256  # read at a time, a partition

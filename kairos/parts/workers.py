@@ -67,7 +67,7 @@ async def _serve(settings: Settings, watched: Callable[[Log], Log]) -> None:
         now_us=lambda: time.time_ns() // 1000,
         handed=_decided if settings.log.replayed else None,
         say=None if settings.log.replayed else lambda event: _say(source, event),
-        delivery=Delivery(per_s_of=dict(settings.rates)),
+        delivery=Delivery(per_s_of=Delivery().per_s_of | settings.rates),
     )
     try:
         with Reporter(settings.status, "workers", worker.stats):

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 from channels import webhook
 from channels.base import Channel, Delivered, Later, Message, Outcome, Refused, Unknown
 from channels.delivery import configured
 from channels.delivery.breaker import Patience
+from channels.delivery.configured import connect
 from channels.delivery.failure import failure
 from channels.delivery.gate import InMemoryWithdrawals, StoreUnavailableError, keys
 from channels.delivery.ledger import HORIZON, Ledger, floor_of, listed, summary
@@ -363,6 +365,57 @@ class Steady(RecordingChannel):
     async def deliver(self, message: Message) -> Outcome:
         await asyncio.sleep(0.01)
         return await super().deliver(message)
+
+
+def test_slack_is_called_for_one_message_at_a_time(tmp_path: Path) -> None:
+    slack, webhook = RecordingChannel(), RecordingChannel()
+    slack.gate = webhook.gate = gate = asyncio.Event()
+    bench = Bench(tmp_path, {"slack": slack, "webhook": webhook})
+
+    def until() -> bool:
+        if len(webhook.messages) == 6 and slack.messages:
+            gate.set()
+        return bench.settled(12)()
+
+    for n in range(6):
+        bench.stream.send(activation(n, channel="slack"), activation(n, channel="webhook"))
+    bench.run(until)
+    assert (webhook.at_once, slack.at_once) == (6, 1)
+    assert len(slack.messages) == 6
+
+
+def test_a_template_is_posted_to_slack_and_a_trait_mentions_nobody(
+    tmp_path: Path, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request("/services/x").respond_with_data("ok")
+    channel = connect({"slack": {"url": httpserver.url_for("/services/x")}})["slack"]
+    bench = Bench(tmp_path, {"slack": channel})
+    template = "---\nsubject: New & big\n---\n{{ first_name }} bought it."
+    bench.workspaces = InMemoryWorkspaces({"v1": {"templates/sold.slack.liquid": template}})
+    bench.stream.send(
+        activation(channel="slack", template="sold", facts={"first_name": "<!channel>"})
+    )
+    bench.run(bench.settled())
+    [(request, _)] = httpserver.log
+    assert request.get_json() == {"text": "*New &amp; big*\n&lt;!channel&gt; bought it."}
+
+
+def test_a_receiver_whose_name_leads_into_a_private_network_is_refused_once_and_for_good(
+    tmp_path: Path,
+) -> None:
+    asked: list[str] = []
+
+    async def resolve(host: str, _port: int) -> list[str]:
+        asked.append(host)
+        return ["10.0.0.1"]
+
+    given = {"url": "https://hooks.example/", "secret": f"whsec_{'A' * 32}", "resolve": resolve}
+    bench = Bench(tmp_path, {"webhook": connect({"webhook": given})["webhook"]})
+    bench.stream.send(activation(channel="webhook"))
+    bench.run(bench.settled())
+    [row] = listed(tmp_path, "refused")
+    assert row.detail == "url: the name leads to an address that is private"
+    assert asked == ["hooks.example"]
 
 
 def test_a_backlog_is_not_taken_up_and_put_down_again_and_again(tmp_path: Path) -> None:
