@@ -14,9 +14,7 @@ _TOKEN = re.compile(
     r"|%%(?P<twice>[A-Za-z_]\w{0,63})%%"  # %%first_name%%
     r"|(?<!%[0-9A-F]{2})%(?P<once>[A-Z][A-Z_]{2,63})%"  # %FIRSTNAME%
 )
-_LIQUID = re.compile(
-    r"\{%-?\s*comment\b.*?\bendcomment\s*-?%\}|\{\{.*?\}\}|\{%.*?%\}", re.DOTALL
-)
+_LIQUID = re.compile(r"\{%-?\s*comment\b.*?\bendcomment\s*-?%\}|\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
 
 class Leftover(NamedTuple):

@@ -20,15 +20,19 @@ PAINTED = 100_000_000  # elements times characters of CSS
 MATCHED = 300_000_000  # elements times declarations times different properties
 
 _STYLE = re.compile(r"<style\b", re.IGNORECASE | re.ASCII)
-_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
-_RAW = frozenset("script style textarea title".split())  # what is in them is text
-_ODD = frozenset(  # read by rules of their own, and of no use in a mail
-    "frameset iframe math noembed noframes noscript plaintext select svg template xmp".split()
-)
-_FORMATS = frozenset("a b big code em font i nobr s small strike strong tt u".split())
-_ENDLESS = frozenset(  # may go without an end tag
-    "body dd dt head html li option p tbody td tfoot th thead tr".split()
-)
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_VOID = _names("area base br col embed hr img input link meta param source track wbr")
+_RAW = _names("script style textarea title")  # what is in them is text
+# Read by rules of their own, and of no use in a mail.
+_ODD = _names("frameset iframe math noembed noframes noscript plaintext select svg template xmp")
+_FORMATS = _names("a b big code em font i nobr s small strike strong tt u")
+# May go without an end tag.
+_ENDLESS = _names("body dd dt head html li option p tbody td tfoot th thead tr")
 _MARK = re.compile(
     r"""<(?:
         !--(?!-?>)(?:(?!--!?>).)*+-->

@@ -1,5 +1,6 @@
 """Styles of e-mails: on the elements where they can be, and nothing loaded, overrun or lost."""
 
+import pickle
 import random
 import subprocess
 import sys
@@ -104,10 +105,18 @@ def test_what_is_not_plain_is_sent_as_it_is(html: str) -> None:
 
 
 def test_css_that_is_none_costs_nothing_but_itself() -> None:
-    for css in ("p {color: red", "}}}", "p {{color: red}}", "<", "p:what(ever) {color: red}", "\x00"):
+    for css in (
+        "p {color: red",
+        "}}}",
+        "p {{color: red}}",
+        "<",
+        "p:what(ever) {color: red}",
+        "\x00",
+    ):
         assert "Hi</p>" in inlined(f"<style>{css}</style><p>Hi</p>")
 
 
+TAGS = "a b p i li dd dt td tr table div span ul h1 form button center body"
 STYLE = "<style>p {a: b}</style>"
 HOSTILE = [
     STYLE + "<div>" * 50_000,
@@ -133,7 +142,7 @@ def test_what_would_cost_too_much_is_sent_as_it_is(html: str) -> None:
 
 def test_no_nesting_ends_the_process() -> None:
     """The library's stack overflows where elements nest too deeply; what we let through must not."""
-    tags = "a b p i li dd dt td tr table div span ul h1 form button center body".split()
+    tags = list(TAGS.split())
     rng = random.Random(7)
     documents = []
     for _ in range(400):
@@ -148,8 +157,6 @@ def test_no_nesting_ends_the_process() -> None:
         "from channels.delivery.inlining import inlined\n"
         "print(sum(inlined(html) != html for html in pickle.load(sys.stdin.buffer)))\n"
     )
-    import pickle
-
     done = subprocess.run(
         [sys.executable, "-c", script],
         input=pickle.dumps(documents),
@@ -170,6 +177,8 @@ def test_a_mail_of_30_kb_costs_some_milliseconds() -> None:
     spent = []
     for _ in range(3):
         start = time.process_time()
-        assert inlined(html).count('<td class="c1" style="color: #000001;padding: 4px 8px;">') == 270
+        assert (
+            inlined(html).count('<td class="c1" style="color: #000001;padding: 4px 8px;">') == 270
+        )
         spent.append(time.process_time() - start)
     assert min(spent) < 0.05

@@ -89,11 +89,15 @@ def test_what_the_browser_says_is_the_language_of_who_stated_none() -> None:
     shop.know("ana", email="ana@shop.example")
     shop.do("seen", user="ana", context={"locale": "pt-BR"})
     [sent] = shop.sent
-    assert choose("hello", "email", FILES, spoken(sent.facts)) == "templates/hello.email.pt-br.liquid"
+    assert (
+        choose("hello", "email", FILES, spoken(sent.facts)) == "templates/hello.email.pt-br.liquid"
+    )
 
 
 def test_a_former_trigger_keeps_the_files_of_all_its_languages() -> None:
-    workspace = load({"workspace.yaml": WORKSPACE, "triggers/hello.yaml": HELLO, **FILES}, addresses())
+    workspace = load(
+        {"workspace.yaml": WORKSPACE, "triggers/hello.yaml": HELLO, **FILES}, addresses()
+    )
     assert workspace.named["hello"].files == (
         "triggers/hello.yaml",
         "templates/hello.de.liquid",
@@ -141,7 +145,9 @@ def problems(**files: str) -> list[str]:
         ({"hello": "Hi", "hello.de": "\n{{ a | upcse }}"}, "templates/hello.de.liquid:2:1: unknown filter 'upcse'. Did you mean 'upcase'?"),
     ],
 )  # fmt: skip
-def test_mistakes_with_languages_are_said_at_their_file(files: dict[str, str], message: str) -> None:
+def test_mistakes_with_languages_are_said_at_their_file(
+    files: dict[str, str], message: str
+) -> None:
     assert problems(**files) == [message]
 
 

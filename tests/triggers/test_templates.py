@@ -88,12 +88,21 @@ def test_a_property_reaches_no_python_attribute() -> None:
         ("\n{{ (1..9) | join }}", "t.liquid:2: a range .* may only stand in a 'for'"),
         ("{% if a %}{% assign r = (1..9) %}{% endif %}", "t.liquid:1: a range"),
         ("a" * 300_000, "t.liquid:1: at most 262144 characters"),
-        ("---\nrequire: first_name\n---\n", r"t.liquid:2: 'require: \[first_name, event.order_id\]' was"),
+        (
+            "---\nrequire: first_name\n---\n",
+            r"t.liquid:2: 'require: \[first_name, event.order_id\]' was",
+        ),
         ("---\nsubject: a\nrequire: [1]\n---\n", "t.liquid:3: 'require: .*found \\[1\\]"),
-        ("---\nrequire: [firstName]\n---\n", "t.liquid:2: .*found 'firstName'. Did you mean 'first_name'"),
+        (
+            "---\nrequire: [firstName]\n---\n",
+            "t.liquid:2: .*found 'firstName'. Did you mean 'first_name'",
+        ),
         ("---\nrequire: [event.orderId]\n---\n", "t.liquid:2: .*Did you mean 'event.order_id'"),
         ("---\nrequire: [event]\n---\n", "t.liquid:2: the name of a trait, or event.PROPERTY, was"),
-        ("---\nrequire: [address.]\n---\n", "t.liquid:2: the name of a trait, or event.PROPERTY, was"),
+        (
+            "---\nrequire: [address.]\n---\n",
+            "t.liquid:2: the name of a trait, or event.PROPERTY, was",
+        ),
     ],
 )
 def test_errors_say_where_and_what(text: str, message: str) -> None:
@@ -284,7 +293,7 @@ def test_r55_no_value_of_the_environment_is_in_any_output(
     channel: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("R55", R55_SECRET)
-    said = []
+    said: list[str] = []
     for text in [*R55_REACHING, *R55_GROWING, *(path.read_text("utf-8") for path in EXAMPLES)]:
         try:
             said += render(parse("t.liquid", text), {"kb": "a" * 1024, "x": ""}, {}, channel)
