@@ -23,6 +23,7 @@ from triggers.loading.context import Context
 from triggers.loading.formers import apart, formers
 from triggers.loading.offers import offers
 from triggers.loading.segments import segments
+from triggers.loading.templates import strangers
 from triggers.loading.triggers import Made, triggers
 from triggers.loading.unknown import Unknown
 from triggers.loading.webhooks import webhooks
@@ -110,6 +111,7 @@ def _load(
     excludes = excluded(context, document, workspace)
     offered = offers(context, document, workspace)
     made = triggers(context, trigger_files)
+    strangers(context)
     tested = cases(context, trigger_files, [one.trigger for one in made])
     quiet = context.rule(rules.quiet, workspace.quiet_hours, document, ("quiet_hours",))
     caps = channel_caps(context, document, workspace)

@@ -1,11 +1,13 @@
 """From a decided send to an activation, and to what caps and re-entry remember of it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from events.scores import remembered
 from profile_state.leaf import NEVER, RUNS, Sent
+from profile_state.person import Person
 from triggers.activation import Activation, activation_id
 from triggers.arbitrate import Send
 from triggers.catalog import ITEM
@@ -108,17 +110,29 @@ def _watch(turn: Turn, at: str, activation: Activation, offer: Any) -> None:
         leaf.runs.append(watching)
 
 
-def _facts(turn: Turn, step: SendStep) -> dict[str, Any]:
-    traits = turn.person.view.traits
-    facts = {name: traits[name][2] for name in step.facts if name in traits}
-    for path in step.scores:
+def facts_of(person: Person, names: Iterable[str], scores: Iterable[str]) -> dict[str, Any]:
+    """Return what a template is filled with of a person.
+
+    Args:
+        person: with the catalogue of their partition.
+        names: of traits.
+        scores: paths, such as `rfm.monetary`.
+    """
+    traits = person.view.traits
+    facts = {name: traits[name][2] for name in names if name in traits}
+    for path in scores:
         if path == RECOMMENDED:
-            facts[path] = recommended_items(turn.person)
+            facts[path] = recommended_items(person)
             continue
         stated = traits.get(remembered(path))
         if stated is not None:
             group, dot, name = path.partition(".")
             facts[group] = {**facts.get(group, {}), name: stated[2]} if dot else stated[2]
+    return facts
+
+
+def _facts(turn: Turn, step: SendStep) -> dict[str, Any]:
+    facts = facts_of(turn.person, step.facts, step.scores)
     if ITEM in turn.run.event:
         facts["item"] = turn.run.event[ITEM]
     return facts

@@ -8,26 +8,33 @@ holds is text that is rendered once and never parsed.
 import functools
 import html
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from liquid import BoundTemplate, Environment, Mode, RenderContext
 from liquid.ast import Node
 from liquid.builtin.expressions.loop import LoopExpression
 from liquid.builtin.expressions.primitive import RangeLiteral
+from liquid.builtin.tags.for_tag import ForTag
+from liquid.builtin.tags.tablerow_tag import TablerowTag
 from liquid.exceptions import LiquidError
 from liquid.expression import Expression
+from liquid.stream import TokenStream
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
+from events.names import slug
+from triggers.languages import is_language
 from triggers.words import nearest
 from triggers.yaml import Yaml, unprintable
 
+LOOP_LIMIT = 10_000  # times around, all loops of a template together
 OUTPUT_LIMIT = 1_000_000  # bytes; a mail above this is cut off by every large provider anyway
 SOURCE_LIMIT = 256 * 1024  # characters of one template file
 FRONT_LIMIT = 4096  # characters between the `---` lines
 BRACKET_LIMIT = 200  # a deep nest of them takes YAML seconds
-FRONT_KEYS = ("subject", "purpose")
+FRONT_KEYS = ("subject", "purpose", "require")
+FOLDER, ENDING = "templates/", ".liquid"
 
 
 class TemplateError(ValueError):
@@ -45,20 +52,65 @@ class TemplateError(ValueError):
         self.message = message
 
 
+class MissingError(TemplateError):
+    """A person lacks what the template requires, so there is no message for them.
+
+    Args:
+        path: of the template.
+        names: what has no value, as the front matter names it.
+    """
+
+    def __init__(self, path: str, names: Sequence[str]) -> None:
+        super().__init__(path, None, f"no value for {', '.join(names)}, which it requires")
+        self.names = tuple(names)
+
+
 class Front(NamedTuple):
     """What stands between the `---` lines."""
 
     subject: str = ""
     purpose: str | None = None
+    require: tuple[str, ...] = ()
 
 
 class _Limited(Environment):
     """Liquid's limits, which are off by default."""
 
-    loop_iteration_limit = 10_000
+    loop_iteration_limit = LOOP_LIMIT
     output_stream_limit = OUTPUT_LIMIT
     context_depth_limit = 20
     local_namespace_limit = OUTPUT_LIMIT
+
+
+class _Counted(RangeLiteral):
+    """A range in a loop, measured before anybody walks it.
+
+    Liquid counts what a loop goes around, so `(1..10000000000) reversed` is a list in memory by then,
+    and with `offset` it walks for minutes to where the loop begins.
+    """
+
+    def _make_range(self, start: Any, stop: Any) -> range:
+        made: range = super()._make_range(start, stop)
+        if made[LOOP_LIMIT:]:
+            raise LiquidError(f"a range of more than {LOOP_LIMIT} numbers", token=self.token)
+        return made
+
+
+def _counted(node: Node) -> Node:
+    for loop in node.expressions():
+        if isinstance(loop, LoopExpression) and isinstance(loop.iterable, RangeLiteral):
+            loop.iterable = _Counted(loop.iterable.token, loop.iterable.start, loop.iterable.stop)
+    return node
+
+
+class _For(ForTag):
+    def parse(self, stream: TokenStream) -> Node:
+        return _counted(super().parse(stream))
+
+
+class _Tablerow(TablerowTag):
+    def parse(self, stream: TokenStream) -> Any:
+        return _counted(super().parse(stream))
 
 
 def _grown(name: str, args: tuple[Any, ...]) -> int:
@@ -93,6 +145,7 @@ def _environment(*, escape: bool) -> Environment:
     made = _Limited(tolerance=Mode.STRICT, strict_filters=True, autoescape=escape)
     for tag in ("include", "render"):  # there is no other file to be had
         del made.tags[tag]
+    made.tags["for"], made.tags["tablerow"] = _For(made), _Tablerow(made)
     del made.filters["safe"]  # it would let a trait's text through as mark-up
     made.filters.update({name: _bounded(name, f) for name, f in made.filters.items()})
     return made
@@ -118,6 +171,7 @@ class Template:
         self.path = path
         self.subject = front.subject
         self.purpose = front.purpose
+        self.require = front.require
         self._subject = subject
         self._plain = plain
         self._markup = _MARKUP.from_string(body)
@@ -126,14 +180,14 @@ class Template:
         return f"Template({self.path!r}, subject={self.subject!r})"
 
     def variables(self) -> set[str]:
-        """Return the dotted paths that the template reads, those of its own making left out.
+        """Return the dotted paths that the template reads or requires, its own words left out.
 
         A path ends where the template computes it: `{{ event.items[0].sku }}` reads
         `event.items`.
         """
         parts = (self._subject, self._plain)
         found = (v.segments for part in parts for vs in part.analyze().globals.values() for v in vs)
-        return {_dotted(segments) for segments in found}
+        return {_dotted(segments) for segments in found} | set(self.require)
 
     def fill(self, names: Mapping[str, Any], *, markup: bool) -> tuple[str, str]:
         """Return subject and body; the body HTML-escapes what it is filled with if `markup`.
@@ -163,7 +217,7 @@ def parse(path: str, text: str) -> Template:
     >>> parse("templates/hi.liquid", "---\nsubjet: Hi\n---\n")
     Traceback (most recent call last):
         ...
-    triggers.templates.TemplateError: templates/hi.liquid:2: unknown key 'subjet'. Did you mean 'subject'? Known: subject, purpose
+    triggers.templates.TemplateError: templates/hi.liquid:2: unknown key 'subjet'. Did you mean 'subject'? Known: subject, purpose, require
     """
     if len(text) > SOURCE_LIMIT:
         found = f"at most {SOURCE_LIMIT} characters were expected, found {len(text)}"
@@ -190,25 +244,56 @@ def render(
     ('', 'Dear Ana & Co!', 'Dear Ana &amp; Co!')
 
     Raises:
+        MissingError: the person lacks what the front matter requires: it is not there, or is null,
+            an empty list, or a text of nothing but blanks.
         TemplateError: when a limit is hit or a filter gets what it cannot work on.
     """
     names = {**facts, "event": dict(event)}
+    missing = [path for path in template.require if _blank(names, path)]
+    if missing:
+        raise MissingError(template.path, missing)
     markup = channel == "email"
     subject, body = template.fill(names, markup=markup)
     return (subject, text_of(body), body) if markup else (subject, body.strip(), "")
 
 
-def choose(name: str, channel: str, paths: Iterable[str]) -> str | None:
-    """Return the path of a template for a channel: its own file, else the common one.
+def choose(
+    name: str, channel: str, paths: Iterable[str], languages: Sequence[str] = ()
+) -> str | None:
+    """Return the path of a template for a channel: the first of these that is there.
+
+    A file in a language goes before one without, and of one language the channel's own file
+    before the common one.
+
+    Args:
+        name: of the template.
+        channel: that the message goes to.
+        paths: of all files.
+        languages: tags that the person reads, the most exact first; see `triggers.languages`.
 
     >>> choose("hi", "email", ["templates/hi.liquid", "templates/hi.email.liquid"])
     'templates/hi.email.liquid'
-    >>> choose("hi", "sms", ["templates/hi.liquid", "templates/hi.email.liquid"])
-    'templates/hi.liquid'
+    >>> choose("hi", "sms", ["templates/hi.liquid", "templates/hi.pt.liquid"], ("pt-br", "pt"))
+    'templates/hi.pt.liquid'
     """
     known = set(paths)
-    own, common = f"templates/{name}.{channel}.liquid", f"templates/{name}.liquid"
-    return own if own in known else common if common in known else None
+    tags = (*(f".{tag}" for tag in languages), "")
+    wanted = (f"{FOLDER}{name}{own}{tag}{ENDING}" for tag in tags for own in (f".{channel}", ""))
+    return next((path for path in wanted if path in known), None)
+
+
+def choices(name: str, channel: str, paths: Iterable[str]) -> tuple[str, ...]:
+    """Return every path that `choose` may return for a channel, whatever the language.
+
+    >>> choices("hi", "sms", ["templates/hi.de.liquid", "templates/hi.email.de.liquid"])
+    ('templates/hi.de.liquid',)
+    """
+    found = {choose(name, channel, paths)}
+    for path in paths:
+        tag = path.removesuffix(ENDING).rpartition(".")[2]
+        if is_language(tag):
+            found.add(choose(name, channel, [path], (tag,)))
+    return tuple(sorted(path for path in found if path is not None))
 
 
 _TAG = re.compile(r"(<[a-zA-Z/!?][^<>]*>)")  # linear: what is not closed ends at the next `<`
@@ -286,10 +371,36 @@ def _front(path: str, head: str) -> tuple[Front, int]:
             raise TemplateError(
                 path, line, f"unknown key {key!r}.{nearest(str(key), FRONT_KEYS)} {known}"
             )
-        if not isinstance(value, str):
+        if key == "require":
+            read[key] = _required(path, line, value)
+        elif not isinstance(value, str):
             found = f"a text was expected for '{key}', found {value!r}; put it in quotes"
             raise TemplateError(path, line, found)
     return Front(**read), _line_of(head, "subject")
+
+
+def _required(path: str, line: int, value: Any) -> tuple[str, ...]:
+    """Read `require`; a name in a spelling that no fact has would hold up every message."""
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        found = f"'require: [first_name, event.order_id]' was expected, found {value!r}"
+        raise TemplateError(path, line, found)
+    for name in value:
+        head, dot, rest = name.partition(".")
+        own, dots, deeper = rest.partition(".") if head == "event" else ("", "", rest)
+        spelt = slug(head) + dot + (slug(own) + dots + deeper if head == "event" else rest)
+        if name != spelt or not all(name.split(".")) or name == "event":
+            meant = f" Did you mean {spelt!r}?" if name != spelt else ""
+            expected = "the name of a trait, or event.PROPERTY, was expected in 'require'"
+            raise TemplateError(path, line, f"{expected}, found {name!r}.{meant}")
+    return tuple(value)
+
+
+def _blank(names: Mapping[str, Any], path: str) -> bool:
+    """Tell whether there is nothing to show at a dotted path; 0 and false are something."""
+    value: Any = names
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value is None or value in ([], {}) or (isinstance(value, str) and not value.strip())
 
 
 def _line_of(head: str, key: str) -> int:

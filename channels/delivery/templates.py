@@ -3,9 +3,11 @@
 from typing import Any
 
 from channels.base import Later, Message, Refused
+from channels.delivery.inlining import inlined
 from channels.delivery.workspaces import Workspaces
 from triggers.activation import Activation
-from triggers.templates import Template, TemplateError, choose, parse, render
+from triggers.languages import spoken
+from triggers.templates import MissingError, Template, TemplateError, choose, parse, render
 
 KEPT = 1000  # parsed templates in memory
 WAIT = 5.0  # seconds until a version that is not there yet is asked for again
@@ -38,6 +40,8 @@ class Renderer:
                 subject, text, html = render(
                     template, activation.facts, activation.event, activation.channel
                 )
+            except MissingError as error:
+                return Refused(reason=f"render_failed: {', '.join(error.names)}")
             except TemplateError:
                 return Refused(reason=f"render_failed: {activation.template}")
         return Message(
@@ -46,14 +50,15 @@ class Renderer:
             to=activation.address,
             subject=subject,
             text=text,
-            html=html,
+            html=inlined(html),
             template=activation.template or "",
             until=activation.valid_until,
             payload=payload(activation) | ({"content": content} if content else {}),
         )
 
     def _template(self, activation: Activation, files: dict[str, str]) -> Template:
-        path = choose(activation.template or "", activation.channel, files)
+        languages = spoken(activation.facts)
+        path = choose(activation.template or "", activation.channel, files, languages)
         if path is None:
             message = f"no template {activation.template!r} for {activation.channel}"
             raise TemplateError("templates", None, message)

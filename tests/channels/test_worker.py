@@ -247,13 +247,18 @@ def test_a_crash_inside_the_send_window(tmp_path: Path, channel: str, sends: int
         ({"template": "nothing"}, "refused", "render_failed: nothing"),
         ({"template": "bomb"}, "refused", "render_failed: bomb"),
         ({"template": "wrong"}, "refused", "render_failed: wrong"),
+        ({"template": "order"}, "refused", "render_failed: last_name, event.order_id"),
+        ({"template": "order", "facts": {"last_name": "Ana", "language": "de"}, "event": {"order_id": " "}}, "refused", "render_failed: first_name, event.order_id"),
+        ({"template": "order", "facts": {"last_name": "Ana"}, "event": {"order_id": "o1"}}, "delivered", ""),
     ],
-)
+)  # fmt: skip
 def test_the_last_moment(tmp_path: Path, changed: dict[str, Any], state: str, reason: str) -> None:
     bench = Bench(tmp_path, {"email": RecordingChannel()})
     bench.workspaces.versions["v1"] = {
         "templates/bomb.liquid": "{% for i in (1..99999999) %}x{% endfor %}",
         "templates/wrong.liquid": "{% nonsense %}",
+        "templates/order.liquid": "---\nrequire: [last_name, event.order_id]\n---\nHi {{ last_name }}",
+        "templates/order.de.liquid": "---\nrequire: [first_name, event.order_id]\n---\nHallo",
     }
     bench.withdrawals.withdraw(person_id("user_id:gone"), "marketing", "*", NOW)
     bench.withdrawals.withdraw(person_id("user_id:nomail"), "marketing", "email", NOW)
@@ -312,6 +317,46 @@ def test_the_message_is_rendered_with_the_version_that_decided(tmp_path: Path) -
         ("", "new"),
     }
     assert bench.log.messages[0].payload["facts"] == {"first_name": "Ana"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "subject"),
+    [
+        ({}, "Hi"),
+        ({"first_name": "Ana"}, "Hi Ana"),
+        ({"language": "pt-BR"}, "Olá"),
+        ({"locale": "de_AT", "first_name": "Ana"}, "Hallo Ana"),
+    ],
+)
+def test_the_person_is_written_to_in_their_language(
+    tmp_path: Path, facts: dict[str, str], subject: str
+) -> None:
+    bench = Bench(tmp_path, {})
+    bench.workspaces.versions["v1"] = {
+        f"templates/hi{tag}.liquid": f"---\nsubject: {hello} {{{{ first_name }}}}\n---\nText"
+        for tag, hello in (("", "Hi"), (".de", "Hallo"), (".log.pt", "Olá"))
+    }
+    bench.stream.send(activation(template="hi", facts=facts))
+    bench.run(bench.settled())
+    assert [m.subject for m in bench.log.messages] == [subject]
+
+
+def test_the_styles_of_an_e_mail_are_on_its_elements_and_on_those_of_no_other_message(
+    tmp_path: Path,
+) -> None:
+    mail = RecordingChannel()
+    bench = Bench(tmp_path, {"email": mail})
+    text = "<style>p {color: red}</style><p>{{ first_name }}</p>"
+    bench.workspaces.versions["v1"] = {"templates/hi.liquid": text}
+    for n, channel in enumerate(("email", "log")):
+        bench.stream.send(
+            activation(n, channel=channel, template="hi", facts={"first_name": "<b>Ana"})
+        )
+    bench.run(bench.settled(2))
+    [message] = mail.messages
+    assert '<p style="color: red;">&lt;b&gt;Ana</p>' in message.html
+    assert message.text == "<b>Ana"
+    assert bench.log.messages[0].html == ""
 
 
 def test_a_version_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:

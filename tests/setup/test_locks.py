@@ -24,6 +24,7 @@ OURS = ("kairos", "events", "collector", "profile_state", "triggers", "channels"
 # Distributions whose modules have another name.
 MODULES = {
     "confluent-kafka": "confluent_kafka",
+    "css-inline": "css_inline",
     "email-validator": "email_validator",
     "prometheus-client": "prometheus_client",
     "pyjwt": "jwt",

@@ -1,10 +1,14 @@
 """Templates: what a marketer gets wrong is named by file and line; what a trait holds is text."""
 
+import os
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from triggers.templates import TemplateError, parse, render, text_of
+from triggers.templates import MissingError, TemplateError, parse, render, text_of
 
 FULL = """---
 subject: "{{ first_name | default: 'Hello' }}, your cart"
@@ -84,6 +88,21 @@ def test_a_property_reaches_no_python_attribute() -> None:
         ("\n{{ (1..9) | join }}", "t.liquid:2: a range .* may only stand in a 'for'"),
         ("{% if a %}{% assign r = (1..9) %}{% endif %}", "t.liquid:1: a range"),
         ("a" * 300_000, "t.liquid:1: at most 262144 characters"),
+        (
+            "---\nrequire: first_name\n---\n",
+            r"t.liquid:2: 'require: \[first_name, event.order_id\]' was",
+        ),
+        ("---\nsubject: a\nrequire: [1]\n---\n", "t.liquid:3: 'require: .*found \\[1\\]"),
+        (
+            "---\nrequire: [firstName]\n---\n",
+            "t.liquid:2: .*found 'firstName'. Did you mean 'first_name'",
+        ),
+        ("---\nrequire: [event.orderId]\n---\n", "t.liquid:2: .*Did you mean 'event.order_id'"),
+        ("---\nrequire: [event]\n---\n", "t.liquid:2: the name of a trait, or event.PROPERTY, was"),
+        (
+            "---\nrequire: [address.]\n---\n",
+            "t.liquid:2: the name of a trait, or event.PROPERTY, was",
+        ),
     ],
 )
 def test_errors_say_where_and_what(text: str, message: str) -> None:
@@ -132,3 +151,154 @@ def test_text_of_hostile_markup_is_linear() -> None:
     for piece in ("<script", "<", "<p", "<!--", "<style>a", "</p", "&amp"):
         text_of(piece * (200_000 // len(piece)))
     assert time.perf_counter() - start < 2.0
+
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").rglob("*.liquid"))
+ORDER = "---\nrequire: [first_name, event.order_id, event.cart.items]\n---\n{{ first_name }}"
+WHOLE: dict[str, Any] = {"order_id": "o1", "cart": {"items": ["Tea"]}}
+
+
+@pytest.mark.parametrize("channel", ["email", "sms"])
+@pytest.mark.parametrize("name", [{}, {"first_name": None}, {"first_name": ""}])
+def test_f7_a_missing_first_name_is_the_default(channel: str, name: dict[str, Any]) -> None:
+    template = parse("t.liquid", "Dear {{ first_name | default: 'friend' }}!")
+    assert render(template, name, {}, channel)[1] == "Dear friend!"
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+@pytest.mark.parametrize("channel", ["email", "sms"])
+def test_f7_no_message_of_the_examples_has_a_raw_placeholder(path: Path, channel: str) -> None:
+    parts = render(parse(path.name, path.read_text(encoding="utf-8")), {}, {}, channel)
+    assert parts[1]
+    assert not [mark for mark in ("{{", "}}", "{%", "%}") if mark in "".join(parts)]
+
+
+@pytest.mark.parametrize(
+    ("facts", "event", "missing"),
+    [
+        ({}, {}, ("first_name", "event.order_id", "event.cart.items")),
+        ({"first_name": "Ana"}, {**WHOLE, "order_id": None}, ("event.order_id",)),
+        ({"first_name": " \n"}, WHOLE, ("first_name",)),
+        ({"first_name": []}, WHOLE, ("first_name",)),
+        ({"first_name": "Ana"}, {**WHOLE, "cart": {"items": []}}, ("event.cart.items",)),
+        ({"first_name": "Ana"}, {**WHOLE, "cart": "c1"}, ("event.cart.items",)),
+    ],
+)
+@pytest.mark.parametrize("channel", ["email", "sms"])
+def test_f7_what_the_template_requires_and_is_not_there_is_named(
+    facts: dict[str, Any], event: dict[str, Any], missing: tuple[str, ...], channel: str
+) -> None:
+    with pytest.raises(MissingError) as error:
+        render(parse("t.liquid", ORDER), facts, event, channel)
+    assert error.value.names == missing
+
+
+@pytest.mark.parametrize("there", ["Ana", 0, False, ["Ana"]])
+def test_nought_and_false_are_values(there: object) -> None:
+    assert render(parse("t.liquid", ORDER), {"first_name": there}, WHOLE, "sms")[1]
+
+
+def test_what_is_required_is_read() -> None:
+    assert parse("t.liquid", ORDER).variables() == {"first_name", "event.order_id", "event.cart.items"}  # fmt: skip
+
+
+def cpu_ms(run: Callable[[], object]) -> float:
+    """Return the CPU that a call takes, the best of three."""
+    spent = []
+    for _ in range(3):
+        start = time.process_time()
+        run()
+        spent.append((time.process_time() - start) * 1000)
+    return min(spent)
+
+
+R55_SECRET = "r55-of-the-environment"
+R55_FACTS: dict[str, Any] = {
+    "x": "text", "n": 7, "d": {"a": 1}, "none": None, "secret": R55_SECRET + "-trait",
+    "name": "{{ secret }}<b>", "kb": "a" * 1024, "a": -(10**10), "b": 10**300,
+}  # fmt: skip
+R55_REACHING = [
+    "{{ x.__class__ }}",
+    "{{ x.__class__.__mro__[1].__subclasses__ }}",
+    "{{ d.__init__.__globals__.os.environ }}{{ n.real }}{{ none.__class__ }}",
+    "{{ x['__class__'] }}{{ d['__class__']['__base__'] }}{{ event.__class__ }}",
+    "{{ environ.R55 }}{{ env.R55 }}{{ os.environ.R55 }}{{ self }}{{ _ }}{{ globals }}",
+    "{% for a in x.__class__ %}{{ a }}{% endfor %}{% assign y = d.__dict__ %}{{ y }}",
+]
+# Each builds 2^30 characters or goes around 10^10 times, if it is let.
+R55_GROWING = [
+    "{% for i in (1..10000000000) %}x{% endfor %}",
+    "{% for i in (1..9999) %}{% for j in (1..1000001) %}{% endfor %}{% endfor %}",
+    "{% for i in (1..10000000000) reversed limit: 9999999999 %}{{ i }}{% endfor %}",
+    "{% for i in (1..10000000000) offset: 9999999999 %}{{ i }}{% endfor %}",
+    "{% for i in (a..b) reversed %}{{ i }}{% endfor %}",
+    "{% tablerow i in (1..10000000000) %}{{ i }}{% endtablerow %}",
+    "{% tablerow i in (1..10000000000) offset: 9999999999 %}{{ i }}{% endtablerow %}",
+    "{% assign a = kb %}{% for i in (1..20) %}{% assign a = a | append: a %}{% endfor %}{{ a }}",
+    "{% assign a = kb %}{% for i in (1..20) %}{% capture a %}{{ a }}{{ a }}{% endcapture %}{% endfor %}",
+    "{{ kb | split: '' | join: kb | split: '' | join: kb }}",
+]
+
+
+@pytest.mark.parametrize("channel", ["email", "sms"])
+@pytest.mark.parametrize("text", R55_REACHING)
+def test_r55_no_attribute_of_python_is_reached(
+    text: str, channel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("R55", R55_SECRET)
+    template = parse("t.liquid", text)
+    assert "".join(render(template, R55_FACTS, {}, channel)) == ""
+    assert cpu_ms(lambda: render(template, R55_FACTS, {}, channel)) < 10
+
+
+@pytest.mark.parametrize("channel", ["email", "sms"])
+@pytest.mark.parametrize("text", R55_GROWING)
+def test_r55_a_loop_or_a_text_without_end_is_an_error_at_once(text: str, channel: str) -> None:
+    template = parse("t.liquid", text)
+
+    def run() -> str:
+        with pytest.raises(TemplateError) as error:
+            render(template, R55_FACTS, {}, channel)
+        return str(error.value)
+
+    assert len(run()) < 200
+    assert cpu_ms(run) < 10
+
+
+def test_r55_an_unknown_filter_is_an_error_at_once() -> None:
+    def run() -> str:
+        with pytest.raises(TemplateError) as error:
+            parse("t.liquid", "{{ x | open: '/etc/passwd' }}")
+        return str(error.value)
+
+    assert run().startswith("t.liquid:1: unknown filter 'open'.")
+    assert cpu_ms(run) < 10
+
+
+@pytest.mark.parametrize(
+    ("channel", "body"),
+    [("email", "<p>{{ secret }}&lt;b&gt;</p>"), ("sms", "<p>{{ secret }}<b></p>")],
+)
+def test_r55_a_trait_with_liquid_in_it_is_text(channel: str, body: str) -> None:
+    template = parse("t.liquid", "---\nsubject: '{{ name }}'\n---\n<p>{{ name }}</p>")
+    subject, text, html = render(template, R55_FACTS, {}, channel)
+    assert (html or text) == body
+    assert subject == "{{ secret }}<b>"
+    assert R55_SECRET not in subject + text + html
+    assert cpu_ms(lambda: render(template, R55_FACTS, {}, channel)) < 10
+
+
+@pytest.mark.parametrize("channel", ["email", "sms"])
+def test_r55_no_value_of_the_environment_is_in_any_output(
+    channel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("R55", R55_SECRET)
+    said: list[str] = []
+    for text in [*R55_REACHING, *R55_GROWING, *(path.read_text("utf-8") for path in EXAMPLES)]:
+        try:
+            said += render(parse("t.liquid", text), {"kb": "a" * 1024, "x": ""}, {}, channel)
+        except TemplateError as error:
+            said.append(str(error))
+    values = [value for value in os.environ.values() if len(value) > 6]
+    assert R55_SECRET in values
+    assert not [value for value in values for one in said if value in one]

@@ -37,6 +37,7 @@ class Context:
         self.around: set[str] = set()  # kinds of surroundings that conditions ask for
         self.opens: tuple[str, ...] = ()  # cells, where something goes by the best time
         self.offers: set[str] = set()
+        self.templates: set[str] = set()  # names of those that are sent
         self.timezone = "UTC"
         self.bands: dict[str, dict[str, Band]] = {}
 

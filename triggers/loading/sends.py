@@ -3,14 +3,13 @@
 from events.names import slug
 from events.scores import is_score
 from triggers.definitions import SendStep
+from triggers.languages import TRAITS as LANGUAGE
 from triggers.loading.context import Context
 from triggers.loading.offers import wanted
-from triggers.problems import Problem
+from triggers.loading.templates import templates_of
 from triggers.schema import Deliver, Send
 from triggers.sending import OFFER
-from triggers.templates import Template, TemplateError, choose
-from triggers.templates import parse as parse_template
-from triggers.words import nearest
+from triggers.templates import Template
 from triggers.yaml import Document, Path
 
 
@@ -40,12 +39,13 @@ def send_step(
         context.say(document, (*path, "channels"), "a send needs at least one channel")
     templates: list[Template] = []
     machines = False  # a channel without a template takes the whole event
+    in_languages = False  # which file is filled, the person's language decides
     for n, channel in enumerate(send.channels):
         if context.known_channel(document, (*path, "channels", n), channel):
-            template = _template(context, document, path, send, channel, purpose)
-            if template is not None:
-                templates.append(template)
-            machines = machines or (template is None and context.addresses[channel] is None)
+            found = templates_of(context, document, path, send.template, channel, purpose)
+            templates += found.values()
+            in_languages = in_languages or len(found) > 1
+            machines = machines or (not found and context.addresses[channel] is None)
     read = {name for template in templates for name in template.variables()}
     of_event = {slug(name.split(".")[1]) for name in read if name.startswith("event.")}
     scores = {name for name in read if is_score(name, context.bands)}
@@ -56,13 +56,16 @@ def send_step(
     if "item" in heads and not has_item:
         context.say(document, path, "the template speaks of an {{ item }}, and `when` is no `item`")
     of_person = {slug(name) for name in heads - {"event", "item", OFFER}}
+    of_person |= {slug(name) for name in send.require}
+    if in_languages:
+        of_person |= set(LANGUAGE)
     return SendStep(
         channels=tuple(send.channels),
         template=send.template,
         purpose=purpose,
         require=tuple(slug(name) for name in send.require),
         every=send.all,
-        facts=tuple(sorted(of_person | {slug(name) for name in send.require})),
+        facts=tuple(sorted(of_person)),
         scores=tuple(sorted(scores)),
         offer=None
         if send.offer is None
@@ -83,45 +86,3 @@ def _purpose(context: Context, document: Document, path: Path, send: Send, deliv
     at: Path = (*path, "purpose") if send.purpose else ("deliver", "purpose")
     context.known_purpose(document, at, purpose)
     return purpose
-
-
-def _template(
-    context: Context, document: Document, path: Path, send: Send, channel: str, purpose: str
-) -> Template | None:
-    """Return a channel's template; None after a problem, and for machines that need none."""
-    needed = context.addresses[channel] is not None
-    if send.template is None:
-        if needed:
-            context.say(document, path, f"a send on {channel} needs a template")
-        return None
-    file = choose(send.template, channel, context.files)
-    if file is None:
-        if needed:
-            _missing(context, document, (*path, "template"), send.template, channel)
-        return None
-    try:
-        template = parse_template(file, context.files[file])
-    except TemplateError as error:
-        problem = Problem(file, error.line or 1, 1, error.message)
-        if problem not in context.problems:  # several sends may use one template
-            context.problems.append(problem)
-        return None
-    if (purpose == "transactional") != (template.purpose == "transactional"):
-        context.say(
-            document,
-            (*path, "template"),
-            "purpose transactional and templates marked `purpose: transactional` go together; "
-            f"{file} is marked {template.purpose or 'nothing'}",
-        )
-    return template
-
-
-def _missing(context: Context, document: Document, path: Path, name: str, channel: str) -> None:
-    folder = "templates/"
-    known = {f.removeprefix(folder).split(".")[0] for f in context.files if f.startswith(folder)}
-    context.say(
-        document,
-        path,
-        f"the template {name!r} has no file for {channel}: neither {folder}{name}.{channel}.liquid "
-        f"nor {folder}{name}.liquid exists.{nearest(name, known - {name})}",
-    )

@@ -27,7 +27,7 @@ from triggers.loading.context import Context
 from triggers.loading.sequences import Written, sequence_of, slugs, written_steps
 from triggers.schema import Deliver, TriggerFile, When
 from triggers.slots import Asks
-from triggers.templates import choose
+from triggers.templates import choices
 from triggers.words import nearest
 from triggers.yaml import Document, Path
 
@@ -216,12 +216,13 @@ def _version(document: Document) -> str:
 def _files(context: Context, document: Document, sends: list[SendStep]) -> tuple[str, ...]:
     """Return the paths of a trigger's own file and of the templates of its sends."""
     templates = {
-        choose(send.template, channel, context.files)
+        path
         for send in sends
         for channel in send.channels
         if send.template is not None
+        for path in choices(send.template, channel, context.files)
     }
-    return (document.file, *sorted(path for path in templates if path is not None))
+    return (document.file, *sorted(templates))
 
 
 def _occurrence(
