@@ -3,9 +3,9 @@
 The filled HTML is what is worked on, not the template: read as HTML, `{% for %}` in a table is text
 that has to leave the table, and quotes in `{{ a | default: "x" }}` end an attribute.
 
-The library parses like a browser, so whoever writes the HTML decides what that costs: elements 8,000
-deep overflow its stack, which ends the process, and 600 rules for each of 5,000 elements take it
-four seconds. Hence it gets only what was counted before. Everything else is sent as it is.
+The library parses like a browser, so whoever writes the HTML decides what that costs: 20,000
+elements in one another overflow its stack, which ends the process, and 600 rules for each of 5,000
+elements take it four seconds. Hence it gets only what was counted before. Everything else is sent as it is.
 """
 
 import re
@@ -15,9 +15,9 @@ from css_inline import CSSInliner
 
 from triggers.templates import OUTPUT_LIMIT
 
-DEPTH = 1000  # elements within elements, at most; tables in tables of real mails come to some 40
+DEPTH = 600  # elements within elements, at most; tables in tables of real mails come to some 40
 PAINTED = 100_000_000  # elements times characters of CSS
-MATCHED = 300_000_000  # elements times declarations times different properties
+MATCHED = 200_000_000  # elements times declarations times different properties
 
 _STYLE = re.compile(r"<style\b", re.IGNORECASE | re.ASCII)
 
@@ -29,8 +29,13 @@ def _names(text: str) -> frozenset[str]:
 _VOID = _names("area base br col embed hr img input link meta param source track wbr")
 _RAW = _names("script style textarea title")  # what is in them is text
 # Read by rules of their own, and of no use in a mail.
-_ODD = _names("frameset iframe math noembed noframes noscript plaintext select svg template xmp")
-_FORMATS = _names("a b big code em font i nobr s small strike strong tt u")
+_ODD = _names(
+    "form frameset iframe math nobr noembed noframes noscript plaintext select svg template xmp"
+)
+_FORMATS = _names("a b big code em font i s small strike strong tt u")
+_INLINE = _FORMATS | _names("abbr bdi bdo cite del dfn ins kbd label mark q samp span sub sup var")
+_CELLS = _names("caption colgroup tbody td tfoot th thead tr")
+_ENDING = _CELLS | _names("button dd dt li table")  # end what they stand in, wherever that began
 # May go without an end tag.
 _ENDLESS = _names("body dd dt head html li option p tbody td tfoot th thead tr")
 _MARK = re.compile(
@@ -45,6 +50,8 @@ _MARK = re.compile(
     )""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE | re.ASCII,
 )
+# What stands on an element is painted over one by one, so it counts as an element.
+_OWN = re.compile(r"""style\s*+=\s*+("[^"]*"|'[^']*'|[^\s"'>]+)""", re.IGNORECASE | re.ASCII)
 _NAME = re.compile(r"(?<![\w-])([\w-]++)\s*+:")  # from its first letter, or long words take seconds
 _END_OF = {name: re.compile(rf"</{name}[ \t\n\r\f]*+>", re.IGNORECASE | re.ASCII) for name in _RAW}
 
@@ -100,7 +107,7 @@ def measured(html: str) -> Size | None:
     order. A `<b>` without an end is made anew in each paragraph behind it.
 
     >>> measured("<style>p {color: red; margin: 0}</style><p>Hi<br>you</p>")
-    Size(elements=12, css=25, declarations=2, properties=2)
+    Size(elements=7, css=25, declarations=2, properties=2)
     >>> measured("<p><b>Hi</p>") is measured('<p title="Hi>') is None
     True
     """
@@ -126,21 +133,23 @@ def measured(html: str) -> Size | None:
             at = close.end()
         elif (start and not nest.opens(start)) or (end and not nest.ends(end)):
             return None
+    if nest.bold:
+        return None
     css = "".join(styles)
-    # A cell brings a row and a body along, and a paragraph all that is bold around it; what stands
-    # in a `style` of its own is a declaration as well.
-    elements = (3 * tags + html.count(":") - css.count(":")) * (1 + nest.boldest) + 3
-    names = set(_NAME.findall(html))
-    return Size(elements, len(css), css.count(":"), len(names))
+    own = "".join(_OWN.findall(html))
+    elements = (tags + nest.implied) * (1 + nest.spilt) + 3
+    names = set(_NAME.findall(css + own))
+    return Size(elements + own.count(":"), len(css), css.count(":"), len(names))
 
 
 class _Nest:
     """The elements that are open, as far as every parser agrees on them."""
 
     def __init__(self) -> None:
-        self.boldest = 0  # as many formats were open at once
+        self.bold = 0  # formats that are open
+        self.spilt = 0  # formats that go on behind what they stood in: each is made anew there
+        self.implied = 0  # elements that have no tag
         self._open: list[str] = []
-        self._bold = 0
         self._deepest = 0
         self._endless = 0  # elements without an end, each of which may keep all around it open
 
@@ -148,9 +157,12 @@ class _Nest:
         """Note a start tag; False where the document is not plain any more."""
         if name in _VOID:
             return True
+        if name in _ENDING or (name not in _INLINE and "p" in self._open):
+            self.spilt = max(self.spilt, self.bold)
+        # A cell brings a row and a body along; `</p>` makes a paragraph where none is open any more.
+        self.implied += 2 if name in _CELLS else name == "p"
         self._open.append(name)
-        self._bold += name in _FORMATS
-        self.boldest = max(self.boldest, self._bold)
+        self.bold += name in _FORMATS
         self._deepest = max(self._deepest, len(self._open))
         nested = name == "a" and "a" in self._open[:-1]
         return name not in _ODD and not nested and self._shallow()
@@ -164,7 +176,7 @@ class _Nest:
                 return False
         if not self._open or self._open.pop() != name:
             return False
-        self._bold -= name in _FORMATS
+        self.bold -= name in _FORMATS
         return self._shallow()
 
     def _shallow(self) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from kairos.commands.preview import command
 from tests.commands.conftest import Site
+from tests.docs.pages import ROOT
 
 TRIGGER = """
 trigger: hello
@@ -60,6 +61,15 @@ def test_the_language_is_the_persons_or_the_one_that_is_asked_for(
     assert (
         shown(capsys, 0, **WHOLE, workspace=workspace, language="de")["subject"] == "Hallo Ana & Co"
     )
+
+
+def test_an_example_is_in_two_languages(capsys: pytest.CaptureFixture[str]) -> None:
+    how = {"workspace": ROOT / "examples/campaigns", "facts": '{"first_name": "Ana"}', "json": True}
+    subjects = []
+    for language in ("de-CH", "en"):
+        assert command("welcome", language=language, **how) == 0  # type: ignore[arg-type]
+        subjects.append(json.loads(capsys.readouterr().out)["subject"])
+    assert subjects == ["Willkommen, Ana", "Welcome, Ana"]
 
 
 def test_f7_what_is_required_and_missing_is_said(

@@ -3,11 +3,12 @@
 import pytest
 
 from channels.base import addresses
-from tests.shop import WORKSPACE, Shop
+from events.record import encode
+from tests.shop import WORKSPACE, Shop, an_event
 from triggers.languages import is_language, spoken
 from triggers.load import load
 from triggers.problems import WorkspaceError
-from triggers.templates import choices, choose
+from triggers.templates import MissingError, choices, choose, parse, render
 
 HELLO = """
 trigger: hello
@@ -160,6 +161,34 @@ def test_a_template_whose_name_has_a_dot_is_no_language_of_another() -> None:
         "templates/unused.draft.liquid": "{{ not even Liquid",
     }
     load({"workspace.yaml": WORKSPACE, **files}, addresses())
+
+
+def test_f7_what_a_template_requires_comes_along_and_holds_no_decision_up() -> None:
+    required = "---\nrequire: [first_name, event.order_id]\n---\nHello"
+    shop = Shop({"triggers/hello.yaml": HELLO, "templates/hello.liquid": required})
+    shop.know("ana", email="ana@shop.example", first_name="Ana", plan="pro")
+    shop.do("seen", user="ana", order_id="o1", price=3)
+    [sent] = shop.sent
+    assert (sent.facts, sent.event) == ({"first_name": "Ana"}, {"order_id": "o1"})
+    with pytest.raises(MissingError) as error:
+        render(parse("t.liquid", required), sent.facts, {}, "email")
+    assert error.value.names == ("event.order_id",)
+
+
+@pytest.mark.parametrize("traits", [{}, {"first_name": ""}])
+def test_f7_a_send_that_lacks_what_it_requires_is_refused_and_the_reason_names_it(
+    traits: dict[str, str],
+) -> None:
+    requiring = HELLO.replace(
+        "template: hello", "template: hello, require: [first_name, plan, Size]"
+    )
+    shop = Shop({"triggers/hello.yaml": requiring, "templates/hello.liquid": "Hello"})
+    shop.know("ana", email="ana@shop.example", plan="pro", **traits)
+    event = an_event("seen", user="ana", time=shop.now, message_id="m")
+    shop.log.append(0, encode([event]))
+    [work] = shop.engine.process(shop.engine.read())
+    refused = [(e.reason, e.detail) for e in work.explanations if e.outcome == "refused"]
+    assert refused == [("missing", "first_name, size")]
 
 
 @pytest.mark.parametrize(

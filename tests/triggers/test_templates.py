@@ -232,6 +232,7 @@ R55_GROWING = [
     "{% for i in (1..10000000000) reversed limit: 9999999999 %}{{ i }}{% endfor %}",
     "{% for i in (1..10000000000) offset: 9999999999 %}{{ i }}{% endfor %}",
     "{% for i in (a..b) reversed %}{{ i }}{% endfor %}",
+    "{% liquid for i in (1..10000000000) reversed\n echo i\n endfor %}",
     "{% tablerow i in (1..10000000000) %}{{ i }}{% endtablerow %}",
     "{% tablerow i in (1..10000000000) offset: 9999999999 %}{{ i }}{% endtablerow %}",
     "{% assign a = kb %}{% for i in (1..20) %}{% assign a = a | append: a %}{% endfor %}{{ a }}",

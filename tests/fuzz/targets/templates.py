@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from triggers.leftovers import leftovers
 from triggers.templates import TemplateError, parse, render
 
 _EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -35,6 +36,9 @@ def heavy() -> list[bytes]:
         b"{{ long" + b" | append: long" * 2_000 + b"}}",
         b"{{ long | split: ' ' | join: ' ' | split: 'a' | join: long }}" * 200,
         b"{% for i in (1..100000000) %}{{ i }}{% endfor %}",
+        b"{% for i in (1..10000000000) reversed %}{{ i }}{% endfor %}",
+        b"{% for i in (1..10000000000) offset: 9999999999 %}{{ i }}{% endfor %}",
+        b"{a" * 10_000 + b"}", b"%A" * 16_000, b"*|a" * 10_000, b"{% comment %}{a}{% endcomment %}" * 900,
         b"{% for a in items %}" * 12 + b"{{ long }}" + b"{% endfor %}" * 12,
         b"{% if n %}" * 1_500 + b"{% endif %}" * 1_500,
         b"<" * 32_000, b"&" * 32_000, b"{{" * 16_000, b"---\nsubject: " + b"[" * 4_000 + b"\n---\n",
@@ -44,8 +48,10 @@ def heavy() -> list[bytes]:
 def one(data: bytes) -> None:
     """Parse a template, and fill it where that works."""
     try:
-        template = parse("templates/a.liquid", data.decode(errors="replace"))
+        text = data.decode(errors="replace")
+        template = parse("templates/a.liquid", text)
         template.variables()
+        leftovers(text)
         for channel in ("email", "sms"):
             render(template, _FACTS, _EVENT, channel)
     except TemplateError as error:
