@@ -15,11 +15,10 @@ import httpcore
 import msgspec
 
 from channels.delivery import urls
+from channels.delivery.connections import Connections
 from channels.delivery.pinned import ForbiddenError, NotSentError, Pinned, Resolve, resolved
 
 LIMIT = 64 * 1024  # bytes of an answer that are worth keeping the connection for
-_AT_ONCE = 100  # connections; a lane makes fewer calls than that
-_IDLE = 5.0  # seconds; receivers close what idles longer, and a request may meet that on its way
 
 
 class MaybeSentError(Exception):
@@ -61,11 +60,8 @@ class Transport:
     ) -> None:
         self._timeout = timeout
         self._limit = limit
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=trust or httpcore.default_ssl_context(),
-            max_connections=_AT_ONCE,
-            keepalive_expiry=_IDLE,
-            network_backend=Pinned(resolve, through),
+        self._connections = Connections(
+            Pinned(resolve, through), trust or httpcore.default_ssl_context()
         )
 
     def __repr__(self) -> str:
@@ -100,7 +96,7 @@ class Transport:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._pool.aclose()
+        await self._connections.close()
 
     async def _post(self, url: str, headers: Mapping[str, str], body: "_Body") -> Answer:
         given = {
@@ -109,13 +105,17 @@ class Transport:
             "user-agent": "kairos",
             **headers,
         }
-        async with self._pool.stream(
-            "POST",
-            url,
-            headers=list(given.items()),
-            content=body,
-            extensions={"timeout": {"connect": self._timeout}},
-        ) as answer:
+        target = httpcore.URL(url)
+        async with (
+            self._connections.one(target) as connection,
+            connection.stream(
+                "POST",
+                target,
+                headers=list(given.items()),
+                content=body,
+                extensions={"timeout": {"connect": self._timeout}},
+            ) as answer,
+        ):
             return Answer(answer.status, _headers(answer), await self._start_of(answer))
 
     async def _start_of(self, answer: httpcore.Response) -> bytes:

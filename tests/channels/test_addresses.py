@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels.delivery.addresses import carried, refused
@@ -99,6 +99,7 @@ def test_what_only_some_systems_read_as_an_address_is_none(text: str) -> None:
     assert refused(text) == "no address"
 
 
+@settings(deadline=None)
 @given(v4)
 def test_an_address_is_judged_alike_however_ipv6_carries_it(inner: IPv4Address) -> None:
     for outer in carrying(inner):
@@ -106,6 +107,7 @@ def test_an_address_is_judged_alike_however_ipv6_carries_it(inner: IPv4Address) 
         assert refused(outer) == refused(str(inner)), outer
 
 
+@settings(deadline=None)
 @given(v4 | st.integers(0, 2**128 - 1).map(IPv6Address))
 def test_nothing_may_be_called_that_the_standard_library_calls_not_global(
     address: IPv4Address | IPv6Address,
