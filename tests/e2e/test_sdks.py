@@ -28,7 +28,7 @@ from tests.clients import SDKS
 from tests.e2e.stacks import eventually, watched, workspace
 from tests.shared import LONG
 
-ROUNDS, PAUSE_MS = 12, 350
+ROUNDS, PAUSE_MS = 16, 350
 SERVED_S = 0.9  # for which a collector serves before it is killed
 LOOK_S = 0.05
 FILES = {"workspace.yaml": "workspace: shop\n"}
