@@ -64,12 +64,6 @@ await page.evaluate(async ([rounds, pause, which]) => {
   }
 }, [Number(rounds), Number(pause), which])
 // What is said in the last moment leaves with the page.
-// What leaves with a page is sent once, and nobody hears whether it arrived. So the page is left
-// when the collector has just come back, and has a moment until it is killed again.
-const serves = () => fetch(url + '/readyz').then((answer) => answer.ok, () => false)
-const patience = Date.now() + 4_000
-while (Date.now() < patience && await serves()) await page.waitForTimeout(20)
-while (!await serves()) await page.waitForTimeout(20)
 await page.evaluate(() => { sdk.track('Left Early', { why: 'done' }) })
 await page.goto(home + '/bye')
 await page.waitForTimeout(Number(process.env.STAY_MS ?? 1_000))
