@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -53,14 +53,21 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @contextmanager
-def killed_again_and_again(stack: Stack) -> Iterator[list[int]]:
-    """Kill the collector every second or so, as long as this lasts; whoever watches starts another."""
+def killed_again_and_again(
+    stack: Stack, leaving: Callable[[], bool] = lambda: False
+) -> Iterator[list[int]]:
+    """Kill the collector every second or so, as long as this lasts; whoever watches starts another.
+
+    Not while a page is left: what leaves with it is sent once, and nobody hears whether it arrived.
+    """
     killed: list[int] = []
     over = threading.Event()
 
     def kill() -> None:
         while not over.wait(EVERY_S):
             process = stack.children["collector"].process
+            if leaving():
+                return
             try:
                 os.kill(process.pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -94,10 +101,15 @@ def applied(settings: Settings) -> int:
         return int(ledger.hget("counts:{p0}", "applied") or 0)
 
 
-def delivered(site: Site, command: list[str], folder: str | None = None) -> tuple[list[Event], int]:
+def delivered(
+    site: Site,
+    command: list[str],
+    folder: str | None = None,
+    leaving: Callable[[], bool] = lambda: False,
+) -> tuple[list[Event], int]:
     """Run a client while the collector is killed; return its events, and how often it was killed."""
     before = told(site.stack.settings)
-    with killed_again_and_again(site.stack) as killed:
+    with killed_again_and_again(site.stack, leaving) as killed:
         said = clients.run(command, folder=folder, timeout_s=120)
     assert not json.loads(said).get("failed"), said
     new = [e for name, e in told(site.stack.settings).items() if name not in before]
@@ -144,7 +156,7 @@ def test_an_sdk_for_browsers_delivers_every_call_once(
     folder = clients.packages()
     command = ["node", str(SDKS / "browser.mjs"), sdk, mode, site.url, site.keys["browser"]]
     command += [str(ROUNDS), str(PAUSE_MS), clients.chromium(), str(tmp_path / "profile")]
-    events, kills = delivered(site, command, folder)
+    events, kills = delivered(site, command, folder, (tmp_path / "profile.leaving").exists)
     assert kills > 2
     names = ["page_viewed", "product_viewed", "identify", "group", "alias"]
     names += ["screen_viewed"] if sdk == "segment" else []

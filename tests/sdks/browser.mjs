@@ -1,5 +1,6 @@
 // Drives an SDK for browsers in Chromium, on a page of another origin than the collector's.
 // node browser.mjs segment|rudderstack MODE URL KEY ROUNDS PAUSE_MS CHROMIUM PROFILE
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 
@@ -63,13 +64,18 @@ await page.evaluate(async ([rounds, pause, which]) => {
     await new Promise((done) => setTimeout(done, pause))
   }
 }, [Number(rounds), Number(pause), which])
-// What is said in the last moment leaves with the page.
+// What is said in the last moment leaves with the page: it is sent once, and nobody hears whether it
+// arrived. So whoever kills the collector is told, and it is back.
+writeFileSync(profile + '.leaving', '')
+const serves = () => fetch(url + '/readyz').then((answer) => answer.ok, () => false)
+await page.waitForTimeout(300)
+while (!await serves()) await page.waitForTimeout(50)
 await page.evaluate(() => { sdk.track('Left Early', { why: 'done' }) })
 await page.goto(home + '/bye')
-await page.waitForTimeout(Number(process.env.STAY_MS ?? 1_000))
+await page.waitForTimeout(Number(process.env.STAY_MS ?? 4_000))
 // Some SDKs keep what did not arrive, and send it when the visitor is back.
 await page.goto(home + '/')
-await page.waitForTimeout(Number(process.env.STAY_MS ?? 1_000))
+await page.waitForTimeout(Number(process.env.STAY_MS ?? 4_000))
 await context.close()
 site.close()
 console.log(JSON.stringify({ said }))
