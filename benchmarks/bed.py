@@ -1,5 +1,6 @@
 """What the benchmarks share: how a run fails, how it waits, and the workspace as a folder."""
 
+import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -89,3 +90,9 @@ def write_workspace(folder: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
     return folder
+
+
+def free_port() -> int:
+    """Return a port of this machine on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])

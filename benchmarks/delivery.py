@@ -23,7 +23,7 @@ from typing import NamedTuple
 import msgspec
 import redis
 
-from benchmarks.bed import BenchError
+from benchmarks.bed import BenchError, free_port
 from benchmarks.child import program
 from benchmarks.mailbox import received
 from benchmarks.quantiles import Quantiles, hiccups, quantiles
@@ -113,14 +113,14 @@ def serving() -> Iterator[Bed]:
         tempfile.TemporaryDirectory(prefix="kairos-bench-") as name,
         socket.create_server(("127.0.0.1", 0), backlog=1024) as silent,
     ):
-        folder, ports = Path(name), _free_port()
+        folder, port = Path(name), free_port()
         ledger = folder / "ledger.sock"
         settings = Settings(
             ledger=f"unix://{ledger}",
             deliveries=folder / "deliveries",
             status=folder / "status",
             channels={
-                "email": {"url": f"smtp://127.0.0.1:{ports}", "sender": "Shop <a@shop.example>"},
+                "email": {"url": f"smtp://127.0.0.1:{port}", "sender": "Shop <a@shop.example>"},
                 "webhook": {
                     "url": f"http://127.0.0.1:{silent.getsockname()[1]}/",
                     "secret": "whsec_" + "a2tr" * 8,
@@ -130,7 +130,7 @@ def serving() -> Iterator[Bed]:
         (folder / "status").mkdir()
         notes = folder / "mails"
         valkey = servers.start(servers.LEDGER, folder / "ledger", ledger)
-        children = [spawn(program("mailbox", str(ports), str(notes)))]
+        children = [spawn(program("mailbox", str(port), str(notes)))]
         try:
             servers.wait_for("ledger", valkey, ledger, folder / "ledger")
             _prepare(settings)
@@ -158,12 +158,6 @@ def _prepare(settings: Settings) -> None:
         run = str(client.info("server")["run_id"])
         client.set(Keys(0).vouched, run)
         client.set(f"workspace:{WORKSPACE}", msgspec.msgpack.encode(files))
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def most(channel: str, count: int) -> float:

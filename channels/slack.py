@@ -7,7 +7,7 @@ the secret: whoever has it can post.
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,7 +17,7 @@ from channels.base import Channel, Delivered, Later, Message, Outcome, Refused, 
 from channels.delivery import urls
 from channels.delivery.options import read
 from channels.delivery.pinned import ForbiddenError, NotSentError, resolved
-from channels.delivery.retry_after import PAUSE, pause
+from channels.delivery.retry_after import PAUSE, TOO_MANY, later
 from channels.delivery.transport import Answer, MaybeSentError, Transport
 
 ADDRESS = None
@@ -121,8 +121,7 @@ def outcome(answer: Answer, now: float) -> Outcome:
     if answer.status == 200 and said == b"ok":
         return Delivered()
     if _turned_away(answer):
-        whose: Literal["pace", "provider"] = "pace" if answer.status == 429 else "provider"
-        return Later(pause(answer.headers.get("retry-after"), now), reason, whose)
+        return later(answer.status, answer.headers.get("retry-after"), now, reason)
     if 300 <= answer.status < 500 and answer.status != 408:
         return Refused(reason=reason)
     return Unknown(reason=reason)
@@ -134,4 +133,4 @@ def _turned_away(answer: Answer) -> bool:
     A proxy says 502, 503 or 504, and some say 408, also where what is behind it did the work and
     its answer was lost. Only a server that turns a request away on purpose names a time.
     """
-    return answer.status == 429 or (answer.status == 503 and "retry-after" in answer.headers)
+    return answer.status == TOO_MANY or (answer.status == 503 and "retry-after" in answer.headers)

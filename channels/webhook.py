@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,13 +20,12 @@ from channels.base import Channel, Delivered, Later, Message, Outcome, Refused
 from channels.delivery import urls
 from channels.delivery.options import read
 from channels.delivery.pinned import ForbiddenError, NotSentError, resolved
-from channels.delivery.retry_after import PAUSE, pause
+from channels.delivery.retry_after import PAUSE, TOO_MANY, later
 from channels.delivery.transport import MaybeSentError, Transport
 
 ADDRESS = None
 KEYED = True
 
-TOO_MANY = 429
 TRY_AGAIN = {408, 425, TOO_MANY}
 
 
@@ -114,8 +113,7 @@ def outcome(status: int, retry_after: str | None, now: float) -> Outcome:
     if 200 <= status < 300:
         return Delivered()
     if status in TRY_AGAIN or status >= 500:
-        whose: Literal["pace", "provider"] = "pace" if status == TOO_MANY else "provider"
-        return Later(after=pause(retry_after, now), reason=reason, whose=whose)
+        return later(status, retry_after, now, reason)
     return Refused(reason=reason)
 
 

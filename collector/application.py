@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -23,7 +23,7 @@ from collector.metrics import Figures
 from collector.onsite.hub import Hub
 from collector.onsite.message import Onsite
 from collector.onsite.receipts import receipts
-from collector.outcome import Accepted, Ask, Fetch, Later, Listen, Look, Outcome, Pause
+from collector.outcome import Accepted, Ask, Fetch, Later, Listen, Look, Outcome, Pause, Unheard
 from collector.request import Answer, Request, Response
 from collector.respond import failure
 from events.sources.base import Appender, LogUnavailableError
@@ -168,7 +168,7 @@ class Application:
     async def _waiting(self, browser: str) -> list[Onsite] | None:
         return [] if self._onsite is None else await self._onsite.waiting(browser)
 
-    def _listening(self, browser: str, last: str) -> AsyncIterator[bytes] | Literal["full", "off"]:
+    def _listening(self, browser: str, last: str) -> AsyncIterator[bytes] | Unheard:
         return "off" if self._onsite is None else self._onsite.listen(browser, last) or "full"
 
     def _showing(

@@ -52,13 +52,15 @@ class Look(msgspec.Struct, frozen=True):
     then: "Callable[[list[Onsite] | None, int], Outcome]"  # None: nobody can say; the clock, us
 
 
+Unheard = Literal["full", "off"]  # there is no room for a stream; nothing is shown here
+
+
 class Listen(msgspec.Struct, frozen=True):
     """Tell a browser what is sent to it, for as long as it listens."""
 
     browser: str
     last: str  # id of the message that it was told last, "" where there is none
-    # What to say, "full" where there is no room for it, "off" where nothing is shown; the clock, us.
-    then: "Callable[[AsyncIterator[bytes] | Literal['full', 'off'], int], Outcome]"
+    then: "Callable[[AsyncIterator[bytes] | Unheard, int], Outcome]"  # what to say; the clock, us
 
 
 Later = Pause | Fetch | Ask | Look | Listen  # to be carried out first

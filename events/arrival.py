@@ -18,8 +18,8 @@ class Arrival(msgspec.Struct, frozen=True):
     """What the request says about each of its events.
 
     >>> from events.record import CLAIMED
-    >>> Arrival(source="web", trust=CLAIMED, accepted_us=1_700_000_000_000_000).received_ms
-    1700000000000
+    >>> Arrival(source="web", trust=CLAIMED, accepted_us=1_700_000_000_000_000).limits.depth
+    16
     """
 
     source: str  # the write key's source group; without control characters
@@ -33,8 +33,3 @@ class Arrival(msgspec.Struct, frozen=True):
     gpc: bool = False  # the browser that sent it asks for privacy (`Sec-GPC: 1`)
     replayed: bool = False  # the log takes its time from the events, so each must have one
     prove: Callable[[str], Proof | None] = _nothing_proven  # reads an identity token, as of now
-
-    @property
-    def received_ms(self) -> int:
-        """When the request came, in ms."""
-        return self.accepted_us // 1000

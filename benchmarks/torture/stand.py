@@ -4,7 +4,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from typing import Any, Self
 import orjson
 import redis
 
-from benchmarks.bed import BenchError
+from benchmarks.bed import BenchError, free_port
 from benchmarks.child import program
 from benchmarks.processes import GONE, descendants, name_of
 from benchmarks.torture.rig import Rig, Undone
@@ -56,7 +55,7 @@ class Stand:
         self.workspace = workspace
         self.key = first_keys(self.data / "keys.json", "2026-11-25T00:00:00Z")["server"]
         self._rig = Rig(self.data, base / "journal") if rigged else None
-        self._port = _free_port()
+        self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         # Sockets have short paths, and who is killed leaves them behind.
         self._temp = tempfile.mkdtemp(prefix="kt-")
@@ -248,8 +247,3 @@ def ended(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return True
     return stat.rpartition(")")[2].split()[0] in "ZX"
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])

@@ -1,6 +1,6 @@
 """The channels of this installation: those with options, and always the log."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from channels.base import Channel, addresses
@@ -20,9 +20,7 @@ def connect(options: Mapping[str, Mapping[str, Any]]) -> dict[str, Channel]:
     ['log']
     """
     found = found_in("channels")
-    for name in options:
-        if name not in found:
-            raise ValueError(f"no channel {name!r}; known: {', '.join(sorted(found))}")
+    _check(options, found)
     wanted: dict[str, Mapping[str, Any]] = {"log": {}, **options}
     return {name: found[name].connect(given) for name, given in wanted.items()}
 
@@ -49,6 +47,10 @@ def known(names: Iterable[str]) -> None:
 
     >>> known(["email", "sms"])
     """
+    _check(names, addresses())
+
+
+def _check(names: Iterable[str], channels: Collection[str]) -> None:
     for name in names:
-        if name not in addresses():
-            raise ValueError(f"no channel {name!r}; known: {', '.join(sorted(addresses()))}")
+        if name not in channels:
+            raise ValueError(f"no channel {name!r}; known: {', '.join(sorted(channels))}")

@@ -111,7 +111,7 @@ class Lane:
             while not self._stopping:
                 size = self._allowed()
                 if size < 1:
-                    await self._change()
+                    await self._until_changed()
                     continue
                 await self._start(self._queue.next(size), calls)
 
@@ -121,7 +121,7 @@ class Lane:
         most = min(self._limit, self._breaker.most(now)) - self._calling
         return int(max(0, min(most, self._pace.allows(now), len(self._queue))))
 
-    async def _change(self) -> None:
+    async def _until_changed(self) -> None:
         """Wait until a call may begin that might not before."""
         self._changed.clear()
         now = monotonic()

@@ -1,10 +1,30 @@
-"""How long a receiver asks us to wait."""
+"""When a receiver that turned a request away is asked again, and who else waits for it."""
 
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import Literal
+
+from channels.base import Later
 
 DAY = 86_400.0  # seconds; no Retry-After holds longer
 PAUSE = 5.0  # seconds to wait where the receiver names none; the worker's back-off comes on top
+TOO_MANY = 429
+
+
+def later(status: int, retry_after: str | None, now: float, reason: str) -> Later:
+    """Say that an answer asks for another time: of all of us, where we were too fast.
+
+    Args:
+        status: of HTTP.
+        retry_after: the header, None where there is none.
+        now: seconds since 1970.
+        reason: of the answer.
+
+    >>> later(429, "7", 0.0, "http 429"), later(503, None, 0.0, "http 503").whose
+    (Later(after=7.0, reason='http 429', whose='pace'), 'provider')
+    """
+    whose: Literal["pace", "provider"] = "pace" if status == TOO_MANY else "provider"
+    return Later(pause(retry_after, now), reason, whose)
 
 
 def pause(retry_after: str | None, now: float) -> float:

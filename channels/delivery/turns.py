@@ -28,7 +28,7 @@ class Turns:
 
     def rooms(self) -> dict[str, int]:
         """Return the same of each trigger that waits."""
-        return {trigger: self.room(trigger) for trigger in list(self._queues)}
+        return {trigger: self.room(trigger) for trigger in self._queues}
 
     def offer(self, taken: Sequence[Taken]) -> list[Taken]:
         """Queue what there is room for, and return the rest."""

@@ -5,16 +5,12 @@ it. So nothing else is asked for but a write key, which is public.
 """
 
 from collections.abc import AsyncIterator
-from typing import Literal
-from urllib.parse import parse_qs
 
-from collector.credentials import from_head
 from collector.door import Door
-from collector.onsite.message import BROWSER
-from collector.outcome import Listen, Outcome
+from collector.onsite.asked import browser_of
+from collector.outcome import Listen, Outcome, Unheard
 from collector.request import Answer, Request, Response, Streaming
 from collector.respond import failure
-from collector.taking import key_of
 
 PATH = "v1/stream"
 _HEAD = (
@@ -26,19 +22,15 @@ _HEAD = (
 
 def stream(request: Request, door: Door, _now_us: int) -> Outcome:
     """Answer with a stream, or say why not; asked with HEAD, with nothing."""
-    key = key_of(from_head(request), door)
-    if isinstance(key, Response):
-        return key
-    browser = parse_qs(request.query.decode("latin-1")).get("anonymousId", [""])[0]
-    if not BROWSER.fullmatch(browser):
-        wanted = "anonymousId: 16 to 255 printable characters were expected, drawn at random"
-        return failure(400, "invalid_anonymous_id", wanted)
+    browser = browser_of(request, door)
+    if isinstance(browser, Response):
+        return browser
     if request.method == "HEAD":
         return Response(200, b"", _HEAD)
     return Listen(browser, request.header(b"last-event-id").decode("latin-1"), _opened)
 
 
-def _opened(parts: AsyncIterator[bytes] | Literal["full", "off"], _now_us: int) -> Answer:
+def _opened(parts: AsyncIterator[bytes] | Unheard, _now_us: int) -> Answer:
     match parts:
         case "full":
             return failure(503, "too_many_streams", "no room for another stream")
