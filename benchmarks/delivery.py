@@ -27,7 +27,7 @@ from benchmarks.bed import BenchError, free_port
 from benchmarks.child import program
 from benchmarks.mailbox import received
 from benchmarks.quantiles import Quantiles, hiccups, quantiles
-from channels.delivery.ledger import summary
+from channels.delivery.beside import summary
 from events.sources.base import Log
 from flows.open import open_log
 from kairos.embedded import servers

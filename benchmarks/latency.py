@@ -285,7 +285,7 @@ def _result(
         lost=lost(figures.decided, handed),
         refused=sum(a.status != OK for a in answers),
         accepted=accepted,
-        applied=figures.counts.get("applied", 0),
+        applied=figures.applied,
         duplicate=figures.counts.get("duplicate", 0),
         dead=figures.dead,
         seconds=plan.seconds,

@@ -59,9 +59,14 @@ class Later(msgspec.Struct, frozen=True, tag="later"):
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
-    """The provider will never take this message."""
+    """The provider will never take this message as it is.
+
+    What is wrong with the `message`, or with how we are set up, somebody can mend: it is kept as a
+    dead letter. Not so where the `address` leads to nobody, or the `person` wants nothing any more.
+    """
 
     reason: str
+    whose: Literal["message", "address", "person"] = "message"
 
 
 class Unknown(msgspec.Struct, frozen=True, tag="unknown"):

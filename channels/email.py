@@ -96,13 +96,13 @@ class Email:
     async def deliver(self, message: Message) -> Outcome:
         """Send the message to its one mailbox."""
         if message.to is None:
-            return Refused(reason="no address")
+            return Refused(reason="no address", whose="address")
         if mail.breaks_header(message.to) or mail.breaks_header(message.subject):
             return Refused(reason="line break or control character in a header")
         try:
             to = mail.mailbox(message.to)
         except mail.AddressError as error:
-            return Refused(reason=f"address: {error}")
+            return Refused(reason=f"address: {error}", whose="address")
         try:
             body = mail.compose(message, to, self._origin, self._now())
         except (ValueError, UnicodeError) as error:

@@ -107,6 +107,7 @@ STARTS, EXITS = (
     "exit:",
 )  # before the trigger's name; no SDK can send an event of such a name
 WORKER = "kairos:worker"  # the source of what workers tell; the same
+OURS = frozenset({OWN, WORKER})  # events that nobody sent us; "own" counts them
 DELIVERY_FAILED = "delivery_failed"  # {message, channel, reason}: that a message never will arrive
 STATEMENTS = frozenset({"consent_updated", "unsubscribed"})  # events that say what is allowed
 OPT_IN_CONFIRMED = "opt_in_confirmed"  # {message}: that a question was answered with yes

@@ -8,7 +8,8 @@ import msgspec
 import orjson
 import redis
 
-from channels.delivery.ledger import SlotUnusableError, summary
+from channels.delivery.beside import summary
+from channels.delivery.ledger import SlotUnusableError
 from kairos.settings import Settings
 from profile_state.stores.base import LedgerLostError
 from profile_state.stores.redis import RedisStore, unpack_history, unpack_paused
@@ -60,8 +61,14 @@ class Figures(msgspec.Struct, frozen=True):
 
     @property
     def settled(self) -> int:
-        """Events of which it is known what became of them."""
-        return sum(self.counts.get(name, 0) for name in ACCOUNTED) + self.dead
+        """Events that were sent to us and of which it is known what became of them."""
+        found = sum(self.counts.get(name, 0) for name in ACCOUNTED) + self.dead
+        return found - self.counts.get("own", 0) - self.counts.get("own_duplicate", 0)
+
+    @property
+    def applied(self) -> int:
+        """Events that were sent to us and are applied; what triggers and workers say is not among them."""
+        return self.counts.get("applied", 0) - self.counts.get("own", 0)
 
     @property
     def decided(self) -> int:

@@ -15,6 +15,7 @@ import msgspec
 from events.record import (
     EVERYBODY,
     EXIT,
+    OURS,
     OWN,
     STATEMENTS,
     Build,
@@ -312,6 +313,8 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
         work.count(person.id, "too_old")
     else:
         work.applied[person.id] = work.applied.get(person.id, 0) + 1
+        if event.source in OURS:
+            work.count(person.id, "own")
     regrouped = bool(others) or person.offset == offset
     if workspace is not None and counts and (event.name in workspace.aims or regrouped):
         goals.reached(work, person, workspace)
@@ -378,6 +381,8 @@ def _copy(work: Work, event: Event, offset: Offset, *, same: bool) -> None:
         return
     if person is not None and person.offset < offset:
         work.count(person.id, "duplicate")
+        if event.source in OURS:
+            work.count(person.id, "own_duplicate")
         _touched(work, person, offset)
 
 

@@ -20,7 +20,7 @@ from benchmarks.bed import BenchError
 from benchmarks.torture import workspace
 from benchmarks.torture.client import Client
 from benchmarks.torture.stand import PATIENCE_S, Stand, ended
-from channels.delivery.ledger import listed
+from channels.delivery.beside import listed
 from flows.workspace_folder import read_folder
 from kairos.operators.erasing import erase
 from kairos.parts.base import REPLACED

@@ -1,7 +1,7 @@
 """How long to wait before a message is tried again."""
 
 BASE = 2.0  # seconds
-CEILING = 3600.0  # seconds; eight attempts spread over some minutes to hours
+CEILING = 600.0  # seconds; eight attempts take some minutes, and a day a hundred more
 
 
 def pause(attempt: int, after: float, draw: float) -> float:
@@ -15,6 +15,6 @@ def pause(attempt: int, after: float, draw: float) -> float:
         draw: a random number in [0, 1).
 
     >>> pause(0, after=5.0, draw=0.5), pause(3, after=0.0, draw=0.5), pause(99, after=0.0, draw=1.0)
-    (6.0, 8.0, 3600.0)
+    (6.0, 8.0, 600.0)
     """
     return after + draw * min(CEILING, BASE * 2.0 ** min(attempt, 32))

@@ -17,6 +17,7 @@ from profile_state.identity import person_id
 from profile_state.stores.keys import Keys
 from triggers.activation import Activation
 
+ERASED = "erased"  # the reason of whoever is no more
 PATIENCE = 5.0  # seconds until a store that does not answer counts as away
 
 # The server's run id and the values of keys, in one round trip. INFO asked beside them would be
@@ -128,10 +129,7 @@ async def turned_away(
             away[a.id] = Expired(reason="horizon")
     rest = [a for a in activations if a.id not in away]
     withdrawn = await withdrawals.check(rest)
-    return away | {i: Refused(reason=reason) for i, reason in withdrawn.items()}
-
-
-WITHDRAWN = ("consent", "erased")  # reasons of the person's own
+    return away | {i: Refused(reason=why, whose="person") for i, why in withdrawn.items()}
 
 
 def _withdrawn(activations: Sequence[Activation], instants: Sequence[int | None]) -> dict[str, str]:
@@ -140,5 +138,5 @@ def _withdrawn(activations: Sequence[Activation], instants: Sequence[int | None]
         asked = instants[nth * KEYS : (nth + 1) * KEYS]
         channel, every, leaf, person = (at is not None and a.decided <= at for at in asked)
         if channel or every or leaf or person:
-            away[a.id] = "erased" if leaf or person else "consent"
+            away[a.id] = ERASED if leaf or person else "consent"
     return away

@@ -14,7 +14,7 @@ import structlog
 from channels.base import Channel, Later, Message, Outcome, Refused, Unknown
 from channels.delivery.backoff import pause
 from channels.delivery.breaker import Breaker, Patience
-from channels.delivery.gate import WITHDRAWN, StoreUnavailableError, Withdrawals, turned_away
+from channels.delivery.gate import StoreUnavailableError, Withdrawals, turned_away
 from channels.delivery.ledger import Expired, Taken
 from channels.delivery.pace import Pace
 from channels.delivery.templates import Renderer
@@ -30,13 +30,13 @@ class Desk(NamedTuple):
     """What all lanes of a worker share."""
 
     intend: Callable[[Sequence[str]], Awaitable[set[str]]]
-    settle: Callable[[str, str, Outcome | Expired], asyncio.Future[None]]  # id, channel, outcome
+    settle: Callable[[Activation, Outcome | Expired], asyncio.Future[None]]
     withdrawals: Withdrawals
     renderer: Renderer
     handed: Callable[[Activation], int]  # ms; when an activation is handed over
     draw: Callable[[], float]  # a random number in [0, 1)
-    attempts: int
-    tell: Callable[[Activation, str], Awaitable[bool]]  # that a message failed, and why
+    attempts: int  # that are made at least
+    trying: int  # ms from its decision, for which a message is tried that has nowhere else to go
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -157,7 +157,7 @@ class Lane:
             if isinstance(message, Message):
                 ready.append((taken, message))
             else:
-                await self._finish(taken, message)
+                self._finish(taken, message)
         return ready
 
     async def _message(
@@ -178,9 +178,7 @@ class Lane:
             _log.error("bug in a channel", channel=self.name, id=message.id, kind=kind, where=where)
             outcome = self._after_bug()
         self._judge(outcome)
-        written = await self._finish(taken, outcome)
-        if written is not None:
-            await written
+        await self._finish(taken, outcome)
         self._calling -= 1
         self._changed.set()
 
@@ -205,27 +203,18 @@ class Lane:
             return Later(after=0.0, reason="bug in the channel", whose="provider")
         return Unknown(reason="bug in the channel")
 
-    async def _finish(
-        self, taken: Taken, outcome: Outcome | Expired
-    ) -> asyncio.Future[None] | None:
-        """Have an outcome written down, after whoever waits for word of a failure has it.
+    def _finish(self, taken: Taken, outcome: Outcome | Expired) -> asyncio.Future[None]:
+        """Have an outcome written down, which says when a message is tried again, or that it never is.
 
-        Where nobody can be told before the worker stops it is not written either, and comes up
-        again with the next start.
+        A message with another channel to go to is not kept waiting for long; every other is tried
+        until whoever looks after the provider has surely had the time to.
         """
-        activation = taken.activation
-        outcome = self._for_good(taken, outcome)
-        if activation.tell and isinstance(outcome, Refused) and outcome.reason not in WITHDRAWN:
-            told = await self._desk.tell(activation, outcome.reason)
-            if not told:
-                return None
-        return self._desk.settle(activation.id, self.name, outcome)
-
-    def _for_good(self, taken: Taken, outcome: Outcome | Expired) -> Outcome | Expired:
-        """Say when a message is tried again, or that it never will be."""
+        a = taken.activation
         if isinstance(outcome, Later):
-            if taken.attempts + 1 >= self._desk.attempts:
-                return Refused(reason="gave_up")
-            wait = pause(taken.attempts, outcome.after, self._desk.draw())
-            return Later(after=wait, reason=outcome.reason)
-        return outcome
+            elsewhere = a.tell or self._desk.handed(a) - a.decided >= self._desk.trying
+            if elsewhere and taken.attempts + 1 >= self._desk.attempts:
+                outcome = Refused(reason=f"gave_up: {outcome.reason}")
+            else:
+                wait = pause(taken.attempts, outcome.after, self._desk.draw())
+                outcome = Later(after=wait, reason=outcome.reason)
+        return self._desk.settle(a, outcome)

@@ -11,31 +11,27 @@ the cursors it is noted which slots have a file: one that is missing or empty la
 it sent, and must not begin as a new one.
 """
 
-import json
 import sqlite3
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self, TypeVar
 
-from channels.base import Outcome
 from channels.delivery.slot import (
     HORIZON,
     STATES,
     Expired,
     Lease,
-    Row,
+    Settled,
     Slot,
     SlotTakenError,
     SlotUnusableError,
     Taken,
-    counted,
-    lost,
+    Untold,
 )
 from triggers.activation import SLOTS, Activation, slot_of
 
@@ -46,20 +42,13 @@ __all__ = [
     "Cursor",
     "Expired",
     "Ledger",
-    "Row",
+    "Settled",
     "SlotTakenError",
     "SlotUnusableError",
     "Taken",
-    "floor_of",
-    "listed",
-    "lost_slots",
-    "rows_of",
-    "summary",
+    "Untold",
 ]
 
-_ROWS = (
-    "SELECT id, channel, trigger_name, state, detail, attempts, decided, changed FROM activation"
-)
 START = -1  # before the first entry
 T = TypeVar("T")
 
@@ -92,7 +81,7 @@ class Ledger:
         self._keyed = keyed
         self._slots: dict[int, Slot] = {}
         self._calling: set[str] = set()  # ids with an intent of ours and no outcome on disk
-        self._owed: dict[int, list[tuple[str, Outcome | Expired]]] = defaultdict(list)  # by slot
+        self._owed: dict[int, list[Settled]] = defaultdict(list)  # by slot
         self._paying = threading.Lock()  # outcomes come in one thread, slots come back in another
         self._threads = threads or ThreadPoolExecutor(8, thread_name_prefix="ledger")
         self._cursors = _Cursors(folder / "cursor.db")
@@ -214,20 +203,20 @@ class Ledger:
         self._calling -= ours - allowed
         return allowed
 
-    def settle(self, outcomes: Sequence[tuple[str, Outcome | Expired]], now: int) -> None:
+    def settle(self, outcomes: Sequence[Settled], now: int) -> None:
         """Write down what came of calls, or of refusals before a call.
 
         `Later` makes it pending again, due `after` seconds from now. What belongs to a slot that
         is not served is kept in memory until it is.
         """
         with self._paying:
-            for n, group in self._by_slot(outcomes, lambda pair: pair[0]).items():
+            for n, group in self._by_slot(outcomes, lambda settled: settled.id).items():
                 self._owed[n] += group
             self._pay(now)
 
     def _pay(self, now: int) -> None:
         for n in self._each(dict(self._owed), Slot.settle, now):
-            self._calling.difference_update(i for i, _ in self._owed.pop(n))
+            self._calling.difference_update(settled.id for settled in self._owed.pop(n))
 
     @property
     def owes(self) -> bool:
@@ -241,6 +230,40 @@ class Ledger:
         with self._paying:
             self._pay(now)
         return len(self.unserved) < before
+
+    def untold(self, limit: int) -> list[Untold]:
+        """Return some of what the log is still to hear of."""
+        found: list[Untold] = []
+        for n, slot in list(self._slots.items()):
+            with self._contained(n, slot):
+                found += slot.untold(limit - len(found))
+            if len(found) >= limit:
+                break
+        return found
+
+    def told(self, some: Sequence[Untold], now: int) -> None:
+        """Write down that the log has heard these."""
+        self._each(self._by_slot(some, lambda untold: untold.activation.id), Slot.told, now)
+
+    def changed(self) -> bool:
+        """Say whether others wrote into a ledger since; what they made due is due."""
+        found = False
+        for n, slot in list(self._slots.items()):
+            with self._contained(n, slot):
+                found |= slot.changed()
+        return found
+
+    def held(self, many: int) -> Iterator[list[Activation]]:
+        """Go through all that waits, for a call or for an operator, so many at a time."""
+        for n, slot in list(self._slots.items()):
+            with self._contained(n, slot):
+                places = slot.holding()
+                for start in range(0, len(places), many):
+                    yield slot.at(places[start : start + many])
+
+    def erase(self, ids: Sequence[str], now: int) -> None:
+        """Let go of what somebody erased was to get."""
+        self._each(self._by_slot(ids, str), Slot.erase, now)
 
     def prune(self, now: int) -> int:
         """Forget what is older than the horizon, and return how many."""
@@ -256,7 +279,7 @@ class Ledger:
         for n, slot in list(self._slots.items()):
             with self._contained(n, slot):
                 found.append(slot.counts())
-        return _summed(found)
+        return summed(found)
 
     def close(self) -> None:
         """Save the cursors, close the files, give back the slots."""
@@ -424,100 +447,8 @@ class _Cursors:
         self._db.close()
 
 
-def summary(folder: Path) -> dict[str, dict[str, int]]:
-    """Count every slot without a lease, beside a running worker: channel -> state -> how many.
-
-    Raises:
-        SlotUnusableError: when a file is damaged.
-    """
-    return _summed(_asked(path, counted) or {} for path in sorted(folder.glob("slot-*.db")))
-
-
-def lost_slots(folder: Path) -> list[str]:
-    """Say, without a lease, of which slots the file has gone that was there once.
-
-    Raises:
-        SlotUnusableError: when a file is damaged.
-    """
-    cursors = folder / "cursor.db"
-    if not cursors.exists():
-        return []
-    try:
-        with closing(sqlite3.connect(f"{cursors.resolve().as_uri()}?mode=ro", uri=True)) as db:
-            rows = db.execute("SELECT slot FROM used ORDER BY slot").fetchall()
-    except sqlite3.OperationalError:
-        return []  # of a release that noted nothing, or being made
-    paths = [folder / f"slot-{n:02}.db" for (n,) in rows]
-    return [lost(p) for p in paths if not p.exists() or _asked(p, lambda _: True) is None]
-
-
-def floor_of(folder: Path) -> int:
-    """Return `Ledger.floor` without a lease, beside a running worker.
-
-    Raises:
-        SlotUnusableError: when a file is damaged.
-    """
-    query = "SELECT max(decided) FROM floor"
-    found = (
-        _asked(path, lambda db: int(db.execute(query).fetchone()[0]))
-        for path in sorted(folder.glob("slot-*.db"))
-    )
-    return max((floor for floor in found if floor is not None), default=START)
-
-
-def rows_of(folder: Path, ids: Iterable[str]) -> dict[str, Row]:
-    """Find activations by id without a lease, beside a running worker.
-
-    Raises:
-        SlotUnusableError: when a file is damaged.
-    """
-    groups: dict[int, list[str]] = defaultdict(list)
-    for i in ids:
-        groups[slot_of(i)].append(i)
-    found: dict[str, Row] = {}
-    for slot, wanted in groups.items():
-        path = folder / f"slot-{slot:02}.db"
-        if path.exists():
-            rows = _asked(path, partial(_by_id, wanted)) or []
-            found.update((row.id, row) for row in rows)
-    return found
-
-
-def _by_id(ids: list[str], db: sqlite3.Connection) -> list[Row]:
-    query = _ROWS + " WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608 - both ours
-    return [Row._make(row) for row in db.execute(query, (json.dumps(ids),))]
-
-
-def listed(folder: Path, state: str, limit: int = 1000) -> list[Row]:
-    """List activations of a state without a lease, such as those held as `unknown`.
-
-    Raises:
-        SlotUnusableError: when a file is damaged.
-    """
-
-    def select(db: sqlite3.Connection) -> list[Row]:
-        query = _ROWS + " WHERE state = ? ORDER BY changed LIMIT ?"
-        rows = db.execute(query, (state, limit))
-        return [Row._make(row) for row in rows]
-
-    found: list[Row] = []
-    for path in sorted(folder.glob("slot-*.db")):
-        found += _asked(path, select) or []
-    return found[:limit]
-
-
-def _asked(path: Path, question: Callable[[sqlite3.Connection], T]) -> T | None:
-    """Read a ledger, also while a worker writes it; None while its tables are being made."""
-    try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
-            db.execute("PRAGMA busy_timeout = 5000")
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            return question(db) if version else None
-    except sqlite3.Error as error:
-        raise SlotUnusableError(f"{path.name} cannot be read: {error}") from error
-
-
-def _summed(found: Iterable[dict[tuple[str, str], int]]) -> dict[str, dict[str, int]]:
+def summed(found: Iterable[dict[tuple[str, str], int]]) -> dict[str, dict[str, int]]:
+    """Add up what slots count: channel -> state -> how many."""
     total: dict[str, dict[str, int]] = {}
     for counts in found:
         for (channel, state), n in counts.items():

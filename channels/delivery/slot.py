@@ -5,8 +5,10 @@ stream is read. The intent is on disk before the provider is called, so after a 
 which calls may have happened. And one process at a time holds the slot: the lock belongs to the
 open file, so the kernel gives it back however that process dies, and never while it is frozen.
 
-States: `pending` waits for a call, `intent` is in the window of a call, and the others are
-final: `delivered`, `refused`, `unknown` (held and shown, never sent again), `expired`.
+States: `pending` waits for a call, `intent` is in the window of a call. `dead` and `unknown` are
+held with their bodies until an operator decides, see `beside.py`. The others are final:
+`delivered`, `bounced` (nobody is at that address), `refused` (the person wants nothing any more),
+`expired`. What became of a message is told in the log, from here: a row is `told` once it was.
 """
 
 import fcntl
@@ -24,9 +26,12 @@ import msgspec
 from channels.base import Delivered, Later, Outcome, Refused, Unknown
 from triggers.activation import Activation
 
-VERSION = 1
+VERSION = 2  # 1 told nobody what became of a message, and kept no body once that was known
 HORIZON = 90 * 86_400_000  # ms; older decisions are not sent, so ids need no longer memory
-STATES = ("pending", "intent", "delivered", "refused", "unknown", "expired")
+HELD = 30 * 86_400_000  # ms; so long a body waits for an operator
+KEPT = ("dead", "unknown")  # states in which a body waits for an operator
+OF_REFUSED = {"message": "dead", "address": "bounced", "person": "refused"}
+STATES = ("pending", "intent", "delivered", "bounced", "refused", "dead", "unknown", "expired")
 
 _SCHEMA = """
 CREATE TABLE activation (
@@ -40,12 +45,25 @@ CREATE TABLE activation (
     decided INTEGER NOT NULL,  -- ms
     taken INTEGER NOT NULL,  -- ms
     changed INTEGER NOT NULL,  -- ms
-    body BLOB  -- the activation; NULL once the state is final
+    body BLOB,  -- the activation; NULL once nobody needs it
+    told INTEGER NOT NULL DEFAULT 1  -- 0 where the log is still to hear what became of it
 );
 CREATE INDEX waiting ON activation (next_attempt) WHERE state = 'pending';
-CREATE INDEX final ON activation (changed) WHERE body IS NULL;
 CREATE TABLE floor (decided INTEGER NOT NULL);  -- ms; ids decided before may be forgotten
 INSERT INTO floor VALUES (-1);
+"""
+
+_FROM_1 = "ALTER TABLE activation ADD COLUMN told INTEGER NOT NULL DEFAULT 1;"
+
+# Of every version; those of before are made anew.
+_INDEXES = """
+CREATE INDEX IF NOT EXISTS waiting_by ON activation (channel, trigger_name, next_attempt)
+    WHERE state = 'pending';
+CREATE INDEX IF NOT EXISTS closed ON activation (changed) WHERE state NOT IN ('pending', 'intent');
+CREATE INDEX IF NOT EXISTS held ON activation (state, changed) WHERE state IN ('dead', 'unknown');
+CREATE INDEX IF NOT EXISTS untold ON activation (changed) WHERE told = 0;
+DROP INDEX IF EXISTS waiting_of;
+DROP INDEX IF EXISTS final;
 """
 
 
@@ -72,6 +90,13 @@ SELECT name FROM waits WHERE name IS NOT NULL
 """
 
 
+# By their indexes: they are few among all that a ledger remembers.
+_HOLDING = (
+    "SELECT rowid FROM activation INDEXED BY waiting_by WHERE state = 'pending'",
+    "SELECT rowid FROM activation INDEXED BY held WHERE state IN ('dead', 'unknown')",
+)
+
+
 class Expired(msgspec.Struct, frozen=True, tag="expired"):
     """Too late to be sent."""
 
@@ -83,6 +108,23 @@ class Taken(NamedTuple):
 
     activation: Activation
     attempts: int
+
+
+class Settled(NamedTuple):
+    """What came of a message."""
+
+    id: str
+    outcome: "Outcome | Expired"
+    tell: bool = False  # whether the log is to hear of it
+
+
+class Untold(NamedTuple):
+    """What came of a message, of which the log has not heard."""
+
+    activation: Activation
+    state: str
+    detail: str
+    at: int  # ms
 
 
 class Row(NamedTuple):
@@ -106,8 +148,8 @@ class SlotUnusableError(RuntimeError):
     """The slot's ledger cannot be used; without its memory nothing of the slot may be sent."""
 
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Activation)
+encoded = msgspec.msgpack.Encoder().encode
+decoded = msgspec.msgpack.Decoder(Activation).decode
 
 
 class Lease:
@@ -173,6 +215,7 @@ class Slot:
                 self._resolve(keyed, calling, now)
                 self.prune(now)
                 self.next_due = self._earliest()
+                (self._version,) = self._db.execute("PRAGMA data_version").fetchone()
             except BaseException:
                 self._db.close()
                 raise
@@ -187,11 +230,11 @@ class Slot:
             oldest = max(self.floor, now - HORIZON)
             for a in activations:
                 live = a.decided >= oldest
-                state, body = ("pending", _encoder.encode(a)) if live else ("expired", None)
+                state, body = ("pending", encoded(a)) if live else ("expired", None)
                 detail = "" if live else "horizon"
                 row = (a.id, state, a.channel, a.trigger, detail, a.decided, now, now, body)
                 written = db.execute(
-                    "INSERT INTO activation VALUES (?, ?, 0, NULL, ?, ?, ?, ?, ?, ?, ?)"
+                    "INSERT INTO activation VALUES (?, ?, 0, NULL, ?, ?, ?, ?, ?, ?, ?, 1)"
                     " ON CONFLICT DO NOTHING",
                     row,
                 )
@@ -236,7 +279,7 @@ class Slot:
                 found += new
             if all_of_them:
                 self.next_due = self._earliest(after=now)
-        return [Taken(_decoder.decode(body), attempts) for _, attempts, body in found]
+        return [Taken(decoded(body), attempts) for _, attempts, body in found]
 
     def intend(self, ids: Sequence[str], now: int) -> set[str]:
         """Make the intent to call durable, and return the ids that may be called now.
@@ -258,10 +301,10 @@ class Slot:
                 self.next_due = min(self.next_due, self._earliest())
         return moved
 
-    def settle(self, outcomes: Sequence[tuple[str, Outcome | Expired]], now: int) -> None:
+    def settle(self, outcomes: Sequence[Settled], now: int) -> None:
         """Write down what came of calls, or of refusals before a call. What is final stays."""
         with self._transaction() as db:
-            for i, outcome in outcomes:
+            for i, outcome, tell in outcomes:
                 if isinstance(outcome, Later):
                     at = now + round(outcome.after * 1000)
                     db.execute(
@@ -273,12 +316,75 @@ class Slot:
                     self.next_due = min(at, self.next_due)
                 else:
                     state, detail = final(outcome)
+                    keep = tell or state in KEPT
                     db.execute(
-                        "UPDATE activation SET state = ?, detail = ?, changed = ?, body = NULL,"
-                        " next_attempt = NULL WHERE id = ? AND state IN ('pending', 'intent')",
-                        (state, detail, now, i),
+                        "UPDATE activation SET state = ?, detail = ?, changed = ?, told = ?,"
+                        " body = iif(?, body, NULL), next_attempt = NULL"
+                        " WHERE id = ? AND state IN ('pending', 'intent')",
+                        (state, detail, now, not tell, keep, i),
                     )
                 self._hands.discard(i)
+
+    def untold(self, limit: int) -> list[Untold]:
+        """Return what the log is still to hear of, the oldest first."""
+        with self._usable(), self._lock:
+            rows = self._db.execute(
+                "SELECT body, state, detail, changed FROM activation WHERE told = 0"
+                " ORDER BY changed LIMIT ?",
+                (limit,),
+            ).fetchall()
+        return [Untold(decoded(body), *rest) for body, *rest in rows if body is not None]
+
+    def told(self, some: Sequence[Untold], _now: int) -> None:
+        """Write down what the log has heard, unless something else has come of it since.
+
+        A body stays only where an operator may send it. Of a message that has another channel to
+        go to they must not: it is on its way there.
+        """
+        with self._transaction() as db:
+            db.executemany(
+                "UPDATE activation SET told = 1, body = iif(?, body, NULL)"
+                " WHERE id = ? AND changed = ? AND told = 0",
+                [(u.state in KEPT and not u.activation.tell, u.activation.id, u.at) for u in some],
+            )
+
+    def holding(self) -> list[int]:
+        """Return the places of all that waits, for a call or for an operator."""
+        with self._usable(), self._lock:
+            return [place for query in _HOLDING for (place,) in self._db.execute(query).fetchall()]
+
+    def at(self, places: Sequence[int]) -> list[Activation]:
+        """Return what is held at places."""
+        asked = json.dumps(list(places))
+        with self._usable(), self._lock:
+            rows = self._db.execute(
+                "SELECT body FROM activation WHERE rowid IN (SELECT value FROM json_each(?))"
+                " AND body IS NOT NULL AND state <> 'intent'",
+                (asked,),
+            ).fetchall()
+        return [decoded(body) for (body,) in rows]
+
+    def erase(self, ids: Sequence[str], now: int) -> None:
+        """Let go of the bodies of somebody who was erased; what waited for a call is refused."""
+        with self._transaction() as db:
+            db.executemany(
+                "UPDATE activation SET body = NULL, told = 1, changed = ?, next_attempt = NULL,"
+                " detail = iif(state = 'pending', 'erased', detail),"
+                " state = iif(state = 'pending', 'refused', state) WHERE id = ? AND state <> 'intent'",
+                [(now, i) for i in ids],
+            )
+
+    def changed(self) -> bool:
+        """Say whether others wrote the file since this was asked, such as an operator's command.
+
+        What they made due is due then.
+        """
+        with self._usable(), self._lock:
+            (version,) = self._db.execute("PRAGMA data_version").fetchone()
+            before, self._version = self._version, version
+            if version != before:
+                self.next_due = min(self.next_due, self._earliest())
+        return bool(version != before)
 
     def prune(self, now: int) -> int:
         """Forget ids older than the horizon, and return how many.
@@ -289,9 +395,15 @@ class Slot:
         before = now - HORIZON
         with self._transaction() as db:
             gone = db.execute(
-                "DELETE FROM activation WHERE body IS NULL AND changed < ? AND decided < ?",
+                "DELETE FROM activation WHERE state NOT IN ('pending', 'intent')"
+                " AND changed < ? AND decided < ?",
                 (before, before),
             ).rowcount
+            db.execute(  # an operator had their time
+                "UPDATE activation SET body = NULL WHERE state IN ('dead', 'unknown')"
+                " AND changed < ? AND body IS NOT NULL",
+                (now - HELD,),
+            )
             if gone:
                 self.floor = max(self.floor, before)  # too high is safe, should this not be written
                 db.execute("UPDATE floor SET decided = max(decided, ?)", (before,))
@@ -329,16 +441,14 @@ class Slot:
             raise SlotUnusableError(lost(self.path))
         if version == 0:
             self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        elif version == 1:
+            self._db.executescript(f"BEGIN; {_FROM_1} PRAGMA user_version = {VERSION}; COMMIT;")
         elif version != VERSION:
             raise SlotUnusableError(
                 f"{self.path.name} was written by version {version}, this worker knows {VERSION}; "
                 f"start the newer worker"
             )
-        self._db.execute(  # files of before have none
-            "CREATE INDEX IF NOT EXISTS waiting_by ON activation"
-            " (channel, trigger_name, next_attempt) WHERE state = 'pending'"
-        )
-        self._db.execute("DROP INDEX IF EXISTS waiting_of")  # which that takes the place of
+        self._db.executescript(_INDEXES)
         if fresh:
             _fsync_folder(self.path.parent)
 
@@ -357,7 +467,7 @@ class Slot:
                     )
                 else:
                     db.execute(
-                        "UPDATE activation SET state = 'unknown', changed = ?, body = NULL,"
+                        "UPDATE activation SET state = 'unknown', changed = ?,"
                         " detail = 'crash during the call' WHERE state = 'intent' AND channel = ?"
                         " AND id NOT IN (SELECT value FROM json_each(?))",
                         (now, channel, ours),
@@ -406,14 +516,14 @@ class Slot:
 def final(outcome: Delivered | Refused | Unknown | Expired) -> tuple[str, str]:
     """Return the final state and the detail that an outcome leaves.
 
-    >>> final(Refused(reason="consent"))
-    ('refused', 'consent')
+    >>> final(Refused(reason="consent", whose="person")), final(Refused(reason="http 404"))
+    (('refused', 'consent'), ('dead', 'http 404'))
     """
     match outcome:
         case Delivered(provider_id=detail):
             return "delivered", detail
-        case Refused(reason=detail):
-            return "refused", detail
+        case Refused(reason=detail, whose=whose):
+            return OF_REFUSED[whose], detail
         case Unknown(reason=detail):
             return "unknown", detail
         case Expired(reason=detail):

@@ -13,21 +13,23 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from math import inf
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import structlog
 
 from channels.base import Channel, Later, Outcome
 from channels.delivery.breaker import Patience
-from channels.delivery.failure import failure
-from channels.delivery.gate import Withdrawals
+from channels.delivery.gate import ERASED, StoreUnavailableError, Withdrawals
 from channels.delivery.lane import Desk, Lane, Limits
 from channels.delivery.latency import Latencies
-from channels.delivery.ledger import HORIZON, START, Expired, Ledger, Taken
+from channels.delivery.ledger import HORIZON, START, Expired, Ledger, Settled, Taken, Untold
+from channels.delivery.receipts import tells
 from channels.delivery.slot import final
 from channels.delivery.stand_in import StandIn
+from channels.delivery.teller import Teller
 from channels.delivery.templates import Renderer
 from channels.delivery.workspaces import Workspaces
 from events.record import Event
@@ -37,11 +39,14 @@ from triggers.activation import Activation, decode
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
+SWEPT = 500  # messages that wait, looked at in one go
+
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """How a worker works."""
 
-    attempts: int = 8  # calls before a message is refused as `gave_up`
+    attempts: int = 8  # calls at least before a message is given up
+    trying: int = 86_400_000  # ms from its decision until it may be, unless it has another channel
     calls: int = 64  # open at a time, a channel; what a crash may leave `unknown`
     calls_of: dict[str, int] = msgspec.field(
         default_factory=lambda: {"email": 24, "log": 256, "slack": 1}
@@ -55,8 +60,18 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     wait_ms: int = 200  # a read waits so long for the first entry; a stop waits as long
     tick: float = 0.1  # seconds between two looks at what is due
     save: float = 1.0  # seconds between two savings of the cursors
-    revive: float = 5.0  # seconds between two tries to serve a slot that failed
+    revive: float = 5.0  # seconds between two tries of a slot that failed, or of a log that is away
+    look: float = 1.0  # seconds between two looks whether an operator decided something
+    sweep: float = 20.0  # seconds between two looks whether somebody was erased whose messages wait
     prune: float = 3600.0  # seconds between two prunings of the ledger
+
+
+class _Writing(NamedTuple):
+    """An outcome that is to be written down."""
+
+    activation: Activation
+    outcome: Outcome | Expired
+    written: asyncio.Future[None]
 
 
 class Worker:
@@ -71,8 +86,8 @@ class Worker:
         workspaces: where templates come from.
         now: ms.
         now_us: us, for latencies; from `now` if not given.
-        say: puts events into the log; whoever waits for word of a failure hears it there. None
-            where nobody does.
+        say: puts events into the log, where what became of messages is heard. None where nobody
+            listens.
         handed: ms; when an activation is handed over. Now, if not given; in a replay of the
             past it is when it was decided, or all would be too late.
         draw: a random number in [0, 1), for back-off.
@@ -91,7 +106,7 @@ class Worker:
         now: Callable[[], int],
         now_us: Callable[[], int] | None = None,
         handed: Callable[[Activation], int] | None = None,
-        say: Callable[[Event], None] | None = None,
+        say: Callable[[Sequence[Event]], None] | None = None,
         draw: Callable[[], float] = random.random,
         delivery: Delivery | None = None,
     ) -> None:
@@ -104,14 +119,13 @@ class Worker:
         self._now = now
         self._now_us = now_us or (lambda: now() * 1000)
         self._handed = handed or (lambda _: now())
-        self._say = say
-        self._stop = asyncio.Event()
         self._how = delivery or Delivery()
+        self._withdrawals = withdrawals
         self._lanes: dict[str, Lane] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._after = [ledger.cursor(p).read for p in range(stream.partitions)]
         self._taking = asyncio.Lock()  # an entry is taken and marked while no slot comes back
-        self._settled: list[tuple[str, str, Outcome | Expired, asyncio.Future[None]]] = []
+        self._settled: list[_Writing] = []
         self._to_settle = asyncio.Event()
         self._counts: Counter[str] = Counter()
         self._by_channel: dict[str, Counter[str]] = {}
@@ -126,7 +140,10 @@ class Worker:
             handed=self._handed,
             draw=draw,
             attempts=self._how.attempts,
-            tell=self._tell,
+            trying=self._how.trying,
+        )
+        self._teller = (
+            None if say is None else Teller(ledger, say, self._thread, now, self._how.revive)
         )
 
     def __repr__(self) -> str:
@@ -140,7 +157,6 @@ class Worker:
         Raises:
             ExceptionGroup: around a bug; nothing is lost, the next start goes on.
         """
-        self._stop = stop
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
@@ -151,7 +167,9 @@ class Worker:
                     for p in range(self._stream.partitions)
                 ]
                 ticking = tasks.create_task(self._ticking(stop))
-                await asyncio.wait([*reading, ticking])
+                sweeping = tasks.create_task(self._sweeping(stop))
+                telling = tasks.create_task(self._teller.run()) if self._teller else None
+                await asyncio.wait([*reading, ticking, sweeping])
                 for lane in self._lanes.values():
                     lane.stop()
                 if self._running:
@@ -161,6 +179,9 @@ class Worker:
                 await settling
                 if self._ledger.owes:
                     await self._thread(self._ledger.revive, self._now())
+                if self._teller is not None and telling is not None:
+                    self._teller.stop()
+                    await telling
                 await self._thread(self._ledger.save)
         finally:
             self._threads.shutdown()
@@ -170,7 +191,9 @@ class Worker:
         return {
             "taken": self._counts["taken"],
             "delivered": self._counts["delivered"],
+            "bounced": self._counts["bounced"],
             "refused": self._counts["refused"],
+            "dead": self._counts["dead"],
             "unknown": self._counts["unknown"],
             "expired": self._counts["expired"],
             "retried": self._counts["retried"],
@@ -288,7 +311,7 @@ class Worker:
     async def _ticking(self, stop: asyncio.Event) -> None:
         """Hand out what is due, and look after the ledger."""
         clock = asyncio.get_running_loop().time
-        saved = revived = pruned = clock()
+        saved = revived = pruned = looked = clock()
         while not stop.is_set():
             if self._ledger.next_due() <= self._now():
                 depth, room = self._how.depth, self._rooms()
@@ -301,6 +324,10 @@ class Worker:
             if troubled and at - revived >= self._how.revive:
                 revived = at
                 await self._revive()
+            if at - looked >= self._how.look:
+                looked = at
+                if await self._thread(self._ledger.changed) and self._teller is not None:
+                    self._teller.look()
             if at - pruned >= self._how.prune:
                 pruned = at
                 await self._thread(self._ledger.prune, self._now())
@@ -308,6 +335,25 @@ class Worker:
                 await asyncio.wait_for(stop.wait(), self._how.tick)
             except TimeoutError:
                 continue
+
+    async def _sweeping(self, stop: asyncio.Event) -> None:
+        """Let go of what waits for somebody who was erased; for its call it may wait for long."""
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self._how.sweep)
+                return
+            try:
+                await self._sweep()
+            except StoreUnavailableError as error:
+                _log.warning("store unavailable, nothing is swept", reason=str(error))
+
+    async def _sweep(self) -> None:
+        held = self._ledger.held(SWEPT)
+        while some := await self._thread(next, held, None):
+            withdrawn = await self._withdrawals.check(some)
+            erased = [i for i, why in withdrawn.items() if why == ERASED]
+            if erased:
+                await self._thread(self._ledger.erase, erased, self._now())
 
     async def _revive(self) -> None:
         async with self._taking:
@@ -319,27 +365,10 @@ class Worker:
     async def _intend(self, ids: Sequence[str]) -> set[str]:
         return await self._thread(self._ledger.intend, ids, self._now()) if ids else set()
 
-    async def _tell(self, activation: Activation, reason: str) -> bool:
-        """Say in the log that a message failed; False where the log is away until we stop."""
-        if self._say is None:
-            return True
-        while True:
-            try:
-                await self._thread(self._say, failure(activation, reason, self._now()))
-            except LogUnavailableError as error:
-                _log.warning("nobody hears of a failure", id=activation.id, reason=str(error))
-                if self._stop.is_set():
-                    return False
-                await asyncio.sleep(self._how.revive)
-            else:
-                return True
-
-    def _settle(
-        self, activation: str, channel: str, outcome: Outcome | Expired
-    ) -> asyncio.Future[None]:
+    def _settle(self, activation: Activation, outcome: Outcome | Expired) -> asyncio.Future[None]:
         """Have an outcome written down; the future is done when it is."""
         written = asyncio.get_running_loop().create_future()
-        self._settled.append((activation, channel, outcome, written))
+        self._settled.append(_Writing(activation, outcome, written))
         self._to_settle.set()
         return written
 
@@ -351,14 +380,29 @@ class Worker:
             batch, self._settled = self._settled, []
             if not batch:
                 continue
-            outcomes = [(i, outcome) for i, _, outcome, _ in batch]
-            await self._thread(self._ledger.settle, outcomes, self._now())
-            for _, channel, outcome, written in batch:
+            now = self._now()
+            settled = [Settled(w.activation.id, w.outcome, self._tells(w)) for w in batch]
+            await self._thread(self._ledger.settle, settled, now)
+            for (activation, outcome, written), (_, _, tell) in zip(batch, settled, strict=True):
                 if not written.done():  # its call may have been cancelled
                     written.set_result(None)
-                word = "retried" if isinstance(outcome, Later) else final(outcome)[0]
+                if isinstance(outcome, Later):
+                    word = "retried"
+                else:
+                    word, detail = final(outcome)
+                    if tell and self._teller is not None:
+                        self._teller.note(Untold(activation, word, detail, now))
                 self._counts[word] += 1
-                self._by_channel.setdefault(channel, Counter())[word] += 1
+                self._by_channel.setdefault(activation.channel, Counter())[word] += 1
+
+    def _tells(self, writing: "_Writing") -> bool:
+        """Say whether the log hears of an outcome; what a stand-in did happened to nobody."""
+        channel = writing.activation.channel
+        return (
+            self._teller is not None
+            and channel in self._channels
+            and tells(channel, writing.outcome)
+        )
 
     async def _thread(self, function: Callable[..., T], *args: Any) -> T:
         """Call what blocks; not in asyncio's own threads, which others may fill."""

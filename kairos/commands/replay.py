@@ -290,7 +290,7 @@ def _say_decisions(figures: Figures) -> None:
 def _decisions(figures: Figures) -> dict[str, Any]:
     return {
         "people": figures.counts.get("people", 0),
-        "applied": figures.counts.get("applied", 0),
+        "applied": figures.applied,
         "duplicates": figures.counts.get("duplicate", 0),
         "segments": figures.segments(),
         "triggers": {n: msgspec.to_builtins(d) for n, d in figures.triggers().items()},

@@ -47,7 +47,7 @@ def problems(outcome: Outcome) -> list[str]:
         found.append(
             f"{tally.taken} events were accepted, but {here.settled} are applied, duplicate or dead"
         )
-    applied = here.counts.get("applied", 0)
+    applied = here.applied
     if applied != tally.truth.distinct:
         found.append(f"{tally.truth.distinct} different events were sent, but {applied} applied")
     if outcome.total.decided != outcome.total.delivered:
@@ -97,7 +97,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
     return {
         "events_accepted": tally.taken,
         "events_rejected": tally.rejected,
-        "events_applied": here.counts.get("applied", 0),
+        "events_applied": here.applied,
         "events_duplicate": here.counts.get("duplicate", 0),
         "events_dead": here.dead,
         "events_per_s": round(tally.taken / outcome.seconds, 1) if outcome.seconds else 0.0,
@@ -111,7 +111,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "arrived": msgspec.to_builtins(outcome.arrived),
         "sent": msgspec.to_builtins(tally),
         "total": {
-            "events_applied": total.counts.get("applied", 0),
+            "events_applied": total.applied,
             "events_duplicate": total.counts.get("duplicate", 0),
             "events_dead": total.dead,
             "activations": {n: sum(t.sent.values()) for n, t in total.triggers().items()},

@@ -59,7 +59,7 @@ class View:
 
     def draw(self, now: Now) -> RenderableType:
         """Return what to show."""
-        applied = now.here.counts.get("applied", 0)
+        applied = now.here.applied
         rates = self._rates.of(now.elapsed, {"accepted": now.tally.taken, "applied": applied})
         head = Text.assemble(
             ("kairos demo", "bold cyan"),
@@ -82,7 +82,7 @@ class View:
         table.add_row("accepted/s", f"{rates['accepted']:,.0f}")
         table.add_row("applied/s", f"{rates['applied']:,.0f}")
         table.add_row("accepted", f"{now.tally.taken:,}")
-        table.add_row("applied", f"{counts.get('applied', 0):,}")
+        table.add_row("applied", f"{now.here.applied:,}")
         table.add_row("duplicates", f"{counts.get('duplicate', 0):,}")
         table.add_row("dead letters", f"{now.here.dead:,}")
         return table

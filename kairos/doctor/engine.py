@@ -13,13 +13,8 @@ import msgspec
 import orjson
 import redis
 
-from channels.delivery.ledger import (
-    HORIZON,
-    SlotUnusableError,
-    floor_of,
-    lost_slots,
-    summary,
-)
+from channels.delivery.beside import floor_of, lost_slots, summary
+from channels.delivery.ledger import HORIZON, SlotUnusableError
 from events.record import DeadLetter
 from events.sources.base import LogUnavailableError
 from events.sources.valkey import address
@@ -40,6 +35,7 @@ LATE_MS = 10_000  # the ledger follows the log by a few seconds
 HOT = 0.05  # of all events
 DAY_MS = 86_400_000
 CLOCK = "copies could not be told from new messages; it ends by itself when that day has passed"
+DECIDE = "`kairos deliveries list` shows them, and what to do with them"
 LOST = (
     "restore the file from a backup; else stop the workers and delete cursor.db: the slot begins "
     "anew, what waited in it is lost, and what it sent of late may be sent again"
@@ -259,10 +255,15 @@ def _left_over(settings: Settings) -> Iterator[Finding]:
     except SlotUnusableError as error:
         yield wrong("deliveries", str(error), "restore the file from a backup; its slot waits")
         return
-    unknown = sum(states.get("unknown", 0) for states in counts.values())
-    waiting = sum(states.get("pending", 0) for states in counts.values())
+    dead, unknown, waiting = (
+        sum(states.get(state, 0) for states in counts.values())
+        for state in ("dead", "unknown", "pending")
+    )
     if unknown:
-        found = f"{unknown} messages may or may not have been sent, {waiting} wait"
-        yield warning("deliveries", found, "ask the provider; they are never sent again blindly")
-    else:
-        yield ok("deliveries", f"{waiting} wait, none of unknown fate")
+        found = f"{unknown} messages may or may not have been sent"
+        yield warning("deliveries", found, f"ask the provider, then {DECIDE}")
+    if dead:
+        found = f"{dead} messages failed for good"
+        yield warning("deliveries", found, f"mend what is wrong, then {DECIDE}")
+    if not unknown and not dead:
+        yield ok("deliveries", f"{waiting} wait, none has failed, none is of unknown fate")

@@ -3,7 +3,9 @@
 import asyncio
 import signal
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import redis.asyncio
 import structlog
@@ -14,7 +16,7 @@ from channels.delivery.ledger import Ledger, SlotTakenError
 from channels.delivery.worker import Delivery, Worker
 from channels.delivery.workspaces import RedisWorkspaces
 from collector.commit import partition_of
-from events.record import Event, encode
+from events.record import Event, Record, encode
 from events.sources.base import Log, LogUnavailableError
 from flows.open import open_log
 from kairos.parts.base import REPLACED, Reporter, log_lines
@@ -66,7 +68,7 @@ async def _serve(settings: Settings, watched: Callable[[Log], Log]) -> None:
         now=_now_ms,
         now_us=lambda: time.time_ns() // 1000,
         handed=_decided if settings.log.replayed else None,
-        say=None if settings.log.replayed else lambda event: _say(source, event),
+        say=None if settings.log.replayed else partial(_say, source),
         delivery=Delivery(per_s_of=Delivery().per_s_of | settings.rates),
     )
     try:
@@ -98,9 +100,13 @@ async def _trim(stream: Log, worker: Worker, stop: asyncio.Event) -> None:
             continue
 
 
-def _say(source: Log, event: Event) -> None:
-    """Put an event into the partition where its leaf is at home."""
-    source.append(partition_of(event, source.partitions), encode([event]))
+def _say(source: Log, events: Sequence[Event]) -> None:
+    """Put events into the partitions where their leaves are at home."""
+    homes: dict[int, list[Record]] = defaultdict(list)
+    for event in events:
+        homes[partition_of(event, source.partitions)].append(event)
+    for partition, some in homes.items():
+        source.append(partition, encode(some))
 
 
 def _decided(activation: Activation) -> int:

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from channels.delivery.ledger import Row, rows_of
+from channels.delivery.beside import rows_of
+from channels.delivery.slot import Row
 from events.record import Event, decode
 from events.scores import SIGN
 from events.sources.base import Log

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 import redis
 
-from channels.delivery.ledger import listed
+from channels.delivery.beside import listed
 from collector.keys import first_keys
 from events.archive.folder import Archive
 from events.sources.base import Log

@@ -136,13 +136,25 @@ def test_a_server_that_says_421_to_a_used_connection_gets_a_new_one() -> None:
         ("rcpt550@x.example", Refused(reason="smtp 550 5.1.1")),
         ("data452@x.example", Later(after=5.0, reason="smtp 452 5.6.0")),
         ("data554@x.example", Refused(reason="smtp 554 5.6.0")),
-        (None, Refused(reason="no address")),
-        ("a@x.example, b@x.example", Refused(reason="address: one mailbox was expected")),
-        ("Ana <a@x.example>", Refused(reason="address: one mailbox was expected")),
-        ("a@x.example> SIZE=1", Refused(reason="address: one mailbox was expected")),
-        ("ana", Refused(reason="address: one mailbox was expected")),
-        ("ünal@x.example", Refused(reason="address: a local part in ASCII was expected")),
-        ("a@" + "x" * 64 + ".example", Refused(reason="address: a domain was expected")),
+        (None, Refused(reason="no address", whose="address")),
+        (
+            "a@x.example, b@x.example",
+            Refused(reason="address: one mailbox was expected", whose="address"),
+        ),
+        ("Ana <a@x.example>", Refused(reason="address: one mailbox was expected", whose="address")),
+        (
+            "a@x.example> SIZE=1",
+            Refused(reason="address: one mailbox was expected", whose="address"),
+        ),
+        ("ana", Refused(reason="address: one mailbox was expected", whose="address")),
+        (
+            "ünal@x.example",
+            Refused(reason="address: a local part in ASCII was expected", whose="address"),
+        ),
+        (
+            "a@" + "x" * 64 + ".example",
+            Refused(reason="address: a domain was expected", whose="address"),
+        ),
     ],
 )
 def test_what_an_answer_means(to: str | None, outcome: Outcome) -> None:

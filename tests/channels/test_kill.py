@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from channels.delivery.ledger import listed, summary
+from channels.delivery.beside import listed, summary
 from tests.channels.doubles import Mails, activation, smtp_server
 from triggers.activation import encode
 

@@ -19,13 +19,10 @@ def test_one_intent_is_one_call() -> None:
     async def intend(ids: Sequence[str]) -> set[str]:
         return set(ids)
 
-    def settle(_id: str, _channel: str, _outcome: Outcome | Expired) -> asyncio.Future[None]:
+    def settle(_activation: Activation, _outcome: Outcome | Expired) -> asyncio.Future[None]:
         written = asyncio.get_running_loop().create_future()
         written.set_result(None)
         return written
-
-    async def told(_activation: Activation, _reason: str) -> bool:
-        return True
 
     async def running() -> None:
         desk = Desk(
@@ -36,7 +33,7 @@ def test_one_intent_is_one_call() -> None:
             lambda _: NOW,
             lambda: 0.0,
             8,
-            told,
+            86_400_000,
         )
         lane = Lane("email", channel, desk, keyed=False, limits=Limits(calls=8, depth=8))
         one = Taken(activation(1, channel="email"), 0)

@@ -7,16 +7,8 @@ from pathlib import Path
 import pytest
 
 from channels.base import Delivered, Later, Outcome, Refused, Unknown
-from channels.delivery.ledger import (
-    HORIZON,
-    Expired,
-    Ledger,
-    SlotTakenError,
-    Taken,
-    listed,
-    lost_slots,
-    summary,
-)
+from channels.delivery.beside import listed, lost_slots, summary
+from channels.delivery.ledger import HORIZON, Expired, Ledger, Settled, SlotTakenError, Taken
 from tests.channels.doubles import NOW, activation
 from triggers.activation import SLOTS, Activation, slot_of
 
@@ -100,7 +92,7 @@ def full(ledger: Ledger, *of: Activation) -> None:
 
 @pytest.mark.parametrize(
     ("outcome", "becomes"),
-    [(Delivered(), "delivered"), (Later(0.0, "smtp 451"), "pending"), (Refused("x"), "refused")],
+    [(Delivered(), "delivered"), (Later(0.0, "smtp 451"), "pending"), (Refused("x"), "dead")],
 )
 def test_an_outcome_waits_until_its_slot_can_be_written_again(
     tmp_path: Path, outcome: Outcome, becomes: str
@@ -110,7 +102,7 @@ def test_an_outcome_waits_until_its_slot_can_be_written_again(
     ledger.take([one, other], NOW)
     ledger.intend([one.id, other.id], NOW)
     full(ledger, one)
-    ledger.settle([(one.id, outcome), (other.id, outcome)], NOW)
+    ledger.settle([Settled(one.id, outcome), Settled(other.id, outcome)], NOW)
     assert (list(ledger.unserved), ledger.owes) == ([slot_of(one.id)], True)
     assert ledger.counts() == {"email": {becomes: 1}}
     assert ledger.revive(NOW)
@@ -132,7 +124,7 @@ def test_a_slot_that_comes_back_leaves_open_calls_alone(tmp_path: Path, channel:
     assert ledger.counts() == {channel: {"intent": 1}}
     assert ledger.due(NOW + DAY, 10) == []
     assert ledger.intend([one.id], NOW) == set()
-    ledger.settle([(one.id, Delivered())], NOW)
+    ledger.settle([Settled(one.id, Delivered())], NOW)
     assert ledger.counts() == {channel: {"delivered": 1}}
 
     two = activation(2, channel=channel)
@@ -158,7 +150,7 @@ def test_what_is_in_hand_twice_is_called_once(tmp_path: Path) -> None:
     assert ledger.revive(NOW)
     assert ledger.due(NOW, 10) == [Taken(one, 0)]
     assert ledger.intend([one.id], NOW) == {one.id}
-    ledger.settle([(one.id, Later(60.0, "smtp 451"))], NOW)
+    ledger.settle([Settled(one.id, Later(60.0, "smtp 451"))], NOW)
     assert ledger.intend([one.id], NOW) == set()
     assert ledger.due(NOW + 60_000, 10) == [Taken(one, 1)]
     ledger.close()
@@ -168,7 +160,7 @@ def test_a_crash_after_settle_changes_nothing(tmp_path: Path) -> None:
     ledger = opened(tmp_path)
     ledger.take([activation(1)], NOW)
     ledger.intend([activation(1).id], NOW)
-    ledger.settle([(activation(1).id, Delivered(provider_id="q1"))], NOW)
+    ledger.settle([Settled(activation(1).id, Delivered(provider_id="q1"))], NOW)
     crash(ledger)
 
     again = opened(tmp_path)
@@ -181,9 +173,9 @@ def test_what_is_final_stays(tmp_path: Path) -> None:
     ledger = opened(tmp_path)
     one = activation(1).id
     ledger.take([activation(1)], NOW)
-    ledger.settle([(one, Unknown(reason="time-out"))], NOW)
-    ledger.settle([(one, Delivered())], NOW)
-    ledger.settle([(one, Later(after=0.0, reason="again"))], NOW)
+    ledger.settle([Settled(one, Unknown(reason="time-out"))], NOW)
+    ledger.settle([Settled(one, Delivered())], NOW)
+    ledger.settle([Settled(one, Later(after=0.0, reason="again"))], NOW)
     assert ledger.intend([one], NOW) == set()
     assert ledger.counts() == {"log": {"unknown": 1}}
     [row] = listed(tmp_path, "unknown")
@@ -196,7 +188,7 @@ def test_later_is_due_when_its_time_has_come_and_counts_attempts(tmp_path: Path)
     one = activation(1)
     ledger.take([one], NOW)
     ledger.intend([one.id], NOW)
-    ledger.settle([(one.id, Later(after=60.0, reason="smtp 451"))], NOW)
+    ledger.settle([Settled(one.id, Later(after=60.0, reason="smtp 451"))], NOW)
     assert ledger.next_due() == NOW + 60_000
     assert ledger.due(NOW + 59_999, 10) == []
     crash(ledger)
@@ -247,7 +239,7 @@ def test_the_body_goes_when_the_state_is_final(tmp_path: Path) -> None:
     file = tmp_path / f"slot-{slot_of(secret.id):02}.db"
     bytes_now = file.read_bytes() + file.with_name(file.name + "-wal").read_bytes()
     assert b"very-private" in bytes_now  # so that the check below can fail
-    ledger.settle([(secret.id, Refused(reason="consent"))], NOW)
+    ledger.settle([Settled(secret.id, Refused(reason="consent", whose="person"))], NOW)
     ledger.close()
     assert b"very-private" not in file.read_bytes()
     assert not file.with_name(file.name + "-wal").exists()
@@ -286,7 +278,7 @@ def test_a_forgotten_id_stays_unsendable_even_if_the_clock_goes_back(tmp_path: P
     ledger = opened(tmp_path)
     one = activation(1)
     ledger.take([one], NOW)
-    ledger.settle([(one.id, Delivered())], NOW)
+    ledger.settle([Settled(one.id, Delivered())], NOW)
     assert ledger.prune(NOW + HORIZON) == 0
     assert ledger.prune(NOW + HORIZON + 1) == 1
     assert ledger.take([one], NOW) == []
@@ -306,9 +298,9 @@ def test_counts_beside_a_running_worker_and_after_its_crash(tmp_path: Path) -> N
     ledger = opened(tmp_path)
     ids = [activation(n).id for n in range(4)]
     ledger.take([activation(n) for n in range(4)], NOW)
-    consent = Refused(reason="consent")
+    consent = Refused(reason="consent", whose="person")
     outcomes: list[Outcome | Expired] = [Delivered(), consent, Expired(), Delivered()]
-    ledger.settle(list(zip(ids, outcomes, strict=True)), NOW)
+    ledger.settle([Settled(i, o) for i, o in zip(ids, outcomes, strict=True)], NOW)
     expected = {"log": {"delivered": 2, "refused": 1, "expired": 1}}
     assert ledger.counts() == summary(tmp_path) == expected
     crash(ledger)
@@ -369,7 +361,7 @@ def test_a_slot_whose_file_has_lost_what_it_knew_is_not_served(tmp_path: Path, l
     n = slot_of(one.id)
     ledger = opened(tmp_path)
     ledger.take([one], NOW)
-    ledger.settle([(one.id, Delivered())], NOW)
+    ledger.settle([Settled(one.id, Delivered())], NOW)
     ledger.mark(0, 5)
     ledger.close()
     assert lost_slots(tmp_path) == []
@@ -407,8 +399,8 @@ def test_a_newer_ledger_is_left_alone(tmp_path: Path) -> None:
     ledger.close()
     n = slot_of(activation(1).id)
     db = sqlite3.connect(tmp_path / f"slot-{n:02}.db")
-    db.execute("PRAGMA user_version = 2")
+    db.execute("PRAGMA user_version = 3")
     db.close()
     again = opened(tmp_path)
-    assert "version 2" in again.unserved[n]
+    assert "version 3" in again.unserved[n]
     again.close()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from channels.delivery.ledger import summary
+from channels.delivery.beside import summary
 from events.sources.base import LostHistoryError
 from events.sources.valkey import ValkeyLog, entry_id
 from tests.channels.doubles import activation

@@ -20,11 +20,11 @@ from pytest_httpserver import HTTPServer
 from channels import webhook
 from channels.base import Channel, Delivered, Later, Message, Outcome, Refused, Unknown
 from channels.delivery import configured
+from channels.delivery.beside import floor_of, held, listed, summary
 from channels.delivery.breaker import Patience
 from channels.delivery.configured import connect
-from channels.delivery.failure import failure
 from channels.delivery.gate import InMemoryWithdrawals, StoreUnavailableError, keys
-from channels.delivery.ledger import HORIZON, Ledger, floor_of, listed, summary
+from channels.delivery.ledger import HORIZON, Ledger
 from channels.delivery.worker import Delivery, Worker
 from channels.delivery.workspaces import InMemoryWorkspaces
 from events.record import VERIFIED, Event
@@ -99,7 +99,7 @@ class Bench:
 
     def settled(self, n: int = 1) -> Callable[[], bool]:
         """Hold when n activations are final."""
-        words = ("delivered", "refused", "unknown", "expired")
+        words = ("delivered", "bounced", "refused", "dead", "unknown", "expired")
         return lambda: sum(self.worker.stats()[word] for word in words) >= n
 
 
@@ -146,59 +146,93 @@ def test_later_is_tried_again_after_a_restart_with_its_backoff(tmp_path: Path) -
     assert summary(tmp_path) == {"email": {"delivered": 1}}
 
 
-def test_it_gives_up_after_its_attempts(tmp_path: Path) -> None:
-    channel = RecordingChannel(*[Later(after=0.0, reason="smtp 451")] * 9)
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_it_gives_up_after_its_attempts_and_a_day_or_has_another_channel_to_go_to(
+    tmp_path: Path, elsewhere: bool
+) -> None:
+    channel = RecordingChannel(*[Later(after=0.0, reason="smtp 451")] * 12)
     bench = Bench(tmp_path, {"email": channel})
-    bench.stream.send(activation(channel="email"))
-    bench.run(bench.settled())
-    assert len(channel.messages) == 8
-    assert listed(tmp_path, "refused")[0].detail == "gave_up"
+    bench.stream.send(activation(channel="email", tell=elsewhere))
+
+    def tried() -> bool:
+        if not elsewhere and len(channel.messages) == 11:
+            bench.now = NOW + DAY
+        return bool(listed(tmp_path, "dead"))
+
+    bench.run(tried)
+    assert len(channel.messages) == (8 if elsewhere else 12)
+    assert listed(tmp_path, "dead")[0].detail == "gave_up: smtp 451"
 
 
-def test_d10_who_waits_for_word_of_a_failure_has_it_before_it_is_written_down(
-    tmp_path: Path,
-) -> None:
-    """A message that is refused, one that is given up, one that nobody asked about, one withdrawn."""
+def test_d10_the_log_hears_what_became_of_a_message(tmp_path: Path) -> None:
+    """One that is sent, one that fails, one whose address is none, one withdrawn, one to a system."""
     said: list[Event] = []
-    refusing = RecordingChannel(*(Refused("smtp 550") for _ in range(2)))
-    bench = Bench(tmp_path, {"email": refusing}, say=said.append)
-    some = [activation(n, channel="email", tell=n != 1) for n in range(3)]
-    bench.withdrawals.at[keys(some[2])[0]] = NOW + 1
-    bench.stream.send(*some)
-    bench.run(bench.settled(3))
-    assert [event.properties for event in said] == [
-        {"message": some[0].id, "channel": "email", "reason": "smtp 550"}
-    ]
-    assert (said[0].name, said[0].leaf, said[0].trust) == (
-        "delivery_failed",
-        some[0].leaf,
-        VERIFIED,
-    )
-    again = failure(some[0], "smtp 550", NOW + 5)
-    assert again.key == said[0].key, "said twice it counts once"
+    email = RecordingChannel(Delivered(), Refused("smtp 554"), Refused("smtp 550", "address"))
+    bench = Bench(tmp_path, {"email": email, "webhook": RecordingChannel()}, say=said.extend)
+    some = [activation(n, channel="email") for n in range(4)]
+    bench.withdrawals.at[keys(some[3])[0]] = NOW + 1
+    for a in (*some, activation(4, channel="webhook"), activation(5, channel="sms")):
+        bench.stream.send(a)
+    bench.run(bench.settled(6))
+    about = {"message": some[2].id, "purpose": "marketing"}
+    assert {(event.leaf, event.name): event.properties for event in said} == {
+        ("user_id:u0", "email_sent"): {"message": some[0].id, "purpose": "marketing"},
+        ("user_id:u1", "delivery_failed"): {
+            "message": some[1].id, "channel": "email", "reason": "smtp 554",
+        },
+        ("user_id:u2", "email_bounced"): {**about, "permanent": True, "detail": "smtp 550"},
+        ("user_id:u2", "delivery_failed"): {
+            "message": some[2].id, "channel": "email", "reason": "smtp 550",
+        },
+    }  # fmt: skip
+    assert {event.trust for event in said} == {VERIFIED}
+    bench.run(lambda: True)
+    assert len(said) == 4, "and hears it once"
 
 
-def test_d10_a_failure_that_the_log_cannot_take_is_said_later_and_lost_by_no_stop(
-    tmp_path: Path,
-) -> None:
+def test_d10_what_the_log_cannot_take_is_told_later_and_lost_by_no_stop(tmp_path: Path) -> None:
     said: list[Event] = []
     away = True
 
-    def say(event: Event) -> None:
+    def say(events: Sequence[Event]) -> None:
         if away:
             raise LogUnavailableError("away")
-        said.append(event)
+        said.extend(events)
 
     gone = RecordingChannel(*(Refused("http 410") for _ in range(2)))
     bench = Bench(tmp_path, {"webhook": gone}, say=say)
-    bench.stream.send(activation(0, channel="webhook", tell=True), activation(1))
-    bench.run(bench.settled(1))
-    assert summary(tmp_path)["log"] == {"delivered": 1}, "the others go on"
+    failing = activation(0, channel="webhook", tell=True)
+    bench.stream.send(failing, activation(1))
+    bench.run(bench.settled(2))
     assert not said
+    found = held(tmp_path, failing.id)
+    assert found is not None
+    assert found.activation is not None, "its body stays until it is told"
     away = False
-    bench.run(bench.settled(1))
-    assert len(said) == 1
-    assert summary(tmp_path)["webhook"] == {"refused": 1}
+    bench.run(lambda: bool(said))
+    assert [event.properties["reason"] for event in said] == ["http 410"]
+    found = held(tmp_path, failing.id)
+    assert found is not None
+    assert found.activation is None, "it has gone to another channel, so nobody sends it again"
+
+
+def test_d10_a_crash_between_the_outcome_and_its_telling_loses_no_word(tmp_path: Path) -> None:
+    told: list[Event] = []
+    bench = Bench(tmp_path / "before", {"email": RecordingChannel()}, say=told.extend)
+    bench.stream.send(activation(channel="email"))
+    crashed = tmp_path / "crashed"
+
+    def say(events: Sequence[Event]) -> None:
+        if not crashed.exists():
+            shutil.copytree(tmp_path / "before", crashed)  # what the disk has now
+        told.extend(events)
+
+    bench.how["say"] = say
+    bench.run(lambda: bool(told))
+    bench.folder = crashed
+    bench.run(lambda: len(told) == 2)
+    assert told[0].key == told[1].key, "said twice it counts once"
+    assert summary(crashed) == {"email": {"delivered": 1}}
 
 
 @pytest.mark.parametrize(("channel", "sends"), [("email", 1), ("webhook", 2)])
@@ -244,11 +278,11 @@ def test_a_crash_inside_the_send_window(tmp_path: Path, channel: str, sends: int
         ({"leaf": "user_id:gone", "purpose": "transactional"}, "delivered", ""),
         ({"leaf": "user_id:nomail"}, "delivered", ""),
         ({"leaf": "user_id:nomail", "channel": "email"}, "refused", "consent"),
-        ({"template": "nothing"}, "refused", "render_failed: nothing"),
-        ({"template": "bomb"}, "refused", "render_failed: bomb"),
-        ({"template": "wrong"}, "refused", "render_failed: wrong"),
-        ({"template": "order"}, "refused", "render_failed: last_name, event.order_id"),
-        ({"template": "order", "facts": {"last_name": "Ana", "language": "de"}, "event": {"order_id": " "}}, "refused", "render_failed: first_name, event.order_id"),
+        ({"template": "nothing"}, "dead", "render_failed: nothing"),
+        ({"template": "bomb"}, "dead", "render_failed: bomb"),
+        ({"template": "wrong"}, "dead", "render_failed: wrong"),
+        ({"template": "order"}, "dead", "render_failed: last_name, event.order_id"),
+        ({"template": "order", "facts": {"last_name": "Ana", "language": "de"}, "event": {"order_id": " "}}, "dead", "render_failed: first_name, event.order_id"),
         ({"template": "order", "facts": {"last_name": "Ana"}, "event": {"order_id": "o1"}}, "delivered", ""),
     ],
 )  # fmt: skip
@@ -458,7 +492,7 @@ def test_a_receiver_whose_name_leads_into_a_private_network_is_refused_once_and_
     bench = Bench(tmp_path, {"webhook": connect({"webhook": given})["webhook"]})
     bench.stream.send(activation(channel="webhook"))
     bench.run(bench.settled())
-    [row] = listed(tmp_path, "refused")
+    [row] = listed(tmp_path, "dead")
     assert row.detail == "url: the name leads to an address that is private"
     assert asked == ["hooks.example"]
 
@@ -524,8 +558,8 @@ def test_refused_and_unknown_are_final_and_counted(tmp_path: Path) -> None:
     bench.run(lambda: True)
     assert len(channel.messages) == 2
     stats = bench.worker.stats()
-    assert (stats["refused"], stats["unknown"], stats["waiting"], stats["calling"]) == (0, 0, 0, 0)
-    assert summary(tmp_path) == {"email": {"refused": 1, "unknown": 1}}
+    assert (stats["dead"], stats["unknown"], stats["waiting"], stats["calling"]) == (0, 0, 0, 0)
+    assert summary(tmp_path) == {"email": {"dead": 1, "unknown": 1}}
 
 
 def test_latency_counts_what_events_caused_and_only_once(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import redis
 
-from channels.delivery.ledger import summary
+from channels.delivery.beside import summary
 from kairos.embedded.stack import Stack
 from tests.e2e.stacks import eventually, server_key, watched, workspace
 from tests.full import Filled, Limits, SmallDisk, small_disk

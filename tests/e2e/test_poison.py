@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import redis
 
-from channels.delivery.ledger import summary
+from channels.delivery.beside import summary
 from kairos.commands.dlq import list_, replay
 from kairos.commands.doctor import command as doctor
 from kairos.commands.triggers import command as triggers

@@ -11,7 +11,7 @@ import msgspec
 import orjson
 import redis
 
-from channels.delivery.ledger import listed, summary
+from channels.delivery.beside import listed, summary
 from events.sources.valkey import connect
 from kairos.demo.outside import Outside
 from kairos.demo.receipts import Receipts

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from channels.delivery.ledger import rows_of
+from channels.delivery.beside import rows_of
 from events import record
 from events.record import OWN, DeadLetter, Erase, Event, Join, Settled, Sweep, Tick, Version
 from events.sources.base import Entry

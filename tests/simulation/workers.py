@@ -19,6 +19,8 @@ from tests.simulation.world import Process, World
 HOW = Delivery(
     tick=300.0,
     save=600.0,
+    look=3_600.0,
+    sweep=3_600.0,
     prune=86_400.0,
     wait_ms=3_600_000,
     calls_of={"email": 2},

@@ -33,11 +33,11 @@ def nothing_is_lost(evidence: Evidence) -> Iterator[str]:
         state, detail = evidence.rows.get(one, ("missing", ""))
         if state == "delivered" and one not in accepted:
             yield f"activation {one} is `delivered`, and {channel} never accepted it"
-        elif state in ("refused", "expired") and one in accepted and channel not in keyed:
+        elif state in ("refused", "dead", "expired") and one in accepted and channel not in keyed:
             yield f"activation {one} is `{state}` ({detail}), and {channel} accepted it"
         elif state == "unknown" and channel in keyed:
             yield f"activation {one} is `unknown`, although {channel} drops copies"
-        elif state not in ("delivered", "refused", "expired", "unknown"):
+        elif state not in ("delivered", "refused", "dead", "expired", "unknown"):
             yield f"activation {one} on {channel} ends as `{state}`"
     for one in sorted((accepted | called | evidence.rows.keys()) - _served(evidence).keys()):
         yield f"activation {one} was served, and nobody decided it"

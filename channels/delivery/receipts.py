@@ -1,0 +1,49 @@
+"""What a worker tells the log of a message: that it was sent, that nobody is there, that it failed.
+
+A provider may say the same over its webhook; then it has the same message id, and counts once.
+"""
+
+from typing import Any
+
+from channels.base import Delivered, Outcome, Refused, addresses
+from channels.delivery.slot import Expired, Untold
+from events.record import DELIVERY_FAILED, WORKER, Event, own_event
+
+
+def tells(channel: str, outcome: Outcome | Expired) -> bool:
+    """Say whether the log is to hear of an outcome.
+
+    What a person took back themselves is in the log already, and what reaches no person but a
+    system was sent to nobody.
+
+    >>> tells("email", Delivered()), tells("webhook", Delivered())
+    (True, False)
+    >>> tells("webhook", Refused("http 404")), tells("email", Refused("consent", "person"))
+    (True, False)
+    """
+    match outcome:
+        case Delivered():
+            return addresses().get(channel) is not None
+        case Refused(whose=whose):
+            return whose != "person"
+    return False
+
+
+def receipts(untold: Untold) -> list[Event]:
+    """Return what is told of a message; said twice, it counts once."""
+    a, at = untold.activation, untold.at
+    about = {"message": a.id, "purpose": a.purpose}
+
+    def said(message_id: str, name: str, properties: dict[str, Any]) -> Event:
+        return own_event(WORKER, a.leaf, message_id, name, at, properties=properties)
+
+    if untold.state == "delivered":
+        if addresses().get(a.channel) is None:
+            return []
+        return [said(f"{a.id}/sent", f"{a.channel}_sent", about)]
+    failure = {"message": a.id, "channel": a.channel, "reason": untold.detail}
+    failed = said(f"failed-{a.id}", DELIVERY_FAILED, failure)
+    if untold.state == "bounced":
+        bounced = {**about, "permanent": True, "detail": untold.detail}
+        return [said(f"{a.id}/bounced", f"{a.channel}_bounced", bounced), failed]
+    return [failed]
