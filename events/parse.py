@@ -41,6 +41,7 @@ from events.addresses.base import kinds
 from events.arrival import Arrival
 from events.content import content, digest
 from events.context import GPC, as_context, select
+from events.devices import PUSH_TOKEN, WEB_PUSH, device_addresses
 from events.happened import happened
 from events.identifiers import identifier
 from events.limits import Limits
@@ -49,6 +50,8 @@ from events.names import PAGES, slug
 from events.proofs import Proof
 from events.read import read, readable
 from events.record import (
+    ADDRESS_LOST,
+    ADDRESS_RESTORED,
     BEGIN,
     CLAIMED,
     DELIVERY_FAILED,
@@ -70,11 +73,9 @@ from events.wire import NO_CONTEXT, RawContext, RawEvent, as_object
 
 KINDS = frozenset({"track", "identify", "page", "screen", "group", "alias", "scores", BEGIN, EXIT})
 
-_SERVERS = frozenset(
-    {DELIVERY_FAILED, OPT_IN_CONFIRMED}
-)  # events that a browser's word is not enough for
-_PUSH_TOKEN = "push_token"  # noqa: S105 - the kind of address: where an app gets its messages
-_TOKEN = re.compile(r"[\x21-\x7e]{8,4096}")  # FCM's have some 160 characters, APNs' 64
+_ABOUT = frozenset({ADDRESS_LOST, ADDRESS_RESTORED})
+# Events that a browser's word is not enough for.
+_SERVERS = _ABOUT | {DELIVERY_FAILED, OPT_IN_CONFIRMED}
 _TOKENS = 2  # identity tokens of one event: an alias names two users
 _TYPED_ID = re.compile(r"(user_id|anonymous_id):(.*)", re.DOTALL)
 
@@ -124,6 +125,8 @@ def _assemble(raw: RawEvent, arrival: Arrival, check: Check) -> Event:
         name = _event_name(raw.event, arrival.limits)
         if name in _SERVERS and arrival.trust == CLAIMED:
             raise RefusedError("server_key_needed", f"event: only a server's key may send {name}")
+        if name in _ABOUT:
+            properties = _about(properties)
     elif kind == "identify":
         traits = _traits(raw, own, check)
         stated = _addresses(traits)
@@ -165,8 +168,8 @@ def _assemble(raw: RawEvent, arrival: Arrival, check: Check) -> Event:
     if check.dropped:
         flags.append("dropped_key")
     token = context.get("device", {}).get("token")
-    if trust > CLAIMED and type(token) is str and _TOKEN.fullmatch(token):
-        addresses = addresses | {_PUSH_TOKEN: token}
+    if trust > CLAIMED and token is not None:
+        addresses = addresses | device_addresses(token)
     leaf = ids[0]
     return Event(  # by order: names cost 0.6 us an event, which is a tenth of all this
         found,
@@ -200,6 +203,23 @@ def _event_name(event: Any, limits: Limits) -> str:
     if not name:
         raise RefusedError("invalid_event_name", "event: no letter and no digit in the name")
     return name
+
+
+def _about(properties: dict[str, Any]) -> dict[str, Any]:
+    """Bring the address of which something is said into normal form."""
+    kind, text = properties.get("kind"), properties.get("address")
+    address = ""
+    if type(kind) is str and type(text) is str:
+        address = (
+            _ADDRESSES[kind](text) if kind in _ADDRESSES else device_addresses(text).get(kind, "")
+        )
+    if not address:
+        known = ", ".join((*_ADDRESSES, PUSH_TOKEN, WEB_PUSH))
+        raise RefusedError(
+            "invalid_address",
+            f"properties: `kind`, one of {known}, and an `address` of it were expected",
+        )
+    return properties | {"address": address}
 
 
 def _traits(raw: RawEvent, own: RawContext, check: Check) -> dict[str, Any]:

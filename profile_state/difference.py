@@ -14,6 +14,7 @@ import msgspec
 from profile_state.cells import MOST, Amounts
 from profile_state.leaf import Leaf, Run, Sent, Trial
 from profile_state.person import Person, Touch
+from profile_state.reach import Known, Word
 
 Part = tuple[int, Any]  # how many entries of before `since` are left, and those from there on
 
@@ -31,12 +32,13 @@ class LeafDifference(msgspec.Struct, array_like=True):
     completed: dict[str, list[tuple[int, str, str]]]  # all
     since: int = 0  # ms; before it events changed nothing
     traits: dict[str, tuple[int, str, Any]] = {}
-    addresses: dict[str, tuple[int, str, str]] = {}
+    addresses: dict[str, Known] = {}
     cells: dict[str, Any] = {}  # whole
     parts: dict[str, Part] = {}
     splits: dict[str, dict[str, Part]] = {}
     arms: dict[str, tuple[int, bool]] = {}  # all
     trials: list[Trial] = []  # all
+    words: dict[str, Word] = {}
 
 
 class Difference(msgspec.Struct, array_like=True):
@@ -81,7 +83,8 @@ def _of_leaf(leaf: Leaf, touch: Touch | None, now: int) -> LeafDifference:
     if touch is not None:
         since = found.since = touch.since
         found.traits = {name: said for name, said in leaf.traits.items() if said[0] >= since}
-        found.addresses = {kind: said for kind, said in leaf.addresses.items() if said[0] >= since}
+        found.addresses = {name: said for name, said in leaf.addresses.items() if said[0] >= since}
+        found.words = {name: said for name, said in leaf.words.items() if said[0] >= since}
         for differ in touch.differs.values():
             differ(leaf.cells, since, found)
     return found
@@ -157,6 +160,7 @@ def apply(leaf: Leaf, different: LeafDifference, now: int) -> None:
     leaf.first, leaf.last, leaf.total = different.first, different.last, different.total
     leaf.traits.update(different.traits)
     leaf.addresses.update(different.addresses)
+    leaf.words.update(different.words)
     cells, since = leaf.cells, different.since
     cells.update(different.cells)
     for key, one in different.parts.items():

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from events.record import STATEMENTS, Event
+from profile_state import reach
 from profile_state.bounds import let_go
 from profile_state.consent import GPC, remember, remember_gpc, statements
 from profile_state.leaf import Leaf
@@ -42,14 +43,14 @@ def fold(
         around: kinds of surroundings that are remembered.
 
     Returns:
-        Whether traits were let go, since the leaf had too many.
+        Whether traits or addresses were let go, since the leaf had too many.
     """
     time = event.time
     if time > leaf.last:  # as most are; two calls of min and max for each event cost more
         leaf.last = time
     elif time < leaf.first:
         leaf.first = time
-    fold_statements(leaf, event, around)
+    gone = fold_statements(leaf, event, around)
     if event.name in STATEMENTS:
         for purpose, channel, granted in statements(event.name, event.properties):
             remember(leaf, purpose, channel, event.time, event.message_id, granted)
@@ -59,11 +60,11 @@ def fold(
     many = len(leaf.traits) > TRAITS
     if many:
         let_go(leaf.traits, TRAITS, lambda stated: (not claimed(stated), *stated[:2]))
-    return many
+    return many or gone
 
 
-def fold_statements(known: Leaf | View, event: Event, around: tuple[str, ...] = ()) -> None:
-    """Fold what an event says about the person: traits and addresses."""
+def fold_statements(known: Leaf | View, event: Event, around: tuple[str, ...] = ()) -> bool:
+    """Fold what an event says about the person: traits, and addresses, of which some may be let go."""
     time, context = event.time, event.context
     if context:
         said_by = by(event)
@@ -78,9 +79,7 @@ def fold_statements(known: Leaf | View, event: Event, around: tuple[str, ...] = 
         said_by = by(event)
         for name, value in event.traits.items():
             _remember(known.traits, name, (time, said_by, value))
-    if event.addresses:
-        for kind, address in event.addresses.items():
-            _remember(known.addresses, kind, (time, event.message_id, address))
+    return reach.concerns(event) and reach.remember(known, event)
 
 
 def _remember(known: dict[str, Stated], name: str, new: Stated) -> None:

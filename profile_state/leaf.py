@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from profile_state.reach import Known, Word
+
 RUNS = 1_000  # of a leaf that wait at once
 NEVER = 1 << 62  # ms; an instant that does not come
 
@@ -80,7 +82,7 @@ class Leaf(msgspec.Struct, array_like=True):
     last: int
     total: int = 0
     traits: dict[str, tuple[int, str, Any]] = {}  # name -> (time, message id, value)
-    addresses: dict[str, tuple[int, str, str]] = {}  # kind -> the same, of verified events only
+    addresses: dict[str, Known] = {}  # those that were vouched for, see `reach.py`
     cells: dict[str, Any] = {}  # slot -> aggregate
     consents: dict[str, tuple[int, str, bool]] = {}  # "purpose|channel" -> (time, id, granted)
     runs: list[Run] = []
@@ -89,3 +91,4 @@ class Leaf(msgspec.Struct, array_like=True):
     completed: dict[str, list[tuple[int, str, str]]] = {}  # trigger -> places of last steps
     arms: dict[str, tuple[int, bool]] = {}  # experiment -> (log time, held out)
     trials: list[Trial] = []
+    words: dict[str, Word] = {}  # of addresses that were lost or restored

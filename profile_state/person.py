@@ -13,6 +13,7 @@ from events.record import START, Event, Offset
 from profile_state.cells import Slot, copied, merge_cells
 from profile_state.identity import ANONYMOUS, USER, Edge, kind_of, may_join, person_id
 from profile_state.leaf import NEVER, Leaf, Run, Sent
+from profile_state.reach import Known, Word, join
 from profile_state.stated import Stated, stands
 
 Differ = Callable[[dict[str, Any], int, Any], None]  # cells, since (ms), a LeafDifference
@@ -41,7 +42,8 @@ class View(msgspec.Struct):
 
     cells: dict[str, Any]
     traits: dict[str, tuple[int, str, Any]]
-    addresses: dict[str, tuple[int, str, str]]
+    addresses: dict[str, Known]
+    words: dict[str, Word]
 
 
 class Touch:
@@ -115,7 +117,7 @@ class Person:
         self.items: Items = NO_ITEMS  # of the partition whose state has them
         self.slots: Mapping[str, Slot] = {}  # of the definitions that the view follows
         self.view: Leaf | View = (
-            next(iter(leaves.values())) if len(leaves) == 1 else View({}, {}, {})
+            next(iter(leaves.values())) if len(leaves) == 1 else View({}, {}, {}, {})
         )
 
     def __repr__(self) -> str:
@@ -147,10 +149,10 @@ class Person:
         if len(self.leaves) == 1:
             self.view = next(iter(self.leaves.values()))
             return
-        self.view = View({}, {}, {})
+        self.view = View({}, {}, {}, {})
         for leaf in self.leaves.values():
             _take_newer(self.view.traits, leaf.traits)
-            _take_newer(self.view.addresses, leaf.addresses)
+            join(self.view, leaf)
         for slot in slots.values():
             self._refresh_cell(slot)
 

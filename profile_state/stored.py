@@ -15,10 +15,11 @@ from profile_state import difference
 from profile_state.cells import Slot, plain, restored
 from profile_state.difference import Difference
 from profile_state.identity import Edge
-from profile_state.leaf import Leaf, Run
+from profile_state.leaf import Leaf
 from profile_state.person import Person
+from profile_state.reach import named
 
-VERSION = 3  # of the value, its first byte; in the one before, a run's step was its number
+VERSION = 4  # of the value, its first byte; in the one before, a leaf had one address of a kind
 _LENGTH = struct.Struct(">I")
 
 
@@ -121,7 +122,7 @@ def _of_before(whole: memoryview) -> _Stored:
     """Decode a whole person of the version before."""
     said = msgspec.msgpack.decode(whole)
     for leaf in said[_Stored.__struct_fields__.index("leaves")]:
-        _rename_steps(leaf[_RUNS:])
+        _name_addresses(leaf[_ADDRESSES:])
     return msgspec.convert(said, _Stored)
 
 
@@ -129,16 +130,17 @@ def _difference_of_before(part: memoryview) -> Difference:
     """Decode a difference of the version before."""
     said = msgspec.msgpack.decode(part)
     for leaf in said[Difference.__struct_fields__.index("leaves")]:
-        _rename_steps(leaf[_RUNS_OF_DIFFERENCE:])
+        _name_addresses(leaf[_ADDRESSES_OF_DIFFERENCE:])
     return msgspec.convert(said, Difference)
 
 
-_RUNS = Leaf.__struct_fields__.index("runs")
-_RUNS_OF_DIFFERENCE = difference.LeafDifference.__struct_fields__.index("runs")
-_STEP = Run.__struct_fields__.index("step")
+_ADDRESSES = Leaf.__struct_fields__.index("addresses")
+_ADDRESSES_OF_DIFFERENCE = difference.LeafDifference.__struct_fields__.index("addresses")
 
 
-def _rename_steps(leaf: list[Any]) -> None:
-    """Give the steps of runs, with which the rest of a leaf begins, their places; -1 was an absence."""
-    for run in leaf[0] if leaf else ():
-        run[_STEP] = str(run[_STEP]) if run[_STEP] >= 0 else ""
+def _name_addresses(leaf: list[Any]) -> None:
+    """Name the addresses, with which the rest of a leaf begins, by themselves; they were by kind."""
+    if leaf:
+        old = dict(leaf[0])
+        leaf[0].clear()
+        leaf[0].update({named(kind, a): (at, by, 0) for kind, (at, by, a) in old.items()})

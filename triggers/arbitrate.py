@@ -28,7 +28,8 @@ class Subject(msgspec.Struct, frozen=True):
     """What arbitration needs to know of a person."""
 
     timezone: str | None
-    addresses: Mapping[str, str]  # kind -> address
+    addresses: Mapping[str, str]  # kind -> the good one that was stated last
+    lost: Mapping[str, str]  # names of addresses where nothing is sent -> why
     traits: frozenset[str]  # names of the traits that have a value
     consent: Callable[[str, str], bool | None]  # purpose, channel -> None where never said
     sent: list[Sent]  # oldest first
@@ -139,6 +140,9 @@ def _on(
     kind = workspace.addresses.get(channel)
     address = None if kind is None else subject.addresses.get(kind)
     if kind is not None and address is None:
+        for name, reason in subject.lost.items():
+            if name.startswith(f"{kind}:"):
+                return Refuse("suppressed", f"{kind}: {reason}")
         return Refuse("no_address", f"no verified {kind}")
     where = zone_of(subject.timezone, workspace.timezone)
     quiet = quiet_of(trigger, rule, workspace)

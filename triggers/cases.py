@@ -16,7 +16,7 @@ MONDAY = date(2026, 3, 2)
 REFUSED = frozenset(  # why a send may be refused; docs/language.md says what each means
     {
         "status", "expired", "missing", "consent", "excluded", "holdout", "control_group",
-        "no_offer", "no_address", "quiet_hours", "cap", "condition",
+        "no_offer", "no_address", "suppressed", "quiet_hours", "cap", "condition",
     }
 )  # fmt: skip
 IDENTIFY = "identify"  # a line of that name states traits, as a browser would

@@ -13,6 +13,8 @@ def notice(work: Work, person: Person, event: Event) -> None:
     if event.trust > CLAIMED or not event.traits:
         return
     for kind in CONTACTS:
-        said, known = event.traits.get(kind), person.view.addresses.get(kind)
-        if said is not None and known is not None and said != known[2]:
+        said, known = event.traits.get(kind), person.view.addresses
+        if said is None or f"{kind}:{said}" in known:
+            continue
+        if any(name.startswith(f"{kind}:") for name in known):
             work.count(person.id, CLAIMED_ADDRESSES)

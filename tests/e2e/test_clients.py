@@ -60,7 +60,9 @@ def test_segments_python_client_delivers_every_call(stack: tuple[Stack, str], gz
     traits = {name: said["value"] for name, said in found.traits.items()}
     assert traits["email"] == "uma@shop.example"
     assert (traits["first_name"], traits["age"]) == ("Uma", 31)
-    assert found.addresses["email"]["value"] == "uma@shop.example"
+    assert [(one["kind"], one["address"]) for one in found.addresses] == [
+        ("email", "uma@shop.example")
+    ]
     names = Counter(event["name"] for event in found.recent)
     names -= Counter(event["name"] for event in before.recent) if before is not None else Counter()
     assert names == {

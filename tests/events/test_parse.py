@@ -463,3 +463,66 @@ def test_only_a_vouched_address_in_normal_form_is_one() -> None:
     assert isinstance(reached, Event)
     assert reached.ids == (*vouched.ids, "phone:+491701234567")
     assert claimed.addresses == {}
+
+
+SUBSCRIPTION = {
+    "endpoint": "https://push.example/send/1",
+    "expirationTime": None,
+    "keys": {
+        "p256dh": "BNcRdreALRFXTkOOUHK1EtK2wtaz5Ry4YfYCA_0QTpQ",
+        "auth": "tBHItJI5svbpez7KI4CCXg",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("token", "kind"),
+    [
+        ("fcm:APA91bHPRgkF3JUi", "push_token"),
+        (json.dumps(SUBSCRIPTION, separators=(",", ":")), "web_push"),
+        (
+            json.dumps(SUBSCRIPTION | {"endpoint": "http://push.example/1"}, separators=(",", ":")),
+            "",
+        ),
+        (json.dumps({"endpoint": "https://push.example/1"}, separators=(",", ":")), ""),
+        ("{" + "x" * 20, ""),
+        ("two words", ""),
+        ("short", ""),
+    ],
+)
+def test_a_device_gets_messages_by_its_token_or_its_browsers_subscription(
+    token: str, kind: str
+) -> None:
+    said = {"type": "track", "event": "x", "userId": "u1", "context": {"device": {"token": token}}}
+    for trust, expected in ((VERIFIED, [kind] if kind else []), (CLAIMED, [])):
+        found = parse(json.dumps(said).encode(), Arrival("s", trust, 10**15))
+        assert isinstance(found, Event)
+        assert list(found.addresses) == expected
+        assert (
+            kind != "web_push" or trust == CLAIMED or "expirationTime" not in found.addresses[kind]
+        )
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ({"kind": "email", "address": " Ana@Shop.Example "}, "ana@shop.example"),
+        ({"kind": "phone", "address": "+49 (170) 123-4567"}, "+491701234567"),
+        ({"kind": "push_token", "address": "fcm:APA91bHPRgkF3JUi"}, "fcm:APA91bHPRgkF3JUi"),
+        ({"kind": "email", "address": "n/a"}, "invalid_address"),
+        ({"kind": "fax", "address": "+49"}, "invalid_address"),
+        ({"kind": "email"}, "invalid_address"),
+        ({}, "invalid_address"),
+    ],
+)
+def test_of_a_lost_address_a_server_says_which(said: dict[str, Any], found: str) -> None:
+    for name in ("address_lost", "Address Restored"):
+        body = json.dumps({"type": "track", "event": name, "userId": "u1", "properties": said})
+        server = parse(body.encode(), Arrival("s", VERIFIED, 10**15))
+        if isinstance(server, Rejected):
+            assert server.code == found
+        else:
+            assert server.properties["address"] == found
+        browser = parse(body.encode(), Arrival("s", CLAIMED, 10**15))
+        assert isinstance(browser, Rejected)
+        assert browser.code == "server_key_needed", "or anybody could silence anybody"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from events.record import VERIFIED
 from profile_state.cells import KINDS
 from profile_state.person import Person
+from profile_state.reach import good
 from profile_state.stored import VERSION, pack, unpack
 from tests.shop import DAY, HOUR, MINUTE, SECOND, Shop, an_event, at
 
@@ -134,7 +135,7 @@ deliver: {purpose: product, quiet_hours: "21:00-08:00"}
 """
     }
     shop = Shop(FILES | held, start=at("23:00"))
-    shop.know("ana")
+    shop.know("ana", email="ana@shop.example")
     shop.do("seen", user="ana", colour="red")
     shop.do("asked", user="ana")
     shop.wait(8 * SECOND)
@@ -144,6 +145,7 @@ deliver: {purpose: product, quiet_hours: "21:00-08:00"}
     shop.shelf.people[person.id] = _as_before(person)
     read: Person = unpack(shop.shelf.people[person.id], {})
     assert [run.step for _, run in read.runs()] == steps
+    assert good(read.view) == {"email": "ana@shop.example"}
     shop.open()
     shop.do("seen", user="ana", colour="blue")
     shop.wait(8 * SECOND)
@@ -155,9 +157,13 @@ deliver: {purpose: product, quiet_hours: "21:00-08:00"}
 
 
 def _as_before(person: Person) -> bytes:
-    """Write a person as the release before did: a run's step was its number, and it ended there."""
+    """Write a person as the release before did: a leaf had one address of a kind."""
     said = msgspec.msgpack.decode(pack(person)[5:])
     for leaf in said[2]:
-        leaf[8] = [[*run[:7], int(run[7] or -1), *run[8:11]] for run in leaf[8]]
+        for name, (when, by, _) in list(leaf[5].items()):
+            del leaf[5][name]
+            kind, _, address = name.partition(":")
+            leaf[5][kind] = [when, by, address]
+        del leaf[13:]
     whole = msgspec.msgpack.encode(said)
     return bytes((VERSION - 1,)) + len(whole).to_bytes(4, "big") + whole

@@ -91,7 +91,17 @@ def twelve(seed: int) -> list[Event | Join]:
         if trust and "user" in who:
             who["email"] = draw.choice(("a@b.example", "c@d.example"))
         traits = {"plan": draw.choice(("free", "pro"))} if name == "identify" else None
+        if traits and "email" in who and draw.random() < 0.7:
+            traits["email"] = who["email"]
         history.append(_event(n, name, traits=traits, trust=trust, **who, **rest))
+        if draw.random() < 0.1 and "user" in who:
+            word = draw.choice(("address_lost", "address_restored"))
+            told: dict[str, Any] = {
+                "kind": "email",
+                "address": draw.choice(("a@b.example", "c@d.example")),
+            }
+            history[-1] = _event(n, word, trust=VERIFIED, user=who["user"], **told)
+            continue
         if draw.random() < 0.2:  # as long ago as windows are long
             ago = draw.choice((2 * HOUR, DAY, 3 * DAY, 40 * DAY)) + draw.randrange(-1, 2)
             history[-1] = _event(n, name, ago=ago, traits=traits, trust=trust, **who, **rest)

@@ -160,7 +160,7 @@ def test_a_claimed_address_is_asked_once_and_gets_mail_only_after_a_yes() -> Non
         "marketing",
     )
     person = shop.person("user_id:u1")
-    assert person.view.addresses["email"][2] == "u1@shop.example"
+    assert person.view.addresses.keys() == {"email:u1@shop.example"}
     shop.do("opt_in_confirmed", user="u1", message=question, trust=VERIFIED)
     shop.wait(4 * DAY)
     assert len(shop.sent) == 2, "once"
@@ -174,7 +174,7 @@ def test_who_does_not_answer_in_time_or_claims_no_address_gets_nothing() -> None
     shop.do("opt_in_confirmed", user="u1", message=question, trust=VERIFIED)
     shop.wait(HOUR)
     assert len(shop.sent) == 2
-    assert "email" not in shop.person("user_id:u1").view.addresses
+    assert not shop.person("user_id:u1").view.addresses
     shop.do("signed_up", user="u2")
     assert shop.refusals("it")[-3:] == ["refused:no_address", "went:0.else", "sent:log"]
 

@@ -9,6 +9,7 @@ import msgspec
 from events.addresses.base import kinds
 from events.record import OPT_IN_CONFIRMED
 from kairos.durations import duration
+from profile_state.reach import named
 from triggers import sending
 from triggers.arbitrate import TRANSACTIONAL_PURPOSE, Send
 from triggers.awaited import Awaited, when
@@ -90,10 +91,14 @@ class OptIn(Saying, frozen=True):
         address = known or (claimed if isinstance(claimed, str) else "")
         if trigger.status == "paused":
             return Rest(turn.now + MINUTE, "paused")
-        if not address:
-            turn.work.explain(
-                turn.person.id, trigger.name, "refused", "no_address", f"no {self.kind}"
+        reason = turn.subject.lost.get(named(self.kind, address))
+        if not address or reason:
+            why = (
+                ("suppressed", f"{self.kind}: {reason}")
+                if reason
+                else ("no_address", f"no {self.kind}")
             )
+            turn.work.explain(turn.person.id, trigger.name, "refused", *why)
             return Go(self.otherwise, way="else")
         if not acts(turn):
             return Go(self.otherwise, way="else")

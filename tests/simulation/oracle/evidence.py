@@ -91,7 +91,7 @@ class LeafFacts:
     first: int
     last: int
     traits: dict[str, tuple[int, str, Any]]
-    addresses: dict[str, tuple[int, str, str]]
+    addresses: dict[str, tuple[int, str, int]]
     consents: dict[str, tuple[int, str, bool]]
     cells: dict[str, Any]  # what still counts at `People.now`
 

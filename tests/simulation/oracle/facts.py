@@ -32,7 +32,9 @@ def leaf_facts(own: list[Said], slots: dict[str, Remembered], now: int) -> LeafF
         for s in sorted(latest, key=lambda s: s.trust > 0)  # a server's word stands
         for k, v in s.traits.items()
     }
-    addresses = {k: (s.time, s.message_id, v) for s in latest for k, v in s.addresses.items()}
+    addresses = {
+        f"{k}:{v}": (s.time, s.message_id, 0) for s in latest for k, v in s.addresses.items()
+    }
     ranked: dict[str, tuple[int, bool, str]] = {}  # of two at one time the withdrawal stands
     for s in own:
         for purpose, channel, granted in statements(s):
