@@ -257,6 +257,8 @@ def test_what_a_silence_means(wait_after: bytes, outcome: Outcome) -> None:
         ({"url": "smtp://h", "sender": "a@b.example", "timout": 3}, "Did you mean 'timeout'"),
         ({"url": "smtp://h"}, "sender"),
         ({"url": "smtps://h:99999", "sender": "a@b.example"}, "not a URL"),
+        ({"url": "smtps://[h", "sender": "a@b.example"}, "not a URL"),
+        ({"url": "smtp://h", "sender": "a@b.example", "provider": "sesame"}, "provider"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, Any], error: str) -> None:
