@@ -1,4 +1,4 @@
-"""The e-mail channel: one mailbox a message, over SMTP."""
+"""The e-mail channel: one mailbox a message, over SMTP or through SendGrid's API."""
 
 import time
 from collections.abc import Mapping
@@ -9,18 +9,19 @@ from urllib.parse import urlsplit
 import msgspec
 
 from channels.base import Channel, Message, Outcome, Refused
-from channels.delivery import mail, smtp
+from channels.delivery import mail, sendgrid, smtp
 from channels.delivery.dkim import Signer
 from channels.delivery.options import read
+from channels.delivery.pinned import resolved
 
 ADDRESS = "email"
-KEYED = False  # a server takes a second message with the same Message-ID
+KEYED = False  # a server takes a second message with the same Message-ID, and SendGrid has no key
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What `connect` takes."""
 
-    url: str  # smtp://, smtp+starttls:// or smtps:// [user:password@]host[:port]
+    url: str  # smtp://, smtp+starttls:// or smtps:// [user:password@]host[:port], sendgrid://key@host
     sender: str  # Shop <hello@shop.example>
     # Whose relay the mail server is, so that tokens go the way that comes home from there.
     provider: Literal["brevo", "mailgun", "postmark", "sendgrid", "ses"] | None = None
@@ -28,6 +29,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     dkim_selector: str = ""
     timeout: float = 10.0  # seconds; of SMTP until the final dot, whose answer may take longer
     now: Any = time.time  # seconds since 1970
+    resolve: Any = resolved  # from a name and a port to addresses; for HTTP
 
 
 def connect(options: Mapping[str, Any]) -> Channel:
@@ -38,6 +40,8 @@ def connect(options: Mapping[str, Any]) -> Channel:
 
     >>> connect({"url": "smtp://127.0.0.1:2525", "sender": "hello@shop.example"})
     Email('smtp://127.0.0.1:2525', sender='hello@shop.example')
+    >>> connect({"url": "sendgrid://SG.key@api.sendgrid.com", "sender": "hello@shop.example"})
+    Email('sendgrid://api.sendgrid.com', sender='hello@shop.example')
     """
     chosen = read("email", options, Options)
     try:
@@ -50,7 +54,7 @@ def connect(options: Mapping[str, Any]) -> Channel:
 class Email:
     """Checks that a message can be an e-mail to one mailbox, and sends it on its way."""
 
-    def __init__(self, way: smtp.Smtp, origin: Address) -> None:
+    def __init__(self, way: "smtp.Smtp | sendgrid.SendGrid", origin: Address) -> None:
         self._way = way
         self._origin = origin
 
@@ -75,7 +79,7 @@ class Email:
         await self._way.close()
 
 
-def _way(options: Options, origin: Address) -> smtp.Smtp:
+def _way(options: Options, origin: Address) -> "smtp.Smtp | sendgrid.SendGrid":
     try:
         scheme = urlsplit(options.url).scheme
     except ValueError as error:
@@ -89,7 +93,18 @@ def _way(options: Options, origin: Address) -> smtp.Smtp:
             timeout=options.timeout,
             now=options.now,
         )
-    known = ", ".join(f"{s}://" for s in smtp.SCHEMES)
+    if scheme in sendgrid.SCHEMES:
+        for name in ("provider", "dkim_key", "dkim_selector"):
+            if getattr(options, name):
+                raise ValueError(f"channel email: {name}: is for SMTP; {scheme}:// needs none")
+        return sendgrid.SendGrid(
+            sendgrid.account(options.url),
+            origin,
+            timeout=options.timeout,
+            now=options.now,
+            resolve=options.resolve,
+        )
+    known = ", ".join(f"{s}://" for s in (*smtp.SCHEMES, *sendgrid.SCHEMES))
     raise ValueError(f"channel email: url: {known} was expected, found {scheme!r}")
 
 
