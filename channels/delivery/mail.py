@@ -115,6 +115,8 @@ def compose(
     mail.set_content(message.text)
     if message.html:
         mail.add_alternative(message.html, subtype="html")
+    # Some servers end a line at a lone CR or LF and others do not: whoever writes a text could have
+    # the second part of it taken for commands.
     return _LINE_END.sub(b"\r\n", mail.as_bytes()).removesuffix(b"\r\n") + b"\r\n"
 
 

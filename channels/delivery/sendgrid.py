@@ -15,7 +15,7 @@ import orjson
 from channels.base import Delivered, Later, Message, Outcome, Refused, Unknown
 from channels.delivery import mail, urls
 from channels.delivery.mail_tokens import KEY
-from channels.delivery.pinned import ForbiddenError, NotSentError, Resolve
+from channels.delivery.pinned import NotSentError, Resolve
 from channels.delivery.retry_after import DAY, PAUSE, TOO_MANY, later
 from channels.delivery.transport import Answer, MaybeSentError, Transport
 
@@ -82,10 +82,7 @@ class SendGrid:
         }
         try:
             answer = await self._transport.post(self._account.url, headers, body)
-        except (
-            ForbiddenError,
-            NotSentError,
-        ) as error:  # where the name leads is not the mail's fault
+        except NotSentError as error:  # where a name leads is no fault of the mail's either
             return Later(after=PAUSE, reason=str(error), whose="provider")
         except MaybeSentError as error:
             return Unknown(reason=f"{error} after the request")

@@ -212,7 +212,7 @@ def test_an_answer_that_is_lost_may_have_been_a_yes(
     with socket_server(serve) as port:
         start = time.perf_counter()
         [found] = delivered(port, message(text="x" * 3_000_000), timeout=0.4)
-        assert time.perf_counter() - start < 1.0
+        assert time.perf_counter() - start < 1.5
     assert isinstance(found, Unknown)
     assert found.reason.endswith("after the request")
 
@@ -221,7 +221,7 @@ def test_a_server_that_hangs_is_left_in_time() -> None:
     with socket_server(None) as port:
         start = time.perf_counter()
         assert delivered(port, timeout=0.3) == [Unknown(reason="time-out after the request")]
-        assert time.perf_counter() - start < 0.8
+        assert time.perf_counter() - start < 1.3
 
 
 def test_where_nobody_listens_nothing_was_sent() -> None:
