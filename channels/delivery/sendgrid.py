@@ -35,6 +35,9 @@ class Account(msgspec.Struct, frozen=True):
     at: str  # as it is shown: without the key
     key: str
 
+    def __repr__(self) -> str:
+        return f"Account({self.at!r})"
+
 
 class SendGrid:
     """One account, its connections kept open.
@@ -168,8 +171,8 @@ def account(url: str) -> Account:
     Raises:
         ValueError: naming the option, and never what is in it: the key is.
 
-    >>> account("sendgrid://SG.key@api.sendgrid.com").url
-    'https://api.sendgrid.com/v3/mail/send'
+    >>> account("sendgrid://SG.key@api.sendgrid.com")
+    Account('sendgrid://api.sendgrid.com')
     """
     parts = urlsplit(url)
     key = unquote(parts.username or "")

@@ -36,6 +36,14 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     user: str | None
     password: str | None
 
+    def __repr__(self) -> str:
+        return f"Server({self.at!r})"
+
+    @property
+    def at(self) -> str:
+        """Return it as it is shown: without the password."""
+        return f"{self.scheme}://{self.host}:{self.port}"
+
     def client(self, timeout: float) -> aiosmtplib.SMTP:
         """Return a client that is not connected yet."""
         return aiosmtplib.SMTP(
@@ -71,7 +79,7 @@ class Smtp:
         timeout: float,
         now: Callable[[], float],
     ) -> None:
-        self.at = f"{server.scheme}://{server.host}:{server.port}"
+        self.at = server.at
         self._server = server
         self._origin = origin
         self._provider = provider
@@ -269,8 +277,8 @@ def server(url: str) -> Server:
     Raises:
         ValueError: naming the option, and never what is in it: a password is.
 
-    >>> server("smtps://mail.example").port
-    465
+    >>> server("smtps://user:password@mail.example")
+    Server('smtps://mail.example:465')
     """
     try:
         parts = urlsplit(url)
