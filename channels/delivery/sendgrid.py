@@ -25,6 +25,7 @@ _ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _FIELD = re.compile(r"[a-z0-9_.\[\]]{1,80}")  # such as personalizations.0.to
 _RESET = re.compile(r"[0-9]{1,12}")
 _REFUSING = {400, 413}  # it is about this message
+_MENDING = 900.0  # seconds that an operator is given between two calls
 _UNCLEAR = {408, *range(500, 600)} - {500, 503}  # a proxy's words; SendGrid says 500 and 503
 
 
@@ -113,8 +114,8 @@ class SendGrid:
 def outcome(answer: Answer, now: float) -> Outcome:
     """Say what an answer means.
 
-    A key that is not taken, or a sender that is not verified, is no fault of the message: it waits
-    until somebody mends that.
+    A key that is not taken, or a sender that is not verified, is no fault of the message. Only an
+    operator can mend that, so it is tried again late: a worker gives up after a number of calls.
 
     Args:
         answer: of SendGrid.
@@ -126,8 +127,8 @@ def outcome(answer: Answer, now: float) -> Outcome:
     Later(after=30.0, reason='http 429', whose='pace')
     >>> outcome(Answer(400, body=b'{"errors":[{"field":"subject","message":"no"}]}'), 0.0)
     Refused(reason='http 400 subject')
-    >>> outcome(Answer(401), 0.0).whose, outcome(Answer(502), 0.0)
-    ('provider', Unknown(reason='http 502'))
+    >>> outcome(Answer(401), 0.0), outcome(Answer(502), 0.0)
+    (Later(after=900.0, reason='http 401', whose='provider'), Unknown(reason='http 502'))
     """
     reason = f"http {answer.status}"
     if answer.status == 202:
@@ -137,6 +138,8 @@ def outcome(answer: Answer, now: float) -> Outcome:
         return Refused(reason=f"{reason} {_field(answer.body)}".rstrip())
     if answer.status < 300 or answer.status in _UNCLEAR:
         return Unknown(reason=reason)
+    if answer.status < 500 and answer.status != TOO_MANY:
+        return Later(after=_MENDING, reason=reason, whose="provider")
     retry_after = answer.headers.get("retry-after")
     reset = answer.headers.get("x-ratelimit-reset", "")
     if answer.status == TOO_MANY and retry_after is None and _RESET.fullmatch(reset):
