@@ -1,44 +1,35 @@
-"""The e-mail channel: SMTP, one mailbox a message, connections kept open.
+"""The e-mail channel: one mailbox a message, over SMTP or through SendGrid's API."""
 
-What came of a message depends on one instant: the writing of the final dot. Before it, the
-server cannot have taken the message, whatever happens; after it, only its answer tells.
-"""
-
-import asyncio
-import re
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from collections.abc import Mapping
+from email.headerregistry import Address
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
-import aiosmtplib
 import msgspec
-from aiosmtplib.protocol import SMTPProtocol
 
-from channels.base import Channel, Delivered, Later, Message, Outcome, Refused, Unknown
-from channels.delivery import mail
+from channels.base import Channel, Message, Outcome, Refused
+from channels.delivery import mail, sendgrid, smtp
+from channels.delivery.dkim import Signer
 from channels.delivery.options import read
-from channels.delivery.urls import is_loopback
+from channels.delivery.pinned import resolved
 
 ADDRESS = "email"
-KEYED = False  # a server takes a second message with the same Message-ID
-
-PAUSE = 5.0  # seconds; the worker's back-off comes on top
-LONGER = 3  # times the time-out; servers look at a whole message for longer than at a command
-CLOSING = 421  # says a server that has enough of us, whatever it was asked
-SCHEMES = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
-_ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
-_LINE_END = re.compile(rb"\r\n|\r|\n")
+KEYED = False  # a server takes a second message with the same Message-ID, and SendGrid has no key
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What `connect` takes."""
 
-    url: str  # smtp://, smtp+starttls:// or smtps:// [user:password@]host[:port]
+    url: str  # smtp://, smtp+starttls:// or smtps:// [user:password@]host[:port], sendgrid://key@host
     sender: str  # Shop <hello@shop.example>
-    timeout: float = 10.0  # seconds, until the final dot; its answer may take LONGER
+    # Whose relay the mail server is, so that tokens go the way that comes home from there.
+    provider: Literal["brevo", "mailgun", "postmark", "sendgrid", "ses"] | None = None
+    dkim_key: str = ""  # PEM of an RSA key, where the mail server does not sign
+    dkim_selector: str = ""
+    timeout: float = 10.0  # seconds; of SMTP until the final dot, whose answer may take longer
     now: Any = time.time  # seconds since 1970
+    resolve: Any = resolved  # from a name and a port to addresses; for HTTP
 
 
 def connect(options: Mapping[str, Any]) -> Channel:
@@ -49,253 +40,75 @@ def connect(options: Mapping[str, Any]) -> Channel:
 
     >>> connect({"url": "smtp://127.0.0.1:2525", "sender": "hello@shop.example"})
     Email('smtp://127.0.0.1:2525', sender='hello@shop.example')
+    >>> connect({"url": "sendgrid://SG.key@api.sendgrid.com", "sender": "hello@shop.example"})
+    Email('sendgrid://api.sendgrid.com', sender='hello@shop.example')
     """
     chosen = read("email", options, Options)
-    return Email(chosen, _server(chosen.url))
-
-
-class Server(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to send, from the URL."""
-
-    scheme: str
-    host: str
-    port: int
-    user: str | None
-    password: str | None
-
-    def client(self, timeout: float) -> aiosmtplib.SMTP:
-        """Return a client that is not connected yet."""
-        return aiosmtplib.SMTP(
-            hostname=self.host,
-            port=self.port,
-            username=self.user,
-            password=self.password,
-            use_tls=self.scheme == "smtps",
-            start_tls=self.scheme == "smtp+starttls",
-            timeout=timeout,
-        )
+    try:
+        origin = mail.sender(chosen.sender)
+    except mail.AddressError as error:
+        raise ValueError(f"channel email: sender: {error}") from error
+    return Email(_way(chosen, origin), origin)
 
 
 class Email:
-    """A pool of connections to one server."""
+    """Checks that a message can be an e-mail to one mailbox, and sends it on its way."""
 
-    def __init__(self, options: Options, server: Server) -> None:
-        try:
-            self._origin = mail.sender(options.sender)
-        except mail.AddressError as error:
-            raise ValueError(f"channel email: sender: {error}") from error
-        self._server = server
-        self._timeout = options.timeout
-        self._now: Callable[[], float] = options.now
-        self._idle: list[aiosmtplib.SMTP] = []
+    def __init__(self, way: "smtp.Smtp | sendgrid.SendGrid", origin: Address) -> None:
+        self._way = way
+        self._origin = origin
 
     def __repr__(self) -> str:
-        at = f"{self._server.scheme}://{self._server.host}:{self._server.port}"
-        return f"Email({at!r}, sender={str(self._origin)!r})"
+        return f"Email({self._way.at!r}, sender={str(self._origin)!r})"
 
     async def deliver(self, message: Message) -> Outcome:
         """Send the message to its one mailbox."""
         if message.to is None:
             return Refused(reason="no address", whose="address")
-        if mail.breaks_header(message.to) or mail.breaks_header(message.subject):
+        headers = (message.to, message.subject, message.token, message.unsubscribe)
+        if any(map(mail.breaks_header, headers)):
             return Refused(reason="line break or control character in a header")
         try:
             to = mail.mailbox(message.to)
         except mail.AddressError as error:
             return Refused(reason=f"address: {error}", whose="address")
-        try:
-            body = mail.compose(message, to, self._origin, self._now())
-        except (ValueError, UnicodeError) as error:
-            return Refused(reason=f"cannot be written as an e-mail: {type(error).__name__}")
-        return await self._send(_Sending(self._origin.addr_spec, to, _dotted(body)))
+        return await self._way.send(message, to)
 
     async def close(self) -> None:
-        """Say good-bye on every connection."""
-        idle, self._idle = self._idle, []
-        for client in idle:
-            try:
-                async with asyncio.timeout(1.0):
-                    await client.quit()
-            except (aiosmtplib.SMTPException, OSError, TimeoutError):
-                client.close()
-
-    async def _send(self, sending: "_Sending") -> Outcome:
-        client: aiosmtplib.SMTP | None = None
-        try:
-            async with asyncio.timeout(self._timeout) as limit:
-                client = await self._greet(sending)
-                await sending.hand_over(client)
-                limit.reschedule(asyncio.get_running_loop().time() + self._timeout * LONGER)
-                await sending.hear(client)
-        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            outcome = sending.failed(error)
-        else:
-            outcome = Delivered(provider_id=sending.reply)
-        finally:
-            self._give_back(client, reusable=sending.clean)
-        return outcome
-
-    async def _greet(self, sending: "_Sending") -> aiosmtplib.SMTP:
-        """Return a connection on which MAIL was accepted.
-
-        A server may have closed an idle connection, or says so (421) when we use it again.
-        Nothing of the message was sent then, so a new connection is tried at once.
-        """
-        while self._idle:
-            client = self._idle.pop()
-            try:
-                if client.is_connected:
-                    await client.mail(sending.sender)
-                    sending.connected = True
-                    return client
-            except aiosmtplib.SMTPServerDisconnected:
-                pass
-            except aiosmtplib.SMTPSenderRefused as error:
-                if error.code != CLOSING:
-                    sending.connected = True
-                    client.close()
-                    raise
-            except BaseException:
-                client.close()
-                raise
-            client.close()
-        client = self._server.client(self._timeout)
-        try:
-            await client.connect()
-            sending.connected = True
-            await client.mail(sending.sender)
-        except BaseException:
-            client.close()
-            raise
-        return client
-
-    def _give_back(self, client: aiosmtplib.SMTP | None, *, reusable: bool) -> None:
-        if client is None:
-            return
-        if reusable and client.is_connected:
-            self._idle.append(client)
-        else:
-            client.close()
+        """Close the connections."""
+        await self._way.close()
 
 
-class _Sending:
-    """One message on its way, and how far it got."""
-
-    def __init__(self, sender: str, to: str, body: bytes) -> None:
-        self.sender = sender
-        self.to = to
-        self.body = body
-        self.connected = False
-        self.dotted = False  # the final dot was written: the server may have taken it
-        self.clean = False  # the connection is between two messages
-        self.reply = ""
-
-    async def hand_over(self, client: aiosmtplib.SMTP) -> None:
-        """Say the rest of the dialogue, MAIL being accepted.
-
-        Raises:
-            SMTPException, OSError: as the server or the network has it.
-        """
-        try:
-            await client.rcpt(self.to)
-        except aiosmtplib.SMTPRecipientRefused:
-            with suppress(aiosmtplib.SMTPException, OSError):
-                await client.rset()
-                self.clean = True
-            raise
-        start = await client.execute_command(b"DATA")
-        if start.code != 354:
-            raise aiosmtplib.SMTPDataError(start.code, start.message)
-        protocol = _protocol(client)
-        protocol.write(self.body)
-        await self._written(client)
-        protocol.write(b".\r\n")
-        self.dotted = True
-
-    async def hear(self, client: aiosmtplib.SMTP) -> None:
-        """Wait for the answer to the whole message.
-
-        Raises:
-            SMTPException, OSError: as the server or the network has it.
-        """
-        answer = await _protocol(client).read_response()  # the time-out around us holds
-        if not 200 <= answer.code < 300:
-            self.clean = True
-            raise aiosmtplib.SMTPDataError(answer.code, answer.message)
-        self.clean = True
-        self.reply = _reason(answer.code, answer.message)
-
-    async def _written(self, client: aiosmtplib.SMTP) -> None:
-        """Wait until the message has left, so that a loss before the dot is known as one."""
-        while isinstance(client.transport, asyncio.WriteTransport):
-            if client.transport.is_closing() or not client.transport.get_write_buffer_size():
-                return
-            await asyncio.sleep(0.002)
-
-    def failed(self, error: Exception) -> Outcome:
-        """Say what came of it."""
-        code = error.code if isinstance(error, aiosmtplib.SMTPResponseException) else 0
-        if code >= 400:
-            reason = _reason(code, str(getattr(error, "message", "")))
-            # Before MAIL it is about us (a wrong password, a blocked host), not the message.
-            about_us = not self.connected or isinstance(error, aiosmtplib.SMTPHeloError)
-            about_us = about_us or code == CLOSING
-            if code >= 500 and not about_us:
-                return Refused(reason=reason)
-            return Later(after=PAUSE, reason=reason, whose="provider" if about_us else "message")
-        timed_out = isinstance(error, TimeoutError)
-        reason = "time-out" if timed_out else "connection lost" if self.connected else "no server"
-        if self.dotted:
-            return Unknown(reason=f"{reason} after the final dot")
-        return Later(after=PAUSE, reason=reason, whose="provider")
-
-
-def _protocol(client: aiosmtplib.SMTP) -> SMTPProtocol:
-    if client.protocol is None:
-        raise aiosmtplib.SMTPServerDisconnected("Connection lost")
-    return client.protocol
-
-
-def _reason(code: int, message: str) -> str:
-    """Keep the codes of a reply and nothing else: its text often repeats the address.
-
-    >>> _reason(550, "5.1.1 <ana@shop.example>: no such user")
-    'smtp 550 5.1.1'
-    """
-    enhanced = _ENHANCED.match(message)
-    return f"smtp {code} {enhanced.group(1)}" if enhanced else f"smtp {code}"
-
-
-def _dotted(body: bytes) -> bytes:
-    r"""Double the dots at the beginnings of lines (RFC 5321 4.5.2).
-
-    >>> _dotted(b"a\n.b")
-    b'a\r\n..b\r\n'
-    """
-    lines = _LINE_END.sub(b"\r\n", body).removesuffix(b"\r\n") + b"\r\n"
-    return (b"\r\n" + lines).replace(b"\r\n.", b"\r\n..").removeprefix(b"\r\n")
-
-
-def _server(url: str) -> Server:
-    known = ", ".join(f"{s}://" for s in SCHEMES)
+def _way(options: Options, origin: Address) -> "smtp.Smtp | sendgrid.SendGrid":
     try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        scheme = urlsplit(options.url).scheme
     except ValueError as error:
         raise ValueError("channel email: url: not a URL") from error
-    if parts.scheme not in SCHEMES:
-        raise ValueError(f"channel email: url: {known} was expected, found {parts.scheme!r}")
-    if not host:
-        raise ValueError("channel email: url: no host")
-    if parts.scheme == "smtp" and parts.username is not None and not is_loopback(host):
-        raise ValueError(
-            "channel email: url: smtp:// would send the password in the clear; "
-            "use smtp+starttls:// or smtps://"
+    if scheme in smtp.SCHEMES:
+        return smtp.Smtp(
+            smtp.server(options.url),
+            origin,
+            provider=options.provider,
+            signer=_signer(options, origin.domain),
+            timeout=options.timeout,
+            now=options.now,
         )
-    return Server(
-        scheme=parts.scheme,
-        host=host,
-        port=port or SCHEMES[parts.scheme],
-        user=None if parts.username is None else unquote(parts.username),
-        password=None if parts.password is None else unquote(parts.password),
-    )
+    if scheme in sendgrid.SCHEMES:
+        for name in ("provider", "dkim_key", "dkim_selector"):
+            if getattr(options, name):
+                raise ValueError(f"channel email: {name}: is for SMTP; {scheme}:// needs none")
+        return sendgrid.SendGrid(
+            sendgrid.account(options.url),
+            origin,
+            timeout=options.timeout,
+            now=options.now,
+            resolve=options.resolve,
+        )
+    known = ", ".join(f"{s}://" for s in (*smtp.SCHEMES, *sendgrid.SCHEMES))
+    raise ValueError(f"channel email: url: {known} was expected, found {scheme!r}")
+
+
+def _signer(options: Options, domain: str) -> Signer | None:
+    if not options.dkim_key and not options.dkim_selector:
+        return None
+    return Signer(options.dkim_key, options.dkim_selector, domain)

@@ -228,7 +228,7 @@ class Settings(msgspec.Struct, frozen=True):
 
 # Options of channels that the environment may set, as KAIROS_<CHANNEL>_<OPTION>.
 CHANNEL_OPTIONS = {
-    "email": ("url", "sender"),
+    "email": ("url", "sender", "provider", "dkim_key", "dkim_selector"),
     "slack": ("url",),
     "web": ("url",),
     "webhook": ("url", "secret"),

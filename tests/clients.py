@@ -11,6 +11,7 @@ from tests.shared import lacking
 
 ROOT = Path(__file__).parents[1]
 SDKS = Path(__file__).parent / "sdks"
+MAILS = Path(__file__).parent / "mails"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -31,17 +32,17 @@ def python() -> str:
 
 
 @cache
-def _packages() -> tuple[str, str]:
+def _packages(of: Path) -> tuple[str, str]:
     npm = shutil.which("npm")
     if npm is None:
         return "", "npm is not there"
-    lock = (SDKS / "package-lock.json").read_bytes()
-    folder = ROOT / ".venvs" / f"sdks-{blake2b(lock, digest_size=6).hexdigest()}"
+    lock = (of / "package-lock.json").read_bytes()
+    folder = ROOT / ".venvs" / f"{of.name}-{blake2b(lock, digest_size=6).hexdigest()}"
     if not (folder / "done").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(SDKS / name, folder)
+            shutil.copy(of / name, folder)
         done = subprocess.run(
             [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
             cwd=folder,
@@ -55,11 +56,11 @@ def _packages() -> tuple[str, str]:
     return str(folder), ""
 
 
-def packages() -> str:
-    """Return the folder where the packages for Node are installed; skip where they cannot be."""
-    folder, why = _packages()
+def packages(of: Path = SDKS) -> str:
+    """Return the folder where packages for Node are installed; skip where they cannot be."""
+    folder, why = _packages(of)
     if not folder:
-        lacking(f"no packages of tests/sdks: {why}")
+        lacking(f"no packages of tests/{of.name}: {why}")
     return folder
 
 

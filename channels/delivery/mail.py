@@ -2,15 +2,20 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from email.utils import formatdate, parseaddr
+from typing import Self
 
 from channels.base import Message
 
 # 7bit: a relay without 8BITMIME must not have to convert, which would break a signature.
 _POLICY = SMTP.clone(cte_type="7bit")
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_LONGEST = 900  # characters of a header that is one line; a line may have 998, its name included
+_URL = re.compile(r"https?://[!-;=?-~]+")  # printable ASCII but the < and > that stand around it
 _MAILBOX = re.compile(r"[^\s@<>()\[\],;:\"\\]{1,64}@[^\s@<>()\[\],;:\"\\]{1,255}")
 
 
@@ -62,8 +67,29 @@ def sender(text: str) -> Address:
     return Address(display_name=name, addr_spec=mailbox(address))
 
 
-def compose(message: Message, to: str, origin: Address, at: float) -> bytes:
-    """Build the e-mail, ready for DATA but for the doubled dots.
+def unsubscribing(url: str) -> dict[str, str]:
+    """Return the headers of a one-click unsubscription (RFC 8058), none where there is no URL.
+
+    Raises:
+        ValueError: the URL cannot stand in a header.
+
+    >>> unsubscribing("https://shop.example/u/t1")["List-Unsubscribe"], unsubscribing("")
+    ('<https://shop.example/u/t1>', {})
+    """
+    if not url:
+        return {}
+    if not _URL.fullmatch(url):
+        raise ValueError("a URL in ASCII was expected")
+    return {
+        "List-Unsubscribe": f"<{url}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
+
+
+def compose(
+    message: Message, to: str, origin: Address, at: float, headers: Mapping[str, str]
+) -> bytes:
+    """Build the e-mail as lines that end with CRLF, ready for DATA but for the doubled dots.
 
     The Message-ID follows from the activation alone: a second copy, should one ever come to
     be, is known as such by the mail programs that look.
@@ -73,6 +99,10 @@ def compose(message: Message, to: str, origin: Address, at: float) -> bytes:
         to: from `mailbox`.
         origin: the sender.
         at: seconds since 1970, for the Date.
+        headers: further ones, in ASCII.
+
+    Raises:
+        ValueError: something of it cannot stand in an e-mail.
     """
     mail = EmailMessage(policy=_POLICY)
     mail["From"] = origin
@@ -80,7 +110,37 @@ def compose(message: Message, to: str, origin: Address, at: float) -> bytes:
     mail["Subject"] = message.subject
     mail["Date"] = formatdate(at)
     mail["Message-ID"] = f"<{message.id}@{origin.domain}>"
+    for name, value in {**unsubscribing(message.unsubscribe), **headers}.items():
+        mail[name] = _OneLine(name, value)
     mail.set_content(message.text)
     if message.html:
         mail.add_alternative(message.html, subtype="html")
-    return mail.as_bytes()
+    # Some servers end a line at a lone CR or LF and others do not: whoever writes a text could have
+    # the second part of it taken for commands.
+    return _LINE_END.sub(b"\r\n", mail.as_bytes()).removesuffix(b"\r\n") + b"\r\n"
+
+
+class _OneLine(str):
+    """The value of a header that is never folded.
+
+    `email` encodes what is too long for a line and has no spaces. Readers decode the words of a
+    subject, but a URL or a provider's JSON would be lost to them.
+    """
+
+    __slots__ = ("name",)
+    name: str
+
+    def __new__(cls, name: str, value: str) -> Self:
+        made = super().__new__(cls, value)
+        made.name = name
+        return made
+
+    def fold(self, *, policy: Policy) -> str:
+        """Return the line, as the library asks for it.
+
+        Raises:
+            ValueError: it would be longer than a line may be.
+        """
+        if len(self) > _LONGEST:
+            raise ValueError(f"a header of at most {_LONGEST} characters was expected")
+        return f"{self.name}: {self}{policy.linesep}"

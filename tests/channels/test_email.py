@@ -133,7 +133,7 @@ def test_a_server_that_says_421_to_a_used_connection_gets_a_new_one() -> None:
     ("to", "outcome"),
     [
         ("rcpt450@x.example", Later(after=5.0, reason="smtp 450 5.1.1")),
-        ("rcpt550@x.example", Refused(reason="smtp 550 5.1.1")),
+        ("rcpt550@x.example", Refused(reason="smtp 550 5.1.1", whose="address")),
         ("data452@x.example", Later(after=5.0, reason="smtp 452 5.6.0")),
         ("data554@x.example", Refused(reason="smtp 554 5.6.0")),
         (None, Refused(reason="no address", whose="address")),
@@ -269,6 +269,8 @@ def test_what_a_silence_means(wait_after: bytes, outcome: Outcome) -> None:
         ({"url": "smtp://h", "sender": "a@b.example", "timout": 3}, "Did you mean 'timeout'"),
         ({"url": "smtp://h"}, "sender"),
         ({"url": "smtps://h:99999", "sender": "a@b.example"}, "not a URL"),
+        ({"url": "smtps://[h", "sender": "a@b.example"}, "not a URL"),
+        ({"url": "smtp://h", "sender": "a@b.example", "provider": "sesame"}, "provider"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, Any], error: str) -> None:

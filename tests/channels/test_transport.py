@@ -230,7 +230,7 @@ def test_who_has_the_request_and_hangs_up_may_have_taken_it(answer: bytes) -> No
 
 def test_who_has_the_request_and_says_nothing_may_have_taken_it() -> None:
     with socket_server(None) as port, pytest.raises(MaybeSentError, match="time-out"):
-        posted(f"http://127.0.0.1:{port}/", timeout=0.2)
+        posted(f"http://127.0.0.1:{port}/", timeout=1.0)
 
 
 def test_a_body_that_was_written_in_part_may_have_been_taken() -> None:
