@@ -117,7 +117,9 @@ class Engine:
         self.state.offset, self.state.now = mark.offset, mark.now
         if mark.files:
             paused = failing.versions(mark.paused)
-            self.state.workspace = load(mark.files, self._addresses, paused, mark.history)
+            self.state.workspace = load(
+                mark.files, self._addresses, paused, mark.history, new=False
+            )
             self.state.files = mark.files
         if mark.sweep is not None:
             self.state.sweep = Sweep(*mark.sweep)

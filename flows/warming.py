@@ -115,7 +115,7 @@ def _read(
     most: int,
 ) -> Past:
     """Read up to the version that made a gap, from as far back as there is anything."""
-    workspace = load(mark.files, addresses, failing.versions(mark.paused), mark.history)
+    workspace = load(mark.files, addresses, failing.versions(mark.paused), mark.history, new=False)
     after = source.gone(partition)
     oldest = source.read(partition, after, 1, 0) if after >= 0 else ()
     since = oldest[0].time if oldest else 0

@@ -15,7 +15,9 @@ def told(mark: Mark) -> dict[str, str]:
     Args:
         mark: of the ledger.
     """
-    workspace = load(mark.files, addresses(), failing.versions(mark.paused), mark.history)
+    workspace = load(
+        mark.files, addresses(), failing.versions(mark.paused), mark.history, new=False
+    )
     left = [gap.next for gap in mark.history.gaps if not gap.filled]
     read = f"{min(left) / PLACES:.0%} of the past is read" if left else "the past is not there"
     until = ""

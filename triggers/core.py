@@ -583,7 +583,8 @@ def _follow(state: State, files: dict[str, str], addresses: Mapping[str, str | N
 
 
 def _load(state: State, files: Mapping[str, str], addresses: Mapping[str, str | None]) -> Workspace:
-    return load(files, addresses, failing.versions(state.paused.values()), state.history)
+    paused = failing.versions(state.paused.values())
+    return load(files, addresses, paused, state.history, new=False)
 
 
 def _version(
@@ -591,7 +592,7 @@ def _version(
 ) -> None:
     """Take a workspace into force. One that no longer loads leaves the last good one live."""
     try:
-        workspace = load(version.files, addresses)
+        workspace = load(version.files, addresses, new=False)
     except WorkspaceError as error:
         work.explain("", "workspace", "refused", "invalid", str(error))
         return

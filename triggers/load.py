@@ -56,6 +56,8 @@ def load(
     addresses: Mapping[str, str | None],
     paused: Collection[tuple[str, str]] = (),
     history: History = WHOLE,
+    *,
+    new: bool = True,
 ) -> Workspace:
     """Check and compile a workspace.
 
@@ -68,6 +70,8 @@ def load(
         paused: versions of triggers that failed too often: as if their files said `status: paused`,
             and nobody is asked whether they enter.
         history: what is known of the past.
+        new: whether it is still to come into force. What an earlier release let in goes on, though
+            this one would tell whoever writes it of more.
 
     Raises:
         WorkspaceError: with every problem found, each with file, line and column.
@@ -76,7 +80,7 @@ def load(
     'shop'
     """
     contents, kinds = tuple(sorted(files.items())), tuple(sorted(addresses.items()))
-    return _load(contents, kinds, frozenset(paused), history.settled)
+    return _load(contents, kinds, frozenset(paused), history.settled, new)
 
 
 def forgetting(files: Mapping[str, str]) -> int:
@@ -98,9 +102,10 @@ def _load(
     kinds: tuple[tuple[str, str | None], ...],
     paused: frozenset[tuple[str, str]],
     history: History,
+    new: bool,
 ) -> Workspace:
     (files, former), addresses = apart(dict(contents)), dict(kinds)
-    context = Context(files, addresses)
+    context = Context(files, addresses, new=new)
     document, workspace = workspace_file(context)
     segment_files = context.read_folder("segments/", SegmentFile, "segment")
     trigger_files = context.read_folder("triggers/", TriggerFile, "trigger")
@@ -111,7 +116,8 @@ def _load(
     excludes = excluded(context, document, workspace)
     offered = offers(context, document, workspace)
     made = triggers(context, trigger_files)
-    strangers(context)
+    if new:
+        strangers(context)
     tested = cases(context, trigger_files, [one.trigger for one in made])
     quiet = context.rule(rules.quiet, workspace.quiet_hours, document, ("quiet_hours",))
     caps = channel_caps(context, document, workspace)

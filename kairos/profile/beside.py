@@ -57,7 +57,8 @@ class Beside:
         """Return the workspace in force there."""
         if not mark.files:
             return None
-        return load(mark.files, self.addresses, failing.versions(mark.paused), mark.history)
+        paused = failing.versions(mark.paused)
+        return load(mark.files, self.addresses, paused, mark.history, new=False)
 
     def time_of(self, entry: int) -> int:
         """Return the time (ms) of an entry, or of the last one before it; 0 where there is none."""

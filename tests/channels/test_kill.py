@@ -1,6 +1,6 @@
 """kill -9 in the middle of many e-mails: each is at the provider once, or is listed as unknown.
 
-    KAIROS_SENDS=10000 KAIROS_WORKER_KILLS=50 python -m pytest tests/channels/test_kill.py -s
+KAIROS_SENDS=10000 KAIROS_WORKER_KILLS=50 python -m pytest tests/channels/test_kill.py -s
 """
 
 import os

@@ -25,10 +25,18 @@ class Context:
     Args:
         files: path below the workspace folder -> text.
         addresses: channel -> kind of address.
+        new: whether they are still to come into force, see `triggers.load.load`.
     """
 
-    def __init__(self, files: Mapping[str, str], addresses: Mapping[str, str | None]) -> None:
+    def __init__(
+        self,
+        files: Mapping[str, str],
+        addresses: Mapping[str, str | None],
+        *,
+        new: bool = True,
+    ) -> None:
         self.files = files
+        self.new = new
         self.addresses = addresses
         self.problems: list[Problem] = []
         self.slots = Slots()

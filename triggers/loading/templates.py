@@ -89,7 +89,7 @@ def _parsed(context: Context, file: str) -> Template | None:
     except TemplateError as error:
         _say(context, file, error.line or 1, error.message)
         return None
-    for line, token, name in leftovers(text.replace("\r\n", "\n")):
+    for line, token, name in leftovers(text.replace("\r\n", "\n")) if context.new else ():
         message = (
             f"nobody fills {token}; write {{{{ {name} }}}}, "
             f"or {{{{ '{token}' }}}} where the text is to stand as it is"
