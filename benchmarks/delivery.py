@@ -32,6 +32,7 @@ from events.sources.base import Log
 from flows.open import open_log
 from kairos.embedded import servers
 from kairos.embedded.children import end, spawn
+from kairos.settings import Log as EventLog
 from kairos.settings import Settings, activations
 from profile_state.stores.keys import Keys
 from triggers.activation import Activation, activation_id, encode
@@ -116,6 +117,7 @@ def serving() -> Iterator[Bed]:
         folder, port = Path(name), free_port()
         ledger = folder / "ledger.sock"
         settings = Settings(
+            log=EventLog(f"valkey://{ledger}?name=log"),  # which hears what became of mails
             ledger=f"unix://{ledger}",
             deliveries=folder / "deliveries",
             status=folder / "status",

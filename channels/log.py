@@ -57,15 +57,26 @@ class Log:
         self._timeout = options.timeout
         self._key = options.key.encode()[:64] or secrets.token_bytes(16)
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="log")
+        self._lines: list[str] = []  # that are written next, together
+        self._writing: asyncio.Task[Outcome] | None = None
 
     async def deliver(self, message: Message) -> Outcome:
-        """Write the line."""
-        line = self._line(message)
-        writing = asyncio.get_running_loop().run_in_executor(self._writer, self._write, line)
+        """Write the line, with all that come in the same moment: each way to the thread costs more."""
+        self._lines.append(self._line(message))
+        if len(self._lines) == 1:
+            self._writing = asyncio.create_task(self._write_all())
+        assert self._writing is not None
+        return await asyncio.shield(self._writing)
+
+    async def _write_all(self) -> Outcome:
+        await asyncio.sleep(0)  # so that others come
+        lines, self._lines = self._lines, []
+        loop = asyncio.get_running_loop()
+        writing = loop.run_in_executor(self._writer, self._write, "".join(lines))
         try:
             await asyncio.wait_for(writing, self._timeout)
         except TimeoutError:
-            return Unknown(reason="stream does not take lines")  # the thread may still write it
+            return Unknown(reason="stream does not take lines")  # the thread may still write them
         except (OSError, ValueError) as error:  # ValueError: the stream is closed
             return Later(after=1.0, reason=f"stream: {type(error).__name__}", whose="provider")
         return Delivered()

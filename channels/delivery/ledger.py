@@ -14,9 +14,10 @@ it sent, and must not begin as a new one.
 import sqlite3
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self, TypeVar
@@ -50,6 +51,7 @@ __all__ = [
 ]
 
 START = -1  # before the first entry
+THREADS = 8  # slots that are written side by side
 T = TypeVar("T")
 
 
@@ -83,7 +85,7 @@ class Ledger:
         self._calling: set[str] = set()  # ids with an intent of ours and no outcome on disk
         self._owed: dict[int, list[Settled]] = defaultdict(list)  # by slot
         self._paying = threading.Lock()  # outcomes come in one thread, slots come back in another
-        self._threads = threads or ThreadPoolExecutor(8, thread_name_prefix="ledger")
+        self._threads = threads or ThreadPoolExecutor(THREADS, thread_name_prefix="ledger")
         self._cursors = _Cursors(folder / "cursor.db")
 
     def __repr__(self) -> str:
@@ -147,15 +149,20 @@ class Ledger:
         """Make the cursors durable."""
         self._cursors.save()
 
-    def take(self, activations: Sequence[Activation], now: int) -> list[Activation]:
+    def take(
+        self, activations: Sequence[Activation], now: int, down: Set[str] = frozenset()
+    ) -> list[Activation]:
         """Write down this worker's activations and return the new ones, in their order.
+
+        Those that are put down at once, by their ids, are due, as if `defer` had been called.
 
         Those of other workers' slots, those seen before and those of a slot that cannot be
         used are dropped; only the last kind comes again, from the slot's own cursor.
         """
         mine = self._by_slot(activations, lambda a: a.id)
         self._serve([n for n in mine if n not in self._slots and n not in self.unserved], now)
-        new = {a.id for found in self._each(mine, Slot.take, now).values() for a in found}
+        taking = partial(Slot.take, down=down)
+        new = {a.id for found in self._each(mine, taking, now).values() for a in found}
         taken = []
         for a in activations:
             if a.id in new:
@@ -330,16 +337,20 @@ class Ledger:
     ) -> dict[int, T]:
         """Call a method of each slot with its group, side by side; those that fail are left out."""
 
-        def call(n: int) -> list[tuple[int, T]]:
-            slot = self._slots.get(n)
-            if slot is not None:
-                with self._contained(n, slot):
-                    return [(n, method(slot, groups[n], at))]
-            return []
+        def call(some: Sequence[int]) -> list[tuple[int, T]]:
+            done = []
+            for n in some:
+                slot = self._slots.get(n)
+                if slot is not None:
+                    with self._contained(n, slot):
+                        done.append((n, method(slot, groups[n], at)))
+            return done
 
         if len(groups) == 1:
-            return dict(call(next(iter(groups))))
-        return dict(done for found in self._threads.map(call, groups) for done in found)
+            return dict(call(list(groups)))
+        names = list(groups)
+        shares = [names[n::THREADS] for n in range(min(THREADS, len(names)))]
+        return dict(done for found in self._threads.map(call, shares) for done in found)
 
     @contextmanager
     def _contained(self, n: int, slot: Slot) -> Iterator[None]:

@@ -3,12 +3,15 @@
 A provider may say the same over its webhook; then it has the same message id, and counts once.
 """
 
+from functools import cache
 from typing import Any
 
 from channels.base import Delivered, Outcome, Refused, addresses
 from channels.delivery.gate import LOST
 from channels.delivery.slot import Expired, Untold
 from events.record import ADDRESS_LOST, DELIVERY_FAILED, WORKER, Event, own_event
+
+_kinds = cache(addresses)  # each message asks, and they are found by looking at a folder
 
 
 def tells(channel: str, outcome: Outcome | Expired) -> bool:
@@ -24,7 +27,7 @@ def tells(channel: str, outcome: Outcome | Expired) -> bool:
     """
     match outcome:
         case Delivered():
-            return addresses().get(channel) is not None
+            return _kinds().get(channel) is not None
         case Refused(whose=whose):
             return whose != "person"
     return False
@@ -39,7 +42,7 @@ def receipts(untold: Untold) -> list[Event]:
         return own_event(WORKER, a.leaf, message_id, name, at, properties=properties)
 
     if untold.state == "delivered":
-        if addresses().get(a.channel) is None:
+        if _kinds().get(a.channel) is None:
             return []
         return [said(f"{a.id}/sent", f"{a.channel}_sent", about)]
     failure = {"message": a.id, "channel": a.channel, "reason": untold.detail}
@@ -47,7 +50,7 @@ def receipts(untold: Untold) -> list[Event]:
     if untold.state != "bounced" or untold.detail == LOST or a.address is None:
         return [failed]
     bounced = {**about, "permanent": True, "detail": untold.detail}
-    lost = {"kind": addresses()[a.channel], "address": a.address, "reason": "bounced"}
+    lost = {"kind": _kinds()[a.channel], "address": a.address, "reason": "bounced"}
     return [
         said(f"{a.id}/bounced", f"{a.channel}_bounced", bounced),
         said(f"{a.id}/lost", ADDRESS_LOST, lost),

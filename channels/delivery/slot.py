@@ -220,8 +220,12 @@ class Slot:
                 self._db.close()
                 raise
 
-    def take(self, activations: Sequence[Activation], now: int) -> list[Activation]:
+    def take(
+        self, activations: Sequence[Activation], now: int, down: Set[str] = frozenset()
+    ) -> list[Activation]:
         """Write down what is new and return it; an id seen before is dropped.
+
+        What is put down at once, by its id, is due, as if `defer` had been called.
 
         What was decided before the horizon, or before ids were forgotten, is `expired`.
         """
@@ -232,14 +236,16 @@ class Slot:
                 live = a.decided >= oldest
                 state, body = ("pending", encoded(a)) if live else ("expired", None)
                 detail = "" if live else "horizon"
-                row = (a.id, state, a.channel, a.trigger, detail, a.decided, now, now, body)
+                at = now if live and a.id in down else None
+                row = (a.id, state, at, a.channel, a.trigger, detail, a.decided, now, now, body)
                 written = db.execute(
-                    "INSERT INTO activation VALUES (?, ?, 0, NULL, ?, ?, ?, ?, ?, ?, ?, 1)"
+                    "INSERT INTO activation VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
                     " ON CONFLICT DO NOTHING",
                     row,
                 )
                 if written.rowcount and live:
                     new.append(a)
+                    self.next_due = self.next_due if at is None else min(at, self.next_due)
         return new
 
     def defer(self, ids: Sequence[str], at: int) -> None:

@@ -250,7 +250,8 @@ class Worker:
             if self._after[partition] != after:
                 return  # a slot came back meanwhile and needs older entries first
             now = min((self._handed(a) for a in activations), default=self._now())
-            new = await self._thread(self._ledger.take, activations, now)
+            down = self._no_room_for(activations)
+            new = await self._thread(self._ledger.take, activations, now, down)
             self._ledger.mark(partition, last)
             self._after[partition] = last
         self._mind_the_clock(activations)
@@ -258,7 +259,18 @@ class Worker:
         for a in new:
             if a.accepted_us is not None:
                 self._latencies.add((arrived - a.accepted_us) / 1000)
-        await self._hand_out([Taken(a, 0) for a in new])
+        await self._hand_out([Taken(a, 0) for a in new if a.id not in down])
+
+    def _no_room_for(self, activations: Sequence[Activation]) -> set[str]:
+        """Return which have to wait in the ledger from the first, since their lane is full."""
+        rooms, down = self._rooms(), set()
+        for a in activations:
+            room = rooms.setdefault((a.channel, a.trigger), self._how.depth)
+            if room > 0:
+                rooms[a.channel, a.trigger] = room - 1
+            else:
+                down.add(a.id)
+        return down
 
     def _mind_the_clock(self, activations: Sequence[Activation]) -> None:
         """Say that messages expire since the clock was ahead when ids were forgotten."""
