@@ -4,16 +4,19 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP, Policy
+from email.policy import SMTP
 from email.utils import formatdate, parseaddr
-from typing import Self
+from functools import lru_cache
 
 from channels.base import Message
+from channels.delivery import mime
 
 # 7bit: a relay without 8BITMIME must not have to convert, which would break a signature.
 _POLICY = SMTP.clone(cte_type="7bit")
-_LINE_END = re.compile(rb"\r\n|\r|\n")
+_SHORT = 60  # characters of a subject that fits a line
+_PRINTABLE = re.compile(r"[!-~]([ -~]*[!-~])?")
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")  # RFC 5322 3.4.1
 _LONGEST = 900  # characters of a header that is one line; a line may have 998, its name included
 _URL = re.compile(r"https?://[!-;=?-~]+")  # printable ASCII but the < and > that stand around it
 _MAILBOX = re.compile(r"[^\s@<>()\[\],;:\"\\]{1,64}@[^\s@<>()\[\],;:\"\\]{1,255}")
@@ -47,9 +50,12 @@ def mailbox(text: str) -> str:
     if not local.isascii():
         raise AddressError("a local part in ASCII was expected")
     try:
-        return f"{local}@{domain.encode('idna').decode('ascii')}"
+        found = f"{local}@{domain.encode('idna').decode('ascii')}"
     except UnicodeError as error:
         raise AddressError("a domain was expected") from error
+    if not _ADDRESS.fullmatch(found):
+        raise AddressError("one mailbox was expected")
+    return found
 
 
 def sender(text: str) -> Address:
@@ -104,43 +110,38 @@ def compose(
     Raises:
         ValueError: something of it cannot stand in an e-mail.
     """
-    mail = EmailMessage(policy=_POLICY)
-    mail["From"] = origin
-    mail["To"] = Address(addr_spec=to)
-    mail["Subject"] = message.subject
-    mail["Date"] = formatdate(at)
-    mail["Message-ID"] = f"<{message.id}@{origin.domain}>"
-    for name, value in {**unsubscribing(message.unsubscribe), **headers}.items():
-        mail[name] = _OneLine(name, value)
-    mail.set_content(message.text)
-    if message.html:
-        mail.add_alternative(message.html, subtype="html")
-    # Some servers end a line at a lone CR or LF and others do not: whoever writes a text could have
-    # the second part of it taken for commands.
-    return _LINE_END.sub(b"\r\n", mail.as_bytes()).removesuffix(b"\r\n") + b"\r\n"
+    subject, short = message.subject, len(message.subject) <= _SHORT
+    plain = short and _PRINTABLE.fullmatch(subject) and "=?" not in subject
+    head = [
+        _folded("From", str(origin)),
+        _line("To", to),
+        _line("Subject", subject) if plain else _folded("Subject", subject),
+        _line("Date", formatdate(at)),
+        _line("Message-ID", f"<{message.id}@{origin.domain}>"),
+    ]
+    further = {**unsubscribing(message.unsubscribe), **headers}
+    head += [_line(name, value) for name, value in further.items()]
+    return "".join(head).encode("ascii") + mime.body(message.text, message.html)
 
 
-class _OneLine(str):
-    """The value of a header that is never folded.
+def _line(name: str, value: str) -> str:
+    """Return a header that is never folded: readers put a subject together again, but not a URL.
 
-    `email` encodes what is too long for a line and has no spaces. Readers decode the words of a
-    subject, but a URL or a provider's JSON would be lost to them.
+    Raises:
+        ValueError: it would be more than one line, longer than a line may be, or no ASCII.
     """
+    if len(value) > _LONGEST or not _PRINTABLE.fullmatch(value):
+        raise ValueError(f"a header of at most {_LONGEST} characters of ASCII was expected")
+    return f"{name}: {value}\r\n"
 
-    __slots__ = ("name",)
-    name: str
 
-    def __new__(cls, name: str, value: str) -> Self:
-        made = super().__new__(cls, value)
-        made.name = name
-        return made
+@lru_cache(maxsize=256)  # one sender, and subjects that many are sent
+def _folded(name: str, value: str) -> str:
+    """Return a header as the library writes it: encoded, and in lines of a fit length.
 
-    def fold(self, *, policy: Policy) -> str:
-        """Return the line, as the library asks for it.
-
-        Raises:
-            ValueError: it would be longer than a line may be.
-        """
-        if len(self) > _LONGEST:
-            raise ValueError(f"a header of at most {_LONGEST} characters was expected")
-        return f"{self.name}: {self}{policy.linesep}"
+    Raises:
+        ValueError: it would be more than one header.
+    """
+    if breaks_header(value):
+        raise ValueError("no line break was expected")
+    return str(_POLICY.header_store_parse(name, value)[1].fold(policy=_POLICY))
