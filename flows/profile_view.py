@@ -26,6 +26,7 @@ class View(msgspec.Struct, frozen=True):
     scores: dict[str, Any]
     segments: list[str]
     consents: dict[str, dict[str, bool]]  # purpose -> channel; what they ever spoke of
+    messages: list[dict[str, Any]]  # that were decided of late, and what is known of each
     as_of: int
 
 
@@ -45,8 +46,24 @@ def view_of(person: Person, state: State) -> View:
         scores={name[1:]: said[2] for name, said in stated.items() if name[:1] == SIGN},
         segments=sorted(name for name in person.member if not is_ours(name)),
         consents=_consents(person, state),
+        messages=_messages(person),
         as_of=state.now,
     )
+
+
+def _messages(person: Person) -> list[dict[str, Any]]:
+    known = {name: said for leaf in person.leaves.values() for name, said in leaf.receipts.items()}
+    return [
+        {
+            "id": sent.activation,
+            "at": sent.time,
+            "channel": sent.channel,
+            "purpose": sent.purpose,
+            "trigger": sent.trigger,
+            "receipts": known.get(sent.activation, {}),
+        }
+        for sent in person.sent()
+    ]
 
 
 def _consents(person: Person, state: State) -> dict[str, dict[str, bool]]:

@@ -39,6 +39,7 @@ class LeafDifference(msgspec.Struct, array_like=True):
     arms: dict[str, tuple[int, bool]] = {}  # all
     trials: list[Trial] = []  # all
     words: dict[str, Word] = {}
+    receipts: dict[str, dict[str, int]] = {}  # all
 
 
 class Difference(msgspec.Struct, array_like=True):
@@ -79,6 +80,7 @@ def _of_leaf(leaf: Leaf, touch: Touch | None, now: int) -> LeafDifference:
         leaf.completed,
         arms=leaf.arms,
         trials=leaf.trials,
+        receipts=leaf.receipts,
     )
     if touch is not None:
         since = found.since = touch.since
@@ -175,4 +177,4 @@ def apply(leaf: Leaf, different: LeafDifference, now: int) -> None:
     before = [one for one in leaf.sent if one.time < now]
     leaf.sent = before[len(before) - kept :] + sent
     leaf.completed, leaf.arms = different.completed, different.arms
-    leaf.trials = different.trials
+    leaf.trials, leaf.receipts = different.trials, different.receipts

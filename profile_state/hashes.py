@@ -122,6 +122,7 @@ def _decisions(person: Person) -> Any:
             leaf.sent,
             leaf.arms,
             leaf.trials,
+            leaf.receipts,
         )
         for _, leaf in sorted(person.leaves.items())
     ]

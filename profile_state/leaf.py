@@ -92,3 +92,4 @@ class Leaf(msgspec.Struct, array_like=True):
     arms: dict[str, tuple[int, bool]] = {}  # experiment -> (log time, held out)
     trials: list[Trial] = []
     words: dict[str, Word] = {}  # of addresses that were lost or restored
+    receipts: dict[str, dict[str, int]] = {}  # activation -> what came of it -> when first, ms

@@ -56,6 +56,7 @@ from triggers import (
     items,
     memberships,
     people,
+    receipts,
     runs,
     warming,
 )
@@ -313,6 +314,8 @@ def _event(work: Work, event: Event, offset: Offset) -> None:
         _withdraw(work, person, SUPPRESSED, hidden(event.properties["address"]))
     if gpc is None and GPC in leaf.consents:
         _withdraw(work, person, MARKETING, EVERY)
+    if leaf.sent and not too_old:
+        receipts.note(leaf, event)
     if too_old:
         work.count(person.id, "too_old")
     else:

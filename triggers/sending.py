@@ -14,6 +14,7 @@ from triggers.catalog import ITEM
 from triggers.definitions import SendStep, Trigger
 from triggers.goals import note_message
 from triggers.offers import HELD
+from triggers.receipts import prune
 from triggers.recommended import RECOMMENDED
 from triggers.recommended import items as recommended_items
 from triggers.signs import BESIDE
@@ -70,6 +71,7 @@ def send(
     floor = now - turn.workspace.longest_cap
     old = len(leaf.sent) - KEPT
     leaf.sent = [s for nth, s in enumerate(leaf.sent) if s.time > floor or nth > old] + [sent]
+    prune(leaf)
     turn.subject.sent.append(sent)
     for one in leaf.runs if run.tried else (run,):
         if (one.trigger, one.entry) == (run.trigger, run.entry) and (one is run or not one.tried):
@@ -150,4 +152,5 @@ def forget(turn: Turn, activation: str) -> None:
         left = [sent for sent in leaf.sent if sent.activation != activation]
         if len(left) < len(leaf.sent):
             leaf.sent, turn.person.whole = left, True
+            prune(leaf)
     turn.subject.sent[:] = [sent for sent in turn.subject.sent if sent.activation != activation]

@@ -10,7 +10,7 @@ from channels.delivery.ledger import SlotUnusableError
 from events.sources.base import LogUnavailableError
 from kairos.profile.find import AmbiguousError
 from kairos.profile.links import line_of
-from kairos.profile.read import Profile, read
+from kairos.profile.read import Message, Profile, read
 from kairos.say import as_json, failed, moment
 from kairos.settings import SettingsError
 from kairos.where import engine
@@ -71,7 +71,7 @@ def _lines(found: Profile) -> list[str]:
     lines += _part(
         "messages",
         [
-            f"{moment(m.at)}  {m.channel:<9} {m.trigger:<24} {m.outcome or 'on its way'} {m.detail}".rstrip()
+            f"{moment(m.at)}  {m.channel:<9} {m.trigger:<24} {_became(m)}"
             for m in reversed(found.messages)
         ],
     )
@@ -112,6 +112,13 @@ def _activity(found: Profile) -> str:
         return "no events"
     events = "1 event" if found.events == 1 else f"{found.events:,} events"
     return f"{events}, {moment(found.first)} to {moment(found.last)}"
+
+
+def _became(message: Message) -> str:
+    """Say what became of a message: where its worker has it, and what was heard of it since."""
+    heard = [f"{kind} {moment(at)}" for kind, at in message.receipts.items()]
+    said = f"{message.outcome or 'on its way'} {message.detail}".rstrip()
+    return "; ".join([said, *heard])
 
 
 def _address(said: dict[str, Any]) -> str:

@@ -38,6 +38,7 @@ class Message(msgspec.Struct, frozen=True):
     id: str
     outcome: str  # a state of the delivery ledger; "" where no worker has it yet
     detail: str
+    receipts: dict[str, int]  # what is known of it since -> when that first happened, ms
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -143,6 +144,7 @@ def _profile(
     leaves = person.leaves.values()
     slots = own_slots(state.workspace) if state.workspace is not None else {}
     view = person.view
+    receipts = {name: said for leaf in leaves for name, said in leaf.receipts.items()}
     return Profile(
         id=person.id,
         identifiers=sorted(person.ids),
@@ -164,7 +166,9 @@ def _profile(
         },
         runs=[run_of(run) for _, run in person.runs()],
         entries=_entries(person),
-        messages=[_message(sent, delivered.get(sent.activation)) for sent in person.sent()],
+        messages=[
+            _message(sent, delivered.get(sent.activation), receipts) for sent in person.sent()
+        ],
         recent=recent,
         looked_back_to=back_to,
         as_of=now,
@@ -233,7 +237,7 @@ def _entries(person: Person) -> dict[str, list[int]]:
     return {name: person.entries(name) for name in sorted(names)}
 
 
-def _message(sent: Sent, row: Row | None) -> Message:
+def _message(sent: Sent, row: Row | None, receipts: Mapping[str, dict[str, int]]) -> Message:
     return Message(
         at=sent.time,
         channel=sent.channel,
@@ -242,4 +246,5 @@ def _message(sent: Sent, row: Row | None) -> Message:
         id=sent.activation,
         outcome=row.state if row is not None else "",
         detail=row.detail if row is not None else "",
+        receipts=dict(sorted(receipts.get(sent.activation, {}).items(), key=lambda one: one[1])),
     )

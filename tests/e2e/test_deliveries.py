@@ -106,6 +106,9 @@ def test_what_a_wrong_key_left_is_listed_shown_sent_once_and_known_to_the_profil
 
             assert eventually(lambda: len(messages("u0")) == 2)
             assert messages("u0") == [("dead", "http 401"), ("told", "delivery_failed")]
+            profile = read(stack.settings, "u0", 5)
+            assert profile is not None
+            assert [list(one.receipts) for one in profile.messages] == [["failed"]]
 
             assert said(drop([shown["user_id:u2"]], data=data, json=True))["counts"] == {
                 "dropped": 1
