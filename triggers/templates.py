@@ -35,6 +35,7 @@ FRONT_LIMIT = 4096  # characters between the `---` lines
 BRACKET_LIMIT = 200  # a deep nest of them takes YAML seconds
 FRONT_KEYS = ("subject", "purpose", "require")
 FOLDER, ENDING = "templates/", ".liquid"
+LINKS = frozenset({"unsubscribe_url", "preferences_url"})  # variables that no trait fills
 
 
 class TemplateError(ValueError):
@@ -183,11 +184,24 @@ class Template:
         """Return the dotted paths that the template reads or requires, its own words left out.
 
         A path ends where the template computes it: `{{ event.items[0].sku }}` reads
-        `event.items`.
+        `event.items`. Links are not among them, see `links`.
         """
+        return set(self._read - LINKS)
+
+    @property
+    def links(self) -> frozenset[str]:
+        """The links that the template speaks of.
+
+        >>> parse("templates/bye.liquid", "{{ name }}: {{ unsubscribe_url }}").links
+        frozenset({'unsubscribe_url'})
+        """
+        return self._read & LINKS
+
+    @functools.cached_property
+    def _read(self) -> frozenset[str]:
         parts = (self._subject, self._plain)
         found = (v.segments for part in parts for vs in part.analyze().globals.values() for v in vs)
-        return {_dotted(segments) for segments in found} | set(self.require)
+        return frozenset(_dotted(segments) for segments in found) | set(self.require)
 
     def fill(self, names: Mapping[str, Any], *, markup: bool) -> tuple[str, str]:
         """Return subject and body; the body HTML-escapes what it is filled with if `markup`.
@@ -230,12 +244,17 @@ def parse(path: str, text: str) -> Template:
 
 
 def render(
-    template: Template, facts: Mapping[str, Any], event: Mapping[str, Any], channel: str
+    template: Template,
+    facts: Mapping[str, Any],
+    event: Mapping[str, Any],
+    channel: str,
+    links: Mapping[str, str] = {},
 ) -> tuple[str, str, str]:
     """Fill a template for a channel and return subject, text and HTML.
 
-    Traits stand at the top level, the entering event's properties under `event`. Only an
-    e-mail has HTML; its text part is the HTML without its tags.
+    Traits stand at the top level, the entering event's properties under `event`, and `links` in
+    the place of traits of their names. Only an e-mail has HTML; its text part is the HTML without
+    its tags.
 
     >>> hello = parse("templates/hello.liquid", "Dear {{ first_name | default: 'you' }}!")
     >>> render(hello, {"first_name": "Ana & Co"}, {}, "sms")
@@ -245,11 +264,13 @@ def render(
 
     Raises:
         MissingError: the person lacks what the front matter requires: it is not there, or is null,
-            an empty list, or a text of nothing but blanks.
+            an empty list, or a text of nothing but blanks. Or a link that the template speaks of
+            is not there.
         TemplateError: when a limit is hit or a filter gets what it cannot work on.
     """
-    names = {**facts, "event": dict(event)}
-    missing = [path for path in template.require if _blank(names, path)]
+    names = {**facts, "event": dict(event), **links}
+    missing = [path for path in template.require if path not in LINKS and _blank(names, path)]
+    missing += sorted(template.links - links.keys())
     if missing:
         raise MissingError(template.path, missing)
     markup = channel == "email"

@@ -4,6 +4,7 @@ from typing import Any
 
 from channels.base import Later, Message, Refused
 from channels.delivery.inlining import inlined
+from channels.delivery.links import Links
 from channels.delivery.workspaces import Workspaces
 from triggers.activation import Activation
 from triggers.languages import spoken
@@ -16,8 +17,9 @@ WAIT = 5.0  # seconds until a version that is not there yet is asked for again
 class Renderer:
     """Makes messages; templates are parsed once a version."""
 
-    def __init__(self, workspaces: Workspaces) -> None:
+    def __init__(self, workspaces: Workspaces, links: Links | None = None) -> None:
         self._workspaces = workspaces
+        self._links = links or Links()
         self._parsed: dict[tuple[str, str], Template] = {}
 
     async def message(self, activation: Activation) -> Message | Refused | Later:
@@ -31,14 +33,17 @@ class Renderer:
             content = filled(activation)
         except TemplateError:
             return Refused(reason="render_failed: content")
-        if activation.template is not None:
+        if activation.template is None:
+            carried = self._links.carried(activation, read=False)
+        else:
             files = await self._workspaces.files(activation.version)
             if files is None:
                 return Later(after=WAIT, reason="workspace version not known yet")
             try:
                 template = self._template(activation, files)
+                carried = self._links.carried(activation, read=bool(template.links))
                 subject, text, html = render(
-                    template, activation.facts, activation.event, activation.channel
+                    template, activation.facts, activation.event, activation.channel, carried.named
                 )
             except MissingError as error:
                 return Refused(reason=f"render_failed: {', '.join(error.names)}")
@@ -54,6 +59,8 @@ class Renderer:
             template=activation.template or "",
             until=activation.valid_until,
             payload=payload(activation) | ({"content": content} if content else {}),
+            token=carried.token,
+            unsubscribe=carried.unsubscribe,
         )
 
     def _template(self, activation: Activation, files: dict[str, str]) -> Template:
