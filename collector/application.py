@@ -23,7 +23,18 @@ from collector.metrics import Figures
 from collector.onsite.hub import Hub
 from collector.onsite.message import Onsite
 from collector.onsite.receipts import receipts
-from collector.outcome import Accepted, Ask, Fetch, Later, Listen, Look, Outcome, Pause, Unheard
+from collector.outcome import (
+    Accepted,
+    Ask,
+    Fetch,
+    Later,
+    Listen,
+    Look,
+    Outcome,
+    Pause,
+    Unheard,
+    Withdraw,
+)
 from collector.request import Answer, Request, Response
 from collector.respond import failure
 from events.sources.base import Appender, LogUnavailableError
@@ -41,6 +52,9 @@ Asks = Callable[[list[str], int], Awaitable[tuple[str, bytes]]]
 
 async def _nobody_answers(_identifiers: list[str], _entry: int) -> tuple[str, bytes]:
     return "away", b""
+
+
+Withdraws = Callable[[str, list[str], str, int], Awaitable[None]]
 
 
 class Application:
@@ -65,6 +79,7 @@ class Application:
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
         fetcher: Fetcher | None = None,
         ask: Asks = _nobody_answers,
+        withdraw: Withdraws | None = None,
         onsite: Hub | None = None,
     ) -> None:
         """Open the door.
@@ -77,6 +92,8 @@ class Application:
             now_us: the clock, us since 1970.
             fetcher: of what the door itself asks for.
             ask: asks the engine about somebody, as of an entry of the log.
+            withdraw: tells workers what somebody's leaf takes back: purposes, a channel, and when
+                (ms). What it cannot tell them it lets be; None tells nobody.
             onsite: what is shown on the website, None where nothing is; closed with the application.
         """
         self.door = msgspec.structs.replace(door, figures=Figures())
@@ -87,6 +104,7 @@ class Application:
         self._now_us = now_us
         self._fetcher = fetcher or Fetcher()
         self._ask = ask
+        self._withdraw = withdraw
         self._onsite = onsite
         self.door.figures.gauges |= {
             "waiting_bytes": lambda: self._commit.waiting_bytes,
@@ -212,6 +230,12 @@ class Application:
                         outcome = then_shown(await self._waiting(browser), self._now_us())
                     case Listen(browser=browser, last=last, then=then_heard):
                         outcome = then_heard(self._listening(browser, last), self._now_us())
+                    case Withdraw(
+                        leaf=leaf, purposes=purposes, channel=channel, time=since, then=then
+                    ):
+                        if self._withdraw is not None:
+                            await self._withdraw(leaf, purposes, channel, since)
+                        outcome = then(self._now_us())
                     case _:
                         return outcome
         except Exception as error:  # noqa: BLE001 - a bug must not look like a network error

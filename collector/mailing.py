@@ -21,21 +21,19 @@ from collector.mail.base import (
     Wanted,
 )
 from collector.mail.common.activity import BURST, Activity
+from collector.messages import CHANNEL, UNSUBSCRIBED, event_of, withdrawn
 from collector.once import repeated, settle
 from collector.outcome import Accepted, Fetch, Outcome, Pause
 from collector.request import Request, Response
 from collector.respond import failure, success
 from events.addresses.email import normal
-from events.record import WORKER, Event, own_event
+from events.record import WORKER, Event
 from events.sealed import Seal, Sealed
 
 SOURCE = "kairos:mail"  # of these events; no key can have that name
-CHANNEL = "email"
 _CERTIFICATES = 8  # kept; SNS has one at a time for a region
 _REASONS = 10  # of events that could not be read, in an answer
 _EVENT_BYTES = 512  # that one takes while it waits for the log, roughly
-_MARKETING = "marketing"
-_TRANSACTIONAL = "transactional"  # needs no consent that could be taken away
 
 
 class Mailbox:
@@ -151,23 +149,16 @@ class Mailbox:
         time = min(told.time_ms, now_us // 1000)
 
         def event(name: str, message_id: str, said: dict[str, Any]) -> Event:
-            properties = {key: value for key, value in said.items() if value not in ("", None)}
             flags = ("machine",) if told.machine else ()
-            return own_event(
-                source, whose.leaf, message_id, name, time,
-                properties=properties, flags=flags, accepted_us=now_us,
-            )  # fmt: skip
+            return event_of(
+                whose, name, message_id, said, now_us, source=source, time=time, flags=flags
+            )
 
-        withdrawn = {
-            "channel": whose.channel,
-            "purpose": _MARKETING if whose.purpose in ("", _TRANSACTIONAL) else whose.purpose,
-            "message": whose.activation,
-        }
         if told.kind == "unsubscribed":
-            return [event("unsubscribed", message_id, withdrawn)]
+            return [event(UNSUBSCRIBED, message_id, withdrawn(whose))]
         happened = event(f"{whose.channel}_{told.kind}", message_id, said)
         if told.kind == "complained":
-            return [happened, event("unsubscribed", message_id + "/consent", withdrawn)]
+            return [happened, event(UNSUBSCRIBED, message_id + "/consent", withdrawn(whose))]
         return [happened]
 
 
@@ -194,12 +185,16 @@ class Mail:
             return failure(404, "not_found", "no mail provider of that name is set up here")
         return box.answer(request, self, now_us)
 
+    def opened(self, token: str) -> Sealed | None:
+        """Return what a token of ours says, None where it is none."""
+        return self._seal.open(token) if self._seal else None
+
     def whose(self, told: Told) -> Sealed | None:
         """Return the message and the person that something is told of, None where nobody knows.
 
         Of a message that did not go out from here it is whoever has the address.
         """
-        ours = self._seal.open(told.token) if self._seal else None
+        ours = self.opened(told.token)
         if ours is not None:
             return ours
         address = normal(told.address)

@@ -52,6 +52,19 @@ class Look(msgspec.Struct, frozen=True):
     then: "Callable[[list[Onsite] | None, int], Outcome]"  # None: nobody can say; the clock, us
 
 
+class Withdraw(msgspec.Struct, frozen=True):
+    """Have workers turn away what somebody takes their consent from, as far as they can be told.
+
+    What is decided at or before `time` does not leave any more. `then` is called in any case.
+    """
+
+    leaf: str
+    purposes: list[str]
+    channel: str
+    time: int  # ms
+    then: "Callable[[int], Outcome]"  # by the clock then, us since 1970
+
+
 Unheard = Literal["full", "off"]  # there is no room for a stream; nothing is shown here
 
 
@@ -63,7 +76,7 @@ class Listen(msgspec.Struct, frozen=True):
     then: "Callable[[AsyncIterator[bytes] | Unheard, int], Outcome]"  # what to say; the clock, us
 
 
-Later = Pause | Fetch | Ask | Look | Listen  # to be carried out first
+Later = Pause | Fetch | Ask | Look | Listen | Withdraw  # to be carried out first
 Outcome = Answer | Accepted | Later
 
 

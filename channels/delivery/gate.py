@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from channels.base import Refused
 from channels.delivery.slot import HORIZON, Expired
 from profile_state.identity import person_id
-from profile_state.stores.keys import Keys
+from profile_state.stores.keys import Keys, withdrawn
 from triggers.activation import Activation
 
 PATIENCE = 5.0  # seconds until a store that does not answer counts as away
@@ -53,7 +53,7 @@ class InMemoryWithdrawals:
 
     def withdraw(self, who: str, purpose: str, channel: str, at: int) -> None:
         """Record a withdrawal of the leaf that has this person id; `*` is every channel."""
-        key = f"withdrawn:{who}:{purpose}:{channel}"
+        key = withdrawn(who, purpose, channel)
         self.at[key] = max(at, self.at.get(key, at))
 
     async def check(self, activations: Sequence[Activation]) -> dict[str, str]:
@@ -100,10 +100,13 @@ def keys(activation: Activation) -> tuple[str, ...]:
 
     Erased may be whose message it is, or the person who they were then: it may speak of them.
     """
-    leaf = f"withdrawn:{person_id(activation.leaf)}"
-    consent = f"{leaf}:{activation.purpose}"
-    person = f"withdrawn:{activation.person}"
-    return f"{consent}:{activation.channel}", f"{consent}:*", f"{leaf}:*:*", f"{person}:*:*"
+    leaf, purpose = person_id(activation.leaf), activation.purpose
+    return (
+        withdrawn(leaf, purpose, activation.channel),
+        withdrawn(leaf, purpose, "*"),
+        withdrawn(leaf, "*", "*"),
+        withdrawn(activation.person, "*", "*"),
+    )
 
 
 async def turned_away(
