@@ -22,7 +22,7 @@ from triggers.loading.building import steps
 from triggers.loading.mappings import COMPARISONS, WINDOWS, subjects
 from triggers.runs import ENTRIES
 from triggers.signatures import signature_of
-from triggers.templates import FRONT_KEYS, parse
+from triggers.templates import FRONT_KEYS, LINKS, parse
 
 PAGE = "docs/language.md"
 ADDRESSES = addresses()
@@ -185,7 +185,7 @@ def test_every_operator_of_the_grammar_is_explained() -> None:
 
 
 def test_the_front_matter_of_templates_is_explained() -> None:
-    assert set(first_cells(section(PAGE, "## Templates"))) == set(FRONT_KEYS)
+    assert set(first_cells(section(PAGE, "## Templates"))) == {*FRONT_KEYS, *LINKS}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
