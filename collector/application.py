@@ -26,6 +26,7 @@ from collector.onsite.receipts import receipts
 from collector.outcome import (
     Accepted,
     Ask,
+    Behind,
     Fetch,
     Later,
     Listen,
@@ -81,6 +82,7 @@ class Application:
         ask: Asks = _nobody_answers,
         withdraw: Withdraws | None = None,
         onsite: Hub | None = None,
+        behind: int = 10_000,
     ) -> None:
         """Open the door.
 
@@ -95,6 +97,7 @@ class Application:
             withdraw: tells workers what somebody's leaf takes back: purposes, a channel, and when
                 (ms). What it cannot tell them it lets be; None tells nobody.
             onsite: what is shown on the website, None where nothing is; closed with the application.
+            behind: answers at most behind which something is still done; a click takes a second.
         """
         self.door = msgspec.structs.replace(door, figures=Figures())
         self.body_seconds = body_seconds
@@ -111,6 +114,8 @@ class Application:
             "ready": lambda: float(self.door.ready and self.door.room),
         }
         self._later: set[asyncio.Task[None]] = set()
+        self._behind: set[asyncio.Task[None]] = set()
+        self._most_behind = behind
 
     def use(self, keys: KeyRing) -> None:
         """Let another set of keys in from the next request on."""
@@ -134,6 +139,7 @@ class Application:
     async def close(self) -> None:
         """Take nothing more, and return when all that was taken is in the log."""
         self.drain()
+        await asyncio.gather(*self._behind)
         await self._commit.drained()
         await self._appender.close()
         if self._onsite is not None:
@@ -167,21 +173,50 @@ class Application:
         self._finish(request, await self._carried_out(request, done), then)
 
     def _finish(
-        self, request: Request, done: Answer | Accepted, then: Callable[[Answer], None]
+        self, request: Request, done: Answer | Accepted | Behind, then: Callable[[Answer], None]
     ) -> None:
+        if isinstance(done, Behind):
+            self._do_behind(request, done)
+            done = done.response
         if not isinstance(done, Accepted):
             then(self._counted(done))
             return
-        # Neither the body nor the records are kept until the log has them.
-        asked = Request(request.method, request.path, headers=request.headers)
-        accepted = len(done.records) - done.rejected
-        taken = _Taken(asked, done.response, accepted, done.rejected, done.settle, self._now_us())
+        taken = self._taken(request, done)
         shown = receipts(done.records) if self._onsite is not None else []
         ended = partial(self._then, taken, self._showing(shown, then) if shown else then)
         try:
             self._commit.enqueue(done.records, done.size, ended)
         except Exception as failed:  # noqa: BLE001 - each is told from the others, and answered
             ended(failed)
+
+    def _taken(self, request: Request, done: Accepted) -> "_Taken":
+        # Neither the body nor the records are kept until the log has them.
+        asked = Request(request.method, request.path, headers=request.headers)
+        accepted = len(done.records) - done.rejected
+        return _Taken(asked, done.response, accepted, done.rejected, done.settle, self._now_us())
+
+    def _do_behind(self, request: Request, done: Behind) -> None:
+        """Do what an answer leaves to be done; what there is no room for is counted."""
+        if len(self._behind) >= self._most_behind:
+            self.counters["unkept"] += 1
+            return
+        doing = asyncio.get_running_loop().create_task(self._doing(request, done.then))
+        self._behind.add(doing)  # until it ends, which a close waits for
+        doing.add_done_callback(self._behind.discard)
+
+    async def _doing(self, request: Request, then: Later | Accepted) -> None:
+        done = await self._carried_out(request, then) if isinstance(then, Later) else then
+        if not isinstance(done, Accepted):
+            return
+        taken = self._taken(request, done)
+        kept: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        try:
+            self._commit.enqueue(done.records, done.size, kept.set_result)
+        except Exception as failed:  # noqa: BLE001 - as above
+            kept.set_result(failed)
+        self._end(taken, await kept)
+        if kept.result() is not None:
+            self.counters["unkept"] += len(done.records)
 
     async def _waiting(self, browser: str) -> list[Onsite] | None:
         return [] if self._onsite is None else await self._onsite.waiting(browser)
@@ -212,7 +247,7 @@ class Application:
         self._later.add(running)  # or nobody would hold it
         running.add_done_callback(self._later.discard)
 
-    async def _carried_out(self, request: Request, outcome: Outcome) -> Answer | Accepted:
+    async def _carried_out(self, request: Request, outcome: Outcome) -> Answer | Accepted | Behind:
         """Do what an answer takes."""
         try:
             while True:

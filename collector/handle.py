@@ -13,7 +13,7 @@ from collector import openapi, profiles, snippet, taking
 from collector.cors import preflight, with_cors
 from collector.credentials import from_head
 from collector.door import Door
-from collector.links import unsubscribe
+from collector.links import clicks, unsubscribe
 from collector.metrics import exposition
 from collector.onsite import stream
 from collector.onsite.decide import decide
@@ -87,6 +87,8 @@ def _found(path: str) -> Sequence[_Route]:
         return _HOOK
     if path.startswith(unsubscribe.PATH):
         return _LEAVING
+    if path.startswith(clicks.PATH):
+        return _CLICKED
     return _PROJECT if PROJECT.fullmatch(path) else ()
 
 
@@ -174,13 +176,15 @@ _LEAVING = (
     _Route("GET", unsubscribe.show, takes=False),
     _Route("POST", unsubscribe.leave, takes=False),  # which answers with a page
 )
-_PAGES = ("/" + unsubscribe.PATH,)
+_CLICKED = (_Route("GET", clicks.follow, takes=False),)
+_PAGES = ("/" + unsubscribe.PATH, "/" + clicks.PATH)
 _ROUTES = _routes()
 _NAMED = {
     _MAIL + "{provider}": _BOX,
     _HOOKS + "{name}": _HOOK,
     profiles.PATH + "{id}": _PROFILE,
     unsubscribe.PATH + "{token}": _LEAVING,
+    clicks.PATH + "{token}": _CLICKED,
     "v1/projects/{key}/settings": _PROJECT,
 }
 _DOCUMENT = msgspec.json.encode(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from collector.mail.base import Told
 from events.record import Event, own_event
 from events.sealed import Sealed
 
@@ -32,6 +33,25 @@ def event_of(
     return own_event(
         leaf=whose.leaf, message_id=message_id, name=name, properties=properties,
         accepted_us=now_us, **fields,
+    )  # fmt: skip
+
+
+def happened(whose: Sealed, told: Told, message_id: str, now_us: int, *, source: str) -> Event:
+    """Say what became of a message, and whether a machine did it."""
+    said = {
+        "message": whose.activation,
+        "purpose": whose.purpose,
+        "machine": told.machine,
+        "machine_reason": told.reason,
+        "permanent": told.permanent,
+        "url": told.url,
+        "detail": told.detail,
+    }
+    return event_of(
+        whose, f"{whose.channel}_{told.kind}", message_id, said, now_us,
+        source=source,
+        time=min(told.time_ms, now_us // 1000),
+        flags=("machine",) if told.machine else (),
     )  # fmt: skip
 
 

@@ -123,7 +123,7 @@ class _Path(NamedTuple):
 
     summary: str
     takes: _Schema | None = None  # the JSON body
-    gives: _Schema = _ref("Taken")
+    gives: _Schema | None = _ref("Taken")  # with 200; None: nothing ever is
     media: str = _JSON  # of what it gives
     refuses: tuple[int, ...] = (401, 403, 429, 503)  # beside _ALWAYS
     keys: tuple[str, ...] = ()  # the ways in which a key may be sent; none: it takes none
@@ -176,6 +176,10 @@ _PATHS = {
     "v1/mail/{provider}": _Path("What a mail provider tells, signed by it", _FIELDS, refuses=(403, 503)),
     "v1/hooks/{name}": _Path("What another system posts, signed by it", _FIELDS, refuses=(403, 503)),
     "v1/projects/{key}/settings": _SETTINGS,
+    "c/{token}": _PAGE._replace(
+        summary="A link of a message, on to where it leads", gives=None,
+        also={"302": "Where it leads, as Location", "404": _PAGE.also["404"]},
+    ),
     "u/{token}": _PAGE._replace(
         summary="Unsubscribe from what a message is for: a page, and what its button says (RFC 8058)",
         takes={"type": "object", "properties": {"List-Unsubscribe": {"const": "One-Click"}}},
@@ -231,9 +235,9 @@ def _operation(path: str, one: _Path, method: str) -> dict[str, Any]:
     named = [part.strip("{}") for part in path.split("/") if part.startswith("{")]
     parameters = [_parameter("path", name) for name in named]
     parameters += [_parameter("query", name) for name in one.query]
-    answers: dict[str, Any] = {
-        "200": {"description": "Done", "content": {one.media: {"schema": one.gives}}}
-    }
+    answers: dict[str, Any] = {}
+    if one.gives is not None:
+        answers["200"] = {"description": "Done", "content": {one.media: {"schema": one.gives}}}
     answers |= {
         str(status): {"$ref": f"#/components/responses/{status}"}
         for status in sorted({*_ALWAYS, *one.refuses})

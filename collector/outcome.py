@@ -76,8 +76,18 @@ class Listen(msgspec.Struct, frozen=True):
     then: "Callable[[AsyncIterator[bytes] | Unheard, int], Outcome]"  # what to say; the clock, us
 
 
+class Behind(msgspec.Struct, frozen=True):
+    """An answer that leaves at once, and what is done behind it.
+
+    A crash meanwhile loses what was not done, so it is for what is worth less than the wait.
+    """
+
+    response: Response
+    then: "Later | Accepted"  # whose own answer is nobody's
+
+
 Later = Pause | Fetch | Ask | Look | Listen | Withdraw  # to be carried out first
-Outcome = Answer | Accepted | Later
+Outcome = Answer | Accepted | Behind | Later
 
 
 def changing(outcome: Outcome, change: Callable[[Answer], Answer]) -> Outcome:
@@ -87,7 +97,7 @@ def changing(outcome: Outcome, change: Callable[[Answer], Answer]) -> Outcome:
     >>> changing(later, lambda r: Response(204)).then(5).status
     204
     """
-    if isinstance(outcome, Accepted):
+    if isinstance(outcome, Accepted | Behind):
         return msgspec.structs.replace(outcome, response=change(outcome.response))
     if isinstance(outcome, Answer):
         return change(outcome)

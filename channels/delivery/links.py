@@ -3,11 +3,14 @@
 import msgspec
 
 from channels.base import addresses
+from channels.delivery.anchors import Change
 from events.sealed import Seal, Sealed
 from triggers.activation import Activation
+from triggers.links import LinkRules, leading
 
 TRANSACTIONAL = "transactional"  # needs no consent that could be taken away
-UNSUBSCRIBE, PREFERENCES = "u/", "p/"  # paths of the collector's, and a token
+UNSUBSCRIBE, PREFERENCES, CLICK = "u/", "p/", "c/"  # paths of the collector's, and a token
+MOST = 500  # different links of a message that are followed
 
 
 class Carried(msgspec.Struct, frozen=True):
@@ -51,13 +54,53 @@ class Links:
         posted = activation.channel in self._posted
         if self._seal is None or not (posted or read):
             return Carried()
-        a = activation
-        token = self._seal.close(Sealed(a.id, a.channel, a.purpose, a.leaf))
+        token = self._seal.close(_sealed(activation))
         if not self._public:
             return Carried(token)
         named = {
             "unsubscribe_url": f"{self._public}/{UNSUBSCRIBE}{token}",
             "preferences_url": f"{self._public}/{PREFERENCES}{token}",
         }
-        asks_consent = posted and a.purpose != TRANSACTIONAL
-        return Carried(token, named["unsubscribe_url"] if asks_consent else "", named)
+        ends = posted and activation.purpose != TRANSACTIONAL
+        return Carried(token, named["unsubscribe_url"] if ends else "", named)
+
+    def followed(self, activation: Activation, rules: LinkRules | None) -> Change | None:
+        """Return what becomes of a message's links, None where they all stay as they are.
+
+        Those to hosts of ours get parameters, and lead there by way of the collector where that is
+        asked for. Its own pages are never led to by way of it.
+
+        Args:
+            activation: the message.
+            rules: of its workspace.
+        """
+        a = activation
+        if rules is None or a.purpose == TRANSACTIONAL or a.channel not in self._posted:
+            return None
+        words = {
+            "channel": a.channel,
+            "trigger": a.trigger,
+            "purpose": a.purpose,
+            "template": a.template or "",
+        }
+        seal = self._seal if rules.track and self._public else None
+        known: dict[str, str | None] = {}
+
+        def change(url: str) -> str | None:
+            if url not in known and len(known) < MOST:
+                known[url] = made(url)
+            return known.get(url)
+
+        def made(url: str) -> str | None:
+            if self._public and url.strip().startswith(f"{self._public}/"):
+                return None
+            led = leading(url, rules, words)
+            if led is None or seal is None:
+                return led
+            return f"{self._public}/{CLICK}{seal.close_link(_sealed(a), led)}"
+
+        return change
+
+
+def _sealed(activation: Activation) -> Sealed:
+    return Sealed(activation.id, activation.channel, activation.purpose, activation.leaf)

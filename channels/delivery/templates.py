@@ -3,11 +3,14 @@
 from typing import Any
 
 from channels.base import Later, Message, Refused
+from channels.delivery.anchors import Change, relinked, relinked_text
 from channels.delivery.inlining import inlined
 from channels.delivery.links import Links
 from channels.delivery.workspaces import Workspaces
 from triggers.activation import Activation
 from triggers.languages import spoken
+from triggers.links import LinkRules
+from triggers.loading.links import rules_of
 from triggers.templates import MissingError, Template, TemplateError, choose, parse, render
 
 KEPT = 1000  # parsed templates in memory
@@ -21,6 +24,7 @@ class Renderer:
         self._workspaces = workspaces
         self._links = links or Links()
         self._parsed: dict[tuple[str, str], Template] = {}
+        self._linking: dict[str, LinkRules | None] = {}  # by version
 
     async def message(self, activation: Activation) -> Message | Refused | Later:
         """Return the message, or what becomes of an activation that has none.
@@ -29,6 +33,7 @@ class Renderer:
             StoreUnavailableError: when the workspace cannot be asked for.
         """
         subject = text = html = ""
+        follow: Change | None = None
         try:
             content = filled(activation)
         except TemplateError:
@@ -39,6 +44,7 @@ class Renderer:
             files = await self._workspaces.files(activation.version)
             if files is None:
                 return Later(after=WAIT, reason="workspace version not known yet")
+            follow = self._links.followed(activation, self._rules(activation, files))
             try:
                 template = self._template(activation, files)
                 carried = self._links.carried(activation, read=bool(template.links))
@@ -49,19 +55,30 @@ class Renderer:
                 return Refused(reason=f"render_failed: {', '.join(error.names)}")
             except TemplateError:
                 return Refused(reason=f"render_failed: {activation.template}")
+        html = inlined(html)
+        if follow is not None:
+            text, html = relinked_text(text, follow), relinked(html, follow)
         return Message(
             id=activation.id,
             channel=activation.channel,
             to=activation.address,
             subject=subject,
             text=text,
-            html=inlined(html),
+            html=html,
             template=activation.template or "",
             until=activation.valid_until,
             payload=payload(activation) | ({"content": content} if content else {}),
             token=carried.token,
             unsubscribe=carried.unsubscribe,
         )
+
+    def _rules(self, activation: Activation, files: dict[str, str]) -> LinkRules | None:
+        """Return what the version says of links."""
+        if activation.version not in self._linking:
+            while len(self._linking) >= KEPT:
+                del self._linking[next(iter(self._linking))]
+            self._linking[activation.version] = rules_of(files)
+        return self._linking[activation.version]
 
     def _template(self, activation: Activation, files: dict[str, str]) -> Template:
         languages = spoken(activation.facts)

@@ -15,7 +15,7 @@ from kairos.settings import Settings, SettingsError
 from tests.channels.doubles import activation
 
 SEAL = Seal(bytes(range(32)))
-PUBLIC = "https://id.shop.example"
+PUBLIC = "https://id.shop.example"  # which is one of `*.shop.example`
 FILES = {
     "templates/plain.liquid": "Hi {{ first_name }}",
     "templates/leave.liquid": "---\nsubject: Bye\n---\n<a href='{{ unsubscribe_url }}'>leave</a>",
@@ -24,8 +24,13 @@ FILES = {
 }
 
 
-def made(links: Links | None, template: str | None = "plain", **changed: Any) -> Message | Refused:
-    renderer = Renderer(InMemoryWorkspaces({"v1": FILES}), links)
+def made(
+    links: Links | None,
+    template: str | None = "plain",
+    renderer: Renderer | None = None,
+    **changed: Any,
+) -> Message | Refused:
+    renderer = renderer or Renderer(InMemoryWorkspaces({"v1": FILES}), links)
     said = activation(1, **{"channel": "email", "template": template, **changed})
     made = asyncio.run(renderer.message(said))
     assert isinstance(made, Message | Refused)
