@@ -48,10 +48,10 @@ _log = logging.getLogger(__name__)
 CLOSE = (b"connection", b"close")
 
 
-Asks = Callable[[list[str], int], Awaitable[tuple[str, bytes]]]
+Asks = Callable[[list[str], int, str], Awaitable[tuple[str, bytes]]]
 
 
-async def _nobody_answers(_identifiers: list[str], _entry: int) -> tuple[str, bytes]:
+async def _nobody_answers(_identifiers: list[str], _entry: int, _channel: str) -> tuple[str, bytes]:
     return "away", b""
 
 
@@ -93,7 +93,8 @@ class Application:
             body_seconds: how long a body may take to arrive.
             now_us: the clock, us since 1970.
             fetcher: of what the door itself asks for.
-            ask: asks the engine about somebody, as of an entry of the log.
+            ask: asks the engine about somebody, as of an entry of the log; for a channel, what they
+                allow on it.
             withdraw: tells workers what somebody's leaf takes back: purposes, a channel, and when
                 (ms). What it cannot tell them it lets be; None tells nobody.
             onsite: what is shown on the website, None where nothing is; closed with the application.
@@ -258,8 +259,8 @@ class Application:
                     case Fetch(url=url, then=then_with):
                         found = await self._fetcher.get(url)
                         outcome = then_with(found, self._now_us())
-                    case Ask(identifiers=identifiers, then=then_told):
-                        told, view = await self._ask(identifiers, self.appended)
+                    case Ask(identifiers=identifiers, then=then_told, channel=channel):
+                        told, view = await self._ask(identifiers, self.appended, channel)
                         outcome = then_told(told, view, self._now_us())
                     case Look(browser=browser, then=then_shown):
                         outcome = then_shown(await self._waiting(browser), self._now_us())

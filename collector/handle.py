@@ -13,7 +13,7 @@ from collector import openapi, profiles, snippet, taking
 from collector.cors import preflight, with_cors
 from collector.credentials import from_head
 from collector.door import Door
-from collector.links import clicks, unsubscribe
+from collector.links import clicks, preferences, unsubscribe
 from collector.metrics import exposition
 from collector.onsite import stream
 from collector.onsite.decide import decide
@@ -89,6 +89,8 @@ def _found(path: str) -> Sequence[_Route]:
         return _LEAVING
     if path.startswith(clicks.PATH):
         return _CLICKED
+    if path.startswith(preferences.PATH):
+        return _CHOOSING
     return _PROJECT if PROJECT.fullmatch(path) else ()
 
 
@@ -177,7 +179,11 @@ _LEAVING = (
     _Route("POST", unsubscribe.leave, takes=False),  # which answers with a page
 )
 _CLICKED = (_Route("GET", clicks.follow, takes=False),)
-_PAGES = ("/" + unsubscribe.PATH, "/" + clicks.PATH)
+_CHOOSING = (
+    _Route("GET", preferences.show, takes=False),
+    _Route("POST", preferences.choose, takes=False),
+)
+_PAGES = ("/" + unsubscribe.PATH, "/" + clicks.PATH, "/" + preferences.PATH)
 _ROUTES = _routes()
 _NAMED = {
     _MAIL + "{provider}": _BOX,
@@ -185,6 +191,7 @@ _NAMED = {
     profiles.PATH + "{id}": _PROFILE,
     unsubscribe.PATH + "{token}": _LEAVING,
     clicks.PATH + "{token}": _CLICKED,
+    preferences.PATH + "{token}": _CHOOSING,
     "v1/projects/{key}/settings": _PROJECT,
 }
 _DOCUMENT = msgspec.json.encode(

@@ -180,6 +180,11 @@ _PATHS = {
         summary="A link of a message, on to where it leads", gives=None,
         also={"302": "Where it leads, as Location", "404": _PAGE.also["404"]},
     ),
+    "p/{token}": _PAGE._replace(
+        summary="What somebody gets on a message's channel: a page, and what its form says",
+        takes=_object(on=_TEXTS, was=_TEXTS, off=_TEXTS, all=_ID),
+        also={**_PAGE.also, "400": "A page that says that this is no form of ours"},
+    ),
     "u/{token}": _PAGE._replace(
         summary="Unsubscribe from what a message is for: a page, and what its button says (RFC 8058)",
         takes={"type": "object", "properties": {"List-Unsubscribe": {"const": "One-Click"}}},

@@ -43,6 +43,7 @@ class Ask(msgspec.Struct, frozen=True):
 
     identifiers: list[str]  # of which one must be theirs
     then: "Callable[[str, bytes, int], Outcome]"  # how it went, JSON; the clock, us
+    channel: str = ""  # of which they are asked what they allow on it; else all is asked for
 
 
 class Look(msgspec.Struct, frozen=True):

@@ -174,6 +174,7 @@ class SegmentFile(Strict):
 class Purpose(Strict):
     """A consent purpose."""
 
+    label: str = ""  # as people are shown it
     default: Literal["allowed", "denied"] = "denied"
     caps: Literal["on", "off"] = "on"
     quiet_hours: Literal["on", "off"] = "on"

@@ -20,7 +20,11 @@ _STYLE = (
     "box-shadow:0 1px 2px #0001,0 12px 40px #0000000f}"
     "h1{margin:0 0 1rem;font-size:1.5rem;line-height:1.25;letter-spacing:-.01em}"
     "p{margin:0 0 1rem}.what{font-weight:600}.soft{color:#6b6960;font-size:.9375rem}"
-    "form{margin:1.75rem 0 0}"
+    "form{margin:1.75rem 0 0}form+p{margin-top:1.25rem}"
+    "label{display:flex;gap:.9rem;align-items:center;padding:.85rem .25rem;cursor:pointer;"
+    "border-top:1px solid #8883}label:last-of-type{border-bottom:1px solid #8883;"
+    "margin-bottom:1.75rem}"
+    "input{flex:none;width:1.25rem;height:1.25rem;margin:0;accent-color:#245c4f}"
     "button{font:inherit;font-weight:600;width:100%;padding:.75rem 1.25rem;border:0;"
     "border-radius:.6rem;background:#245c4f;color:#fff;cursor:pointer}"
     "button:hover{background:#1c4a40}"
@@ -28,7 +32,7 @@ _STYLE = (
     "button:focus-visible,a:focus-visible,input:focus-visible{outline:3px solid #6fb3a2;"
     "outline-offset:2px}"
     "a{color:#245c4f}main>:last-child{margin-bottom:0}"
-    "@media(prefers-color-scheme:dark){body{background:#171815;color:#e9e7e0}"
+    "@media(prefers-color-scheme:dark){input{accent-color:#6fb3a2}body{background:#171815;color:#e9e7e0}"
     "main{background:#22231f;box-shadow:none}.soft{color:#a3a197}a{color:#8fcdbd}"
     "button{background:#3f8573}button:hover{background:#4a9884}}"
 )
@@ -85,6 +89,16 @@ def button(text: str, name: str = "", value: str = "", kind: str = "") -> str:
     return f"<button{named}{f' class={kind}' if kind else ''}>{escape(text)}</button>"
 
 
+def tick(text: str, name: str, value: str, *, ticked: bool) -> str:
+    """Write a box to tick, and how it stood."""
+    there = f'name="{escape("was" if ticked else "off")}" value="{escape(value)}"'
+    box = f'name="{escape(name)}" value="{escape(value)}"{" checked" if ticked else ""}'
+    return (
+        f"<input type=hidden {there}>"
+        f"<label><input type=checkbox {box}><span>{escape(text)}</span></label>"
+    )
+
+
 def form(*parts: str) -> str:
     """Write a form that is posted to where its page came from."""
     return f'<form method="post">{"".join(parts)}</form>'
@@ -103,6 +117,11 @@ def unknown(request: Request) -> Response:
 def busy(request: Request) -> Response:
     """Ask for another try."""
     return _short(request, "busy", 503)
+
+
+def unreadable(request: Request) -> Response:
+    """Answer a form that is none of ours."""
+    return _short(request, "unreadable", 400)
 
 
 def language_of(request: Request) -> Language:

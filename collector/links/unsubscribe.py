@@ -5,7 +5,7 @@ gateway that looks into mails, is shown the page and says nothing by it.
 """
 
 from collector.door import Door
-from collector.links.pages import busy, button, form, language_of, page, said, unknown
+from collector.links.pages import busy, button, form, language_of, link, page, said, unknown
 from collector.links.words import WORDS, kind_of
 from collector.messages import UNSUBSCRIBED, event_of, withdrawn
 from collector.outcome import Accepted, Outcome, Withdraw
@@ -14,6 +14,7 @@ from events.record import Event
 from events.sealed import Sealed
 
 PATH = "u/"  # and a token
+PREFERENCES = "p/"  # the other page of the same token
 SOURCE = "kairos:link"  # of events that links lead to; no key can have that name
 EVENT_BYTES = 512  # that one takes while it waits for the log, roughly
 
@@ -31,6 +32,7 @@ def show(request: Request, door: Door, _now_us: int) -> Response:
         said(words["leave_ask"]),
         said(_kind(request, whose), "what"),
         form(button(words["leave"])),
+        _instead(request),
     )
 
 
@@ -53,6 +55,7 @@ def leave(request: Request, door: Door, now_us: int) -> Outcome:
         said(words["left_what"]),
         said(_kind(request, whose), "what"),
         said(words["left_late"], "soft"),
+        _instead(request),
     )
     kept = Accepted([record], answer, EVENT_BYTES)
     purposes = [record.properties["purpose"]]
@@ -71,6 +74,11 @@ def _record(whose: Sealed, now_us: int) -> Event:
 
 def _whose(request: Request, door: Door) -> Sealed | None:
     return door.mail.opened(request.path.strip("/").removeprefix(PATH))
+
+
+def _instead(request: Request) -> str:
+    token = request.path.strip("/").removeprefix(PATH)
+    return link(WORDS[language_of(request)]["instead"], f"../{PREFERENCES}{token}")
 
 
 def _kind(request: Request, whose: Sealed) -> str:

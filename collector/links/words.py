@@ -7,7 +7,7 @@ Language = Literal["en", "de"]
 
 _EN = {
     "leave": "Unsubscribe",
-    "leave_ask": "You get no more messages of this kind then:",
+    "leave_ask": "This stops messages of this kind:",
     "left": "You are unsubscribed",
     "left_what": "No more messages of this kind will come:",
     "left_late": "One that is on its way already may still arrive.",
@@ -16,6 +16,19 @@ _EN = {
     "unknown_what": "It is not whole, or not ours. Open it from the message once more.",
     "busy": "Not at this moment",
     "busy_what": "Please try again in a minute.",
+    "unreadable": "This form cannot be read",
+    "unreadable_what": "Please open the page once more.",
+    "choose": "What you want to get",
+    "choose_by": "By {channel}. What concerns your orders and your account comes in any case.",
+    "choose_none": "What you get cannot be shown at this moment. You can stop all of it.",
+    "save": "Save",
+    "stop": "Stop everything",
+    "saved": "Your choice is saved",
+    "saved_what": "It holds from now on.",
+    "stopped": "Everything is stopped",
+    "stopped_what": "No more messages that need your consent will come by {channel}.",
+    "again": "Look at it again",
+    "instead": "Choose what you get instead",
     "email": "e-mail",
     "sms": "text message",
     "push": "push message",
@@ -24,7 +37,7 @@ _EN = {
 }
 _DE = {
     "leave": "Abmelden",
-    "leave_ask": "Nachrichten dieser Art kommen dann nicht mehr:",
+    "leave_ask": "Damit enden Nachrichten dieser Art:",
     "left": "Sie sind abgemeldet",
     "left_what": "Nachrichten dieser Art kommen nicht mehr:",
     "left_late": "Eine, die schon unterwegs ist, kann noch eintreffen.",
@@ -33,6 +46,19 @@ _DE = {
     "unknown_what": "Er ist nicht vollständig oder nicht von uns. Öffnen Sie ihn noch einmal aus der Nachricht.",
     "busy": "Im Moment geht es nicht",
     "busy_what": "Bitte versuchen Sie es in einer Minute noch einmal.",
+    "unreadable": "Dieses Formular ist nicht lesbar",
+    "unreadable_what": "Bitte öffnen Sie die Seite noch einmal.",
+    "choose": "Was Sie bekommen möchten",
+    "choose_by": "Per {channel}. Was Ihre Bestellungen und Ihr Konto betrifft, kommt in jedem Fall.",
+    "choose_none": "Was Sie bekommen, lässt sich im Moment nicht zeigen. Sie können alles beenden.",
+    "save": "Speichern",
+    "stop": "Alles beenden",
+    "saved": "Ihre Auswahl ist gespeichert",
+    "saved_what": "Sie gilt ab jetzt.",
+    "stopped": "Alles ist beendet",
+    "stopped_what": "Nachrichten, die Ihre Einwilligung brauchen, kommen nicht mehr per {channel}.",
+    "again": "Noch einmal ansehen",
+    "instead": "Lieber auswählen, was kommt",
     "email": "E-Mail",
     "sms": "SMS",
     "push": "Push-Nachricht",
@@ -78,6 +104,16 @@ def kind_of(purpose: str, channel: str, language: Language) -> str:
     """
     words = WORDS[language]
     return words["by"].format(purpose=labelled(purpose), channel=words.get(channel, channel))
+
+
+def by_channel(name: str, channel: str, language: Language) -> str:
+    """Fill a text that names a channel.
+
+    >>> by_channel("stopped_what", "sms", "en")
+    'No more messages that need your consent will come by text message.'
+    """
+    words = WORDS[language]
+    return words[name].format(channel=words.get(channel, channel))
 
 
 def labelled(purpose: str) -> str:

@@ -41,8 +41,8 @@ def main(settings: Settings) -> int:
     asker = Asker(settings.ledger)
     withdrawer = Withdrawer(settings.ledger, WITHDRAW_S)
 
-    async def ask(identifiers: list[str], entry: int) -> tuple[str, bytes]:
-        reply = await asker.ask(identifiers, entry, ASK_S)
+    async def ask(identifiers: list[str], entry: int, channel: str) -> tuple[str, bytes]:
+        reply = await asker.ask(identifiers, entry, ASK_S, channel)
         return ("away", b"") if reply is None else (reply.state, reply.view)
 
     web = settings.channels.get("web")
