@@ -194,7 +194,15 @@ class Application:
         # Neither the body nor the records are kept until the log has them.
         asked = Request(request.method, request.path, headers=request.headers)
         accepted = len(done.records) - done.rejected
-        return _Taken(asked, done.response, accepted, done.rejected, done.settle, self._now_us())
+        return _Taken(
+            asked,
+            done.response,
+            accepted,
+            done.rejected,
+            done.settle,
+            self._now_us(),
+            done.busy,
+        )
 
     def _do_behind(self, request: Request, done: Behind) -> None:
         """Do what an answer leaves to be done; what there is no room for is counted."""
@@ -313,6 +321,8 @@ class Application:
             case None:
                 self._count(taken)
                 return taken.response
+            case LogUnavailableError() | OverloadedError() if taken.busy is not None:
+                return taken.busy
             case LogUnavailableError():
                 lost = "the log did not confirm these events; send them again"
                 return with_cors(taken.request, failure(503, "log_unavailable", lost))
@@ -341,6 +351,7 @@ class _Taken(NamedTuple):
     rejected: int
     settle: Callable[[bool], None]  # told whether they were kept
     since_us: int  # when it was parsed
+    busy: Response | None  # where they cannot be
 
 
 def _bug(request: Request, error: Exception) -> Response:

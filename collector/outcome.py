@@ -22,6 +22,7 @@ class Accepted(msgspec.Struct, frozen=True):
     size: int  # bytes of JSON that the records came from
     rejected: int = 0  # how many of the records are dead letters
     settle: Callable[[bool], None] = _nobody  # told whether the records were kept
+    busy: Response | None = None  # where they cannot be; else it is said as to any client
 
 
 class Pause(msgspec.Struct, frozen=True):

@@ -82,7 +82,7 @@ def choose(request: Request, door: Door, now_us: int) -> Outcome:
     ]
     if not records:
         return answer
-    kept = Accepted(records, answer, len(records) * EVENT_BYTES)
+    kept = Accepted(records, answer, len(records) * EVENT_BYTES, busy=busy(request))
     if not chosen.denied:
         return kept
     return Withdraw(whose.leaf, chosen.denied, whose.channel, now_us // 1000, lambda _: kept)

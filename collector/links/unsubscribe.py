@@ -57,7 +57,7 @@ def leave(request: Request, door: Door, now_us: int) -> Outcome:
         said(words["left_late"], "soft"),
         _instead(request),
     )
-    kept = Accepted([record], answer, EVENT_BYTES)
+    kept = Accepted([record], answer, EVENT_BYTES, busy=busy(request))
     purposes = [record.properties["purpose"]]
     return Withdraw(whose.leaf, purposes, whose.channel, record.time, lambda _: kept)
 

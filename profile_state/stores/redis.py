@@ -406,9 +406,12 @@ class RedisStore:
             raise LedgerLostError(f"the connection to the ledger broke: {error}") from error
 
     def put(self, outputs: Outputs) -> None:
-        """Send outputs: withdrawals first, so that workers see them before new sends."""
+        """Send outputs: withdrawals first, so that workers see them before new sends.
+
+        A later one stands: the door may have told of it already, and what is read again is older.
+        """
         commands: list[Command] = [
-            ["SET", withdrawn(who, purpose, channel), time, "PX", WITHDRAWN_MS]
+            ["LATEST", withdrawn(who, purpose, channel), time, WITHDRAWN_MS]
             for who, purpose, channel, time in outputs.withdrawals
         ]
         commands += [

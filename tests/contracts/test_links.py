@@ -162,7 +162,9 @@ def test_where_the_log_is_away_nobody_is_told_that_it_is_done(name: str) -> None
     log.failing = {0}
 
     async def story(one: Running) -> None:
-        assert (await one.client.post(f"/u/{TOKEN}")).status_code == 503
+        lost = await one.client.post(f"/u/{TOKEN}")
+        assert (lost.status_code, lost.headers["retry-after"]) == (503, "5")
+        assert "Please try again" in lost.text
         assert (await one.client.post(f"/u/{TOKEN}")).status_code == 200
         one.app.room(False)
         full = await one.client.post(f"/u/{TOKEN}")
