@@ -319,6 +319,8 @@ def choices(name: str, channel: str, paths: Iterable[str]) -> tuple[str, ...]:
 
 _TAG = re.compile(r"(<[a-zA-Z/!?][^<>]*>)")  # linear: what is not closed ends at the next `<`
 _NAME = re.compile(r"</?([a-z0-9]+|!--)", re.IGNORECASE)
+_HREF = re.compile(r"""\shref\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+)""", re.IGNORECASE)
+_SHOWN = re.compile(r"https?://\S+", re.IGNORECASE)
 _UNSEEN = {"head", "script", "style", "title"}
 _BREAKS = {"br": "\n", "/div": "\n", "/li": "\n", "/tr": "\n"} | dict.fromkeys(
     ("/p", "/ul", "/ol", "/table", "/h1", "/h2", "/h3", "/h4", "/h5", "/h6"), "\n\n"
@@ -326,13 +328,16 @@ _BREAKS = {"br": "\n", "/div": "\n", "/li": "\n", "/tr": "\n"} | dict.fromkeys(
 
 
 def text_of(markup: str) -> str:
-    r"""Return what a reader without HTML sees.
+    r"""Return what a reader without HTML sees: behind each link stands where it leads.
 
     >>> text_of("<style>p {}</style><p>Fish &amp;  chips</p><p>1 &lt; 2</p>")
     'Fish & chips\n\n1 < 2'
+    >>> text_of("<a href='https://a.example/?b&amp;c'>Look</a> or <a href='https://d/'>https://d/</a>")
+    'Look (https://a.example/?b&c) or https://d/'
     """
     seen: list[str] = []
-    unseen = ""
+    unseen = leads = ""
+    since = 0  # where the link began that leads there
     for part in _TAG.split(markup):
         found = _NAME.match(part) if part[:1] == "<" else None
         name = found.group(1).lower() if found else ""
@@ -341,12 +346,25 @@ def text_of(markup: str) -> str:
             unseen = "" if closing and name == unseen else unseen
         elif name in _UNSEEN and not closing:
             unseen = name
+        elif name == "a" and not closing:
+            leads, since = _leads(part), len(seen)
+        elif name == "a":
+            if leads and leads not in "".join(seen[since:]):
+                seen.append(f" ({leads})")
+            leads = ""
         elif not found:
             seen.append(html.unescape(" ".join(re.split(r"\s+", part))))
         else:
             seen.append(_BREAKS.get(f"/{name}" if closing else name, ""))
     lines = (" ".join(line.split()) for line in "".join(seen).split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def _leads(tag: str) -> str:
+    """Return the URL that a tag links to, "" where that is nothing to be shown."""
+    found = _HREF.search(tag)
+    url = html.unescape(found.group(1).strip("\"'")).strip() if found else ""
+    return url if _SHOWN.fullmatch(url) else ""
 
 
 def _split(path: str, text: str) -> tuple[str, str, int]:

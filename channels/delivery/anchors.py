@@ -10,8 +10,8 @@ from channels.delivery.markup import OddError, marks
 LINKING = ("a", "area")
 _LONGEST = 8_192  # characters of a tag that is looked into
 _NAME = re.compile(r"[a-z_:][a-z0-9_:.-]*", re.ASCII)
-# What ends a sentence, or stands around a link, is not the link's.
-_IN_TEXT = re.compile(r"https?://[^\s<>\"]*[^\s<>\"'.,;:!?)\]}*_]", re.IGNORECASE)
+_IN_TEXT = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
+_AROUND = "'.,;:!?)]}*_”’»"  # ends a sentence, or stands around a link
 Change = Callable[[str], str | None]
 
 
@@ -47,10 +47,26 @@ def relinked(html: str, change: Change) -> str:
 def relinked_text(text: str, change: Change) -> str:
     """Return a text in which each URL is what `change` makes of it.
 
-    >>> relinked_text("See https://a.example/b, now", lambda url: url + "?c")
-    'See https://a.example/b?c, now'
+    >>> relinked_text("See https://a.example/b_(c), or this (https://d.example)!", lambda url: url + "?e")
+    'See https://a.example/b_(c)?e, or this (https://d.example?e)!'
     """
-    return _IN_TEXT.sub(lambda found: change(found.group()) or found.group(), text)
+
+    def written(found: re.Match[str]) -> str:
+        url = _alone(found.group())
+        return (change(url) or url) + found.group()[len(url) :]
+
+    return _IN_TEXT.sub(written, text)
+
+
+def _alone(found: str) -> str:
+    """Return a URL without what stands around it: a bracket belongs to it that it opens itself."""
+    open_ = 0
+    for nth, letter in enumerate(found):
+        open_ += (letter == "(") - (letter == ")")
+        if open_ < 0:
+            return found[:nth]
+    bare = found.rstrip(_AROUND)
+    return bare + found[len(bare) : len(bare) + bare.count("(") - bare.count(")")]
 
 
 class _Tag(HTMLParser):

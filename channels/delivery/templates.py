@@ -57,7 +57,8 @@ class Renderer:
                 return Refused(reason=f"render_failed: {activation.template}")
         html = inlined(html)
         if follow is not None:
-            text, html = relinked_text(text, follow), relinked(html, follow)
+            html = relinked(html, follow)  # first, for only so many links are followed
+            text = relinked_text(text, follow)
         return Message(
             id=activation.id,
             channel=activation.channel,

@@ -3,6 +3,7 @@
 import re
 from html.parser import HTMLParser
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -120,12 +121,21 @@ def test_what_parsers_may_differ_over_is_left_alone_and_takes_no_time() -> None:
         assert cpu_ms(lambda text=text: relinked_text(text, changed)) < 200, part  # type: ignore[misc]
 
 
-def test_urls_in_a_text_end_where_the_sentence_does() -> None:
-    text = "At https://a.example/x?y=(1), <https://b.example>. “HTTP://c.example/d”, stay: https://stay.e/"
-    assert relinked_text(text, lambda url: None if "stay" in url else f"[{url}]") == (
-        "At [https://a.example/x?y=(1]), <[https://b.example]>. “[HTTP://c.example/d”], "
-        "stay: https://stay.e/"
-    )
+@pytest.mark.parametrize(
+    ("text", "urls"),
+    [
+        ("At https://a.example/x?y=(1), <https://b.example>.", ["https://a.example/x?y=(1)", "https://b.example"]),
+        ("“HTTP://c.example/d”, and (https://e.example/(f)g)!", ["HTTP://c.example/d", "https://e.example/(f)g"]),
+        ("x (https://shop.example/0)x (https://shop.example/1)", ["https://shop.example/0", "https://shop.example/1"]),
+        ("*https://a.b/* _https://c.d/_ https://e.f/?g=((h)).", ["https://a.b/", "https://c.d/", "https://e.f/?g=((h))"]),
+        ("https://a.b/ü… http:// nothing", ["https://a.b/ü…"]),
+    ],
+)  # fmt: skip
+def test_urls_in_a_text_end_where_the_sentence_does(text: str, urls: list[str]) -> None:
+    found: list[str] = []
+    assert relinked_text(text, found.append) == text
+    assert found == urls
+    assert relinked_text(text, lambda url: f"[{url}]").replace("[", "").replace("]", "") == text
 
 
 LINKED = """workspace: shop
@@ -169,6 +179,8 @@ def test_links_to_our_hosts_lead_there_by_way_of_the_collector() -> None:
     assert said.message == Sealed(one.id, "email", "marketing", one.leaf)
     assert said.url == f"https://shop.example/sale?a=1&b=2&{AND}#top"
     (url,) = re.findall(r"See (\S+)\.$", text)
+    assert f"Sale ({sale})" in text
+    assert f"Leave ({leave})" in text
     shown = SEAL.open_link(url.removeprefix(f"{PUBLIC}/c/"))
     assert shown is not None
     assert shown.url == f"https://shop.example/help?{AND}"
