@@ -37,9 +37,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     html: str = ""
     template: str = ""  # its name
     until: int | None = None  # ms; not worth showing later
-    payload: dict[str, Any] = {}  # the activation as a plain object, for machines
     token: str = ""  # sealed; comes home with what became of the message
     unsubscribe: str = ""  # URL of the one-click unsubscription (RFC 8058)
+    payload: dict[str, Any] = {}  # the activation as a plain object, for machines
 
 
 class Delivered(msgspec.Struct, frozen=True, tag="delivered"):

@@ -23,7 +23,19 @@ from collector.metrics import Figures
 from collector.onsite.hub import Hub
 from collector.onsite.message import Onsite
 from collector.onsite.receipts import receipts
-from collector.outcome import Accepted, Ask, Fetch, Later, Listen, Look, Outcome, Pause, Unheard
+from collector.outcome import (
+    Accepted,
+    Ask,
+    Behind,
+    Fetch,
+    Later,
+    Listen,
+    Look,
+    Outcome,
+    Pause,
+    Unheard,
+    Withdraw,
+)
 from collector.request import Answer, Request, Response
 from collector.respond import failure
 from events.sources.base import Appender, LogUnavailableError
@@ -36,11 +48,14 @@ _log = logging.getLogger(__name__)
 CLOSE = (b"connection", b"close")
 
 
-Asks = Callable[[list[str], int], Awaitable[tuple[str, bytes]]]
+Asks = Callable[[list[str], int, str], Awaitable[tuple[str, bytes]]]
 
 
-async def _nobody_answers(_identifiers: list[str], _entry: int) -> tuple[str, bytes]:
+async def _nobody_answers(_identifiers: list[str], _entry: int, _channel: str) -> tuple[str, bytes]:
     return "away", b""
+
+
+Withdraws = Callable[[str, list[str], str, int], Awaitable[None]]
 
 
 class Application:
@@ -65,7 +80,9 @@ class Application:
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
         fetcher: Fetcher | None = None,
         ask: Asks = _nobody_answers,
+        withdraw: Withdraws | None = None,
         onsite: Hub | None = None,
+        behind: int = 10_000,
     ) -> None:
         """Open the door.
 
@@ -76,8 +93,12 @@ class Application:
             body_seconds: how long a body may take to arrive.
             now_us: the clock, us since 1970.
             fetcher: of what the door itself asks for.
-            ask: asks the engine about somebody, as of an entry of the log.
+            ask: asks the engine about somebody, as of an entry of the log; for a channel, what they
+                allow on it.
+            withdraw: tells workers what somebody's leaf takes back: purposes, a channel, and when
+                (ms). What it cannot tell them it lets be; None tells nobody.
             onsite: what is shown on the website, None where nothing is; closed with the application.
+            behind: answers at most behind which something is still done; a click takes a second.
         """
         self.door = msgspec.structs.replace(door, figures=Figures())
         self.body_seconds = body_seconds
@@ -87,12 +108,15 @@ class Application:
         self._now_us = now_us
         self._fetcher = fetcher or Fetcher()
         self._ask = ask
+        self._withdraw = withdraw
         self._onsite = onsite
         self.door.figures.gauges |= {
             "waiting_bytes": lambda: self._commit.waiting_bytes,
             "ready": lambda: float(self.door.ready and self.door.room),
         }
         self._later: set[asyncio.Task[None]] = set()
+        self._behind: set[asyncio.Task[None]] = set()
+        self._most_behind = behind
 
     def use(self, keys: KeyRing) -> None:
         """Let another set of keys in from the next request on."""
@@ -116,6 +140,7 @@ class Application:
     async def close(self) -> None:
         """Take nothing more, and return when all that was taken is in the log."""
         self.drain()
+        await asyncio.gather(*self._behind)
         await self._commit.drained()
         await self._appender.close()
         if self._onsite is not None:
@@ -149,21 +174,58 @@ class Application:
         self._finish(request, await self._carried_out(request, done), then)
 
     def _finish(
-        self, request: Request, done: Answer | Accepted, then: Callable[[Answer], None]
+        self, request: Request, done: Answer | Accepted | Behind, then: Callable[[Answer], None]
     ) -> None:
+        if isinstance(done, Behind):
+            self._do_behind(request, done)
+            done = done.response
         if not isinstance(done, Accepted):
             then(self._counted(done))
             return
-        # Neither the body nor the records are kept until the log has them.
-        asked = Request(request.method, request.path, headers=request.headers)
-        accepted = len(done.records) - done.rejected
-        taken = _Taken(asked, done.response, accepted, done.rejected, done.settle, self._now_us())
+        taken = self._taken(request, done)
         shown = receipts(done.records) if self._onsite is not None else []
         ended = partial(self._then, taken, self._showing(shown, then) if shown else then)
         try:
             self._commit.enqueue(done.records, done.size, ended)
         except Exception as failed:  # noqa: BLE001 - each is told from the others, and answered
             ended(failed)
+
+    def _taken(self, request: Request, done: Accepted) -> "_Taken":
+        # Neither the body nor the records are kept until the log has them.
+        asked = Request(request.method, request.path, headers=request.headers)
+        accepted = len(done.records) - done.rejected
+        return _Taken(
+            asked,
+            done.response,
+            accepted,
+            done.rejected,
+            done.settle,
+            self._now_us(),
+            done.busy,
+        )
+
+    def _do_behind(self, request: Request, done: Behind) -> None:
+        """Do what an answer leaves to be done; what there is no room for is counted."""
+        if len(self._behind) >= self._most_behind:
+            self.counters["unkept"] += 1
+            return
+        doing = asyncio.get_running_loop().create_task(self._doing(request, done.then))
+        self._behind.add(doing)  # until it ends, which a close waits for
+        doing.add_done_callback(self._behind.discard)
+
+    async def _doing(self, request: Request, then: Later | Accepted) -> None:
+        done = await self._carried_out(request, then) if isinstance(then, Later) else then
+        if not isinstance(done, Accepted):
+            return
+        taken = self._taken(request, done)
+        kept: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        try:
+            self._commit.enqueue(done.records, done.size, kept.set_result)
+        except Exception as failed:  # noqa: BLE001 - as above
+            kept.set_result(failed)
+        self._end(taken, await kept)
+        if kept.result() is not None:
+            self.counters["unkept"] += len(done.records)
 
     async def _waiting(self, browser: str) -> list[Onsite] | None:
         return [] if self._onsite is None else await self._onsite.waiting(browser)
@@ -194,7 +256,7 @@ class Application:
         self._later.add(running)  # or nobody would hold it
         running.add_done_callback(self._later.discard)
 
-    async def _carried_out(self, request: Request, outcome: Outcome) -> Answer | Accepted:
+    async def _carried_out(self, request: Request, outcome: Outcome) -> Answer | Accepted | Behind:
         """Do what an answer takes."""
         try:
             while True:
@@ -205,13 +267,19 @@ class Application:
                     case Fetch(url=url, then=then_with):
                         found = await self._fetcher.get(url)
                         outcome = then_with(found, self._now_us())
-                    case Ask(identifiers=identifiers, then=then_told):
-                        told, view = await self._ask(identifiers, self.appended)
+                    case Ask(identifiers=identifiers, then=then_told, channel=channel):
+                        told, view = await self._ask(identifiers, self.appended, channel)
                         outcome = then_told(told, view, self._now_us())
                     case Look(browser=browser, then=then_shown):
                         outcome = then_shown(await self._waiting(browser), self._now_us())
                     case Listen(browser=browser, last=last, then=then_heard):
                         outcome = then_heard(self._listening(browser, last), self._now_us())
+                    case Withdraw(
+                        leaf=leaf, purposes=purposes, channel=channel, time=since, then=then
+                    ):
+                        if self._withdraw is not None:
+                            await self._withdraw(leaf, purposes, channel, since)
+                        outcome = then(self._now_us())
                     case _:
                         return outcome
         except Exception as error:  # noqa: BLE001 - a bug must not look like a network error
@@ -253,6 +321,8 @@ class Application:
             case None:
                 self._count(taken)
                 return taken.response
+            case LogUnavailableError() | OverloadedError() if taken.busy is not None:
+                return taken.busy
             case LogUnavailableError():
                 lost = "the log did not confirm these events; send them again"
                 return with_cors(taken.request, failure(503, "log_unavailable", lost))
@@ -281,6 +351,7 @@ class _Taken(NamedTuple):
     rejected: int
     settle: Callable[[bool], None]  # told whether they were kept
     since_us: int  # when it was parsed
+    busy: Response | None  # where they cannot be
 
 
 def _bug(request: Request, error: Exception) -> Response:

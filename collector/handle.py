@@ -3,7 +3,7 @@
 Content-Type is never looked at: SDKs send JSON as text, as a form and as JSON.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from collector import openapi, profiles, snippet, taking
 from collector.cors import preflight, with_cors
 from collector.credentials import from_head
 from collector.door import Door
+from collector.links import clicks, preferences, unsubscribe
 from collector.metrics import exposition
 from collector.onsite import stream
 from collector.onsite.decide import decide
@@ -44,7 +45,13 @@ def handle(request: Request, door: Door, now_us: int) -> Outcome:
     >>> done.response.body, done.records[0].leaf
     (b'{"success":true,"accepted":1}', 'anonymous_id:a1')
     """
-    return changing(_answer(request, door, now_us), partial(with_cors, request))
+    answer = _answer(request, door, now_us)
+    # What a link leads to is for who follows it, and for no other website's script.
+    return answer if _is_page(request.path) else changing(answer, partial(with_cors, request))
+
+
+def _is_page(path: str) -> bool:
+    return path.startswith(_PAGES)
 
 
 class _Route(NamedTuple):
@@ -56,17 +63,19 @@ class _Route(NamedTuple):
 
 
 def _answer(request: Request, door: Door, now_us: int) -> Outcome:
-    route = _found(request.path.strip("/"))
-    if route is None:
+    routes = _found(request.path.strip("/"))
+    if not routes:
         return failure(404, "not_found", "no such path; events go to /v1/batch or /v1/track")
     if request.method == "OPTIONS":
         return preflight(request)
-    if request.method != route.method and (request.method, route.method) != ("HEAD", "GET"):
-        return _wrong_method(route.method)
-    return (route.takes and _closed(door)) or route.answer(request, door, now_us)
+    asked = "GET" if request.method == "HEAD" else request.method
+    for route in routes:
+        if asked == route.method:
+            return (route.takes and _closed(door)) or route.answer(request, door, now_us)
+    return _wrong_method([route.method for route in routes])
 
 
-def _found(path: str) -> _Route | None:
+def _found(path: str) -> Sequence[_Route]:
     known = _ROUTES.get(path)
     if known is not None:
         return known
@@ -76,12 +85,18 @@ def _found(path: str) -> _Route | None:
         return _PROFILE
     if path.startswith(_HOOKS):
         return _HOOK
-    return _PROJECT if PROJECT.fullmatch(path) else None
+    if path.startswith(unsubscribe.PATH):
+        return _LEAVING
+    if path.startswith(clicks.PATH):
+        return _CLICKED
+    if path.startswith(preferences.PATH):
+        return _CHOOSING
+    return _PROJECT if PROJECT.fullmatch(path) else ()
 
 
-def _wrong_method(allowed: str) -> Response:
-    wrong = failure(405, "method_not_allowed", f"this path takes {allowed}")
-    allow = (b"allow", allowed.encode())
+def _wrong_method(allowed: Sequence[str]) -> Response:
+    wrong = failure(405, "method_not_allowed", f"this path takes {' and '.join(allowed)}")
+    allow = (b"allow", ", ".join(allowed).encode())
     return msgspec.structs.replace(wrong, headers=(*wrong.headers, allow))
 
 
@@ -121,7 +136,7 @@ def _hook(request: Request, door: Door, now_us: int) -> Outcome:
     return door.hooks.answer(request.path.strip("/").removeprefix(_HOOKS), request, now_us)
 
 
-def _routes() -> dict[str, _Route]:
+def _routes() -> dict[str, Sequence[_Route]]:
     events = {name: _Route("POST", taking.one(name)) for name in _KINDS}
     events |= {name[0]: route for name, route in events.items()}
     events["batch"] = events["b"] = _Route("POST", taking.many())
@@ -129,7 +144,8 @@ def _routes() -> dict[str, _Route]:
         events[name] = _Route("POST", taking.many(name))
     events["catalog"] = _Route("POST", taking.catalog)
     events["m"] = _Route("POST", _alive, takes=False)  # Segment's browser SDK reports about itself
-    return {
+    source_config = _Route("GET", source, takes=False)
+    alone = {
         **{
             f"{start}{version}{name}": route
             for start in ("", "beacon/")
@@ -138,8 +154,8 @@ def _routes() -> dict[str, _Route]:
         },
         "pixel/v1/track": _Route("GET", taking.shown("track")),
         "pixel/v1/page": _Route("GET", taking.shown("page")),
-        "sourceConfig": _SOURCE,
-        "v1/sourceConfig": _SOURCE,
+        "sourceConfig": source_config,
+        "v1/sourceConfig": source_config,
         snippet.PATH: _Route(
             "GET", lambda request, _door, _now_us: snippet.script(request), takes=False
         ),
@@ -151,20 +167,35 @@ def _routes() -> dict[str, _Route]:
         stream.PATH: _Route("GET", stream.stream, takes=False),
         "metrics": _Route("GET", _metrics, takes=False),
     }
+    return {path: (route,) for path, route in alone.items()}
 
 
-_PROFILE = _Route("GET", profiles.profile, takes=False)
-_PROJECT = _Route("GET", project, takes=False)
-_SOURCE = _Route("GET", source, takes=False)
-_BOX = _Route("POST", _mail)
-_HOOK = _Route("POST", _hook)
+_PROFILE = (_Route("GET", profiles.profile, takes=False),)
+_PROJECT = (_Route("GET", project, takes=False),)
+_BOX = (_Route("POST", _mail),)
+_HOOK = (_Route("POST", _hook),)
+_LEAVING = (
+    _Route("GET", unsubscribe.show, takes=False),
+    _Route("POST", unsubscribe.leave, takes=False),  # which answers with a page
+)
+_CLICKED = (_Route("GET", clicks.follow, takes=False),)
+_CHOOSING = (
+    _Route("GET", preferences.show, takes=False),
+    _Route("POST", preferences.choose, takes=False),
+)
+_PAGES = ("/" + unsubscribe.PATH, "/" + clicks.PATH, "/" + preferences.PATH)
 _ROUTES = _routes()
 _NAMED = {
     _MAIL + "{provider}": _BOX,
     _HOOKS + "{name}": _HOOK,
     profiles.PATH + "{id}": _PROFILE,
+    unsubscribe.PATH + "{token}": _LEAVING,
+    clicks.PATH + "{token}": _CLICKED,
+    preferences.PATH + "{token}": _CHOOSING,
     "v1/projects/{key}/settings": _PROJECT,
 }
 _DOCUMENT = msgspec.json.encode(
-    openapi.document({path: route.method for path, route in (_ROUTES | _NAMED).items()})
+    openapi.document(
+        {path: [route.method for route in routes] for path, routes in (_ROUTES | _NAMED).items()}
+    )
 )

@@ -5,7 +5,6 @@ What it keeps in memory: which calls were taken, and what happened to messages l
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import msgspec
 
@@ -21,21 +20,19 @@ from collector.mail.base import (
     Wanted,
 )
 from collector.mail.common.activity import BURST, Activity
+from collector.messages import CHANNEL, UNSUBSCRIBED, event_of, happened, withdrawn
 from collector.once import repeated, settle
 from collector.outcome import Accepted, Fetch, Outcome, Pause
 from collector.request import Request, Response
 from collector.respond import failure, success
 from events.addresses.email import normal
-from events.record import WORKER, Event, own_event
-from events.sealed import Seal, Sealed
+from events.record import WORKER, Event
+from events.sealed import Link, Seal, Sealed
 
 SOURCE = "kairos:mail"  # of these events; no key can have that name
-CHANNEL = "email"
 _CERTIFICATES = 8  # kept; SNS has one at a time for a region
 _REASONS = 10  # of events that could not be read, in an answer
 _EVENT_BYTES = 512  # that one takes while it waits for the log, roughly
-_MARKETING = "marketing"
-_TRANSACTIONAL = "transactional"  # needs no consent that could be taken away
 
 
 class Mailbox:
@@ -139,36 +136,19 @@ class Mailbox:
         message_id, source = f"{self.name}:{told.id}", SOURCE
         if told.kind == "sent" and whose.activation:
             message_id, source = f"{whose.activation}/sent", WORKER  # who sent it says so too
-        said = {
-            "message": whose.activation,
-            "purpose": whose.purpose,
-            "machine": told.machine,
-            "machine_reason": told.reason,
-            "permanent": told.permanent,
-            "url": told.url,
-            "detail": told.detail,
-        }
-        time = min(told.time_ms, now_us // 1000)
 
-        def event(name: str, message_id: str, said: dict[str, Any]) -> Event:
-            properties = {key: value for key, value in said.items() if value not in ("", None)}
-            flags = ("machine",) if told.machine else ()
-            return own_event(
-                source, whose.leaf, message_id, name, time,
-                properties=properties, flags=flags, accepted_us=now_us,
+        def left(message_id: str) -> Event:
+            return event_of(
+                whose, UNSUBSCRIBED, message_id, withdrawn(whose), now_us,
+                source=source, time=min(told.time_ms, now_us // 1000),
             )  # fmt: skip
 
-        withdrawn = {
-            "channel": whose.channel,
-            "purpose": _MARKETING if whose.purpose in ("", _TRANSACTIONAL) else whose.purpose,
-            "message": whose.activation,
-        }
         if told.kind == "unsubscribed":
-            return [event("unsubscribed", message_id, withdrawn)]
-        happened = event(f"{whose.channel}_{told.kind}", message_id, said)
+            return [left(message_id)]
+        said = happened(whose, told, message_id, now_us, source=source)
         if told.kind == "complained":
-            return [happened, event("unsubscribed", message_id + "/consent", withdrawn)]
-        return [happened]
+            return [said, left(message_id + "/consent")]
+        return [said]
 
 
 class Mail:
@@ -194,12 +174,20 @@ class Mail:
             return failure(404, "not_found", "no mail provider of that name is set up here")
         return box.answer(request, self, now_us)
 
+    def opened(self, token: str) -> Sealed | None:
+        """Return what a token of ours says, None where it is none."""
+        return self._seal.open(token) if self._seal else None
+
+    def led(self, token: str) -> Link | None:
+        """Return where the token of a link leads, None where it is none of ours."""
+        return self._seal.open_link(token) if self._seal else None
+
     def whose(self, told: Told) -> Sealed | None:
         """Return the message and the person that something is told of, None where nobody knows.
 
         Of a message that did not go out from here it is whoever has the address.
         """
-        ours = self._seal.open(told.token) if self._seal else None
+        ours = self.opened(told.token)
         if ours is not None:
             return ours
         address = normal(told.address)

@@ -42,7 +42,7 @@ class Took:
 class Figures:
     """What happened since the start, and how things are.
 
-    `counters` has `accepted` and `rejected` events, and requests by status (`status_200`, …);
+    `counters` has `accepted`, `rejected` and `unkept` events, and requests by status (`status_200`, …);
     `gauges` says, by name, how to measure what is known now, such as `lag_seconds`.
     """
 
@@ -78,7 +78,7 @@ def exposition(figures: Figures) -> bytes:
     from prometheus_client.registry import Collector  # noqa: PLC0415
 
     events = CounterMetricFamily(f"{_NAME}_events", "events by outcome", labels=["outcome"])
-    for outcome in ("accepted", "rejected"):
+    for outcome in ("accepted", "rejected", "unkept"):
         events.add_metric([outcome], figures.counters[outcome])
     requests = CounterMetricFamily(f"{_NAME}_requests", "requests by status", labels=["status"])
     for name, count in sorted(figures.counters.items()):

@@ -4,13 +4,14 @@ The schemas of bodies say what a call is meant to hold. The door minds less than
 what it can read, and what it refuses is told with a code of `docs/errors.md`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 PATH = "openapi.json"
 
 _Schema = dict[str, Any]
 _JSON = "application/json"
+_FORM = "application/x-www-form-urlencoded"
 _ABOUT = (
     "Each call has other addresses too, as SDKs use them: without `v1/`, below `/beacon/`, and by its "
     "first letter (`/v1/t`, `/b`). GET paths answer HEAD, and all answer OPTIONS. JSON may come "
@@ -122,12 +123,13 @@ class _Path(NamedTuple):
 
     summary: str
     takes: _Schema | None = None  # the JSON body
-    gives: _Schema = _ref("Taken")
+    gives: _Schema | None = _ref("Taken")  # with 200; None: nothing ever is
     media: str = _JSON  # of what it gives
     refuses: tuple[int, ...] = (401, 403, 429, 503)  # beside _ALWAYS
     keys: tuple[str, ...] = ()  # the ways in which a key may be sent; none: it takes none
     query: tuple[str, ...] = ()  # names of parameters
-    also: Mapping[str, str] = {}  # other statuses without a body, and what they say
+    also: Mapping[str, str] = {}  # other statuses, of another body or none, and what they say
+    form: bool = False  # what it takes is a form's
 
 
 _HEAD = ("basic", "bearer", "query")
@@ -142,6 +144,10 @@ _SETTINGS = _Path("How an SDK is set up", gives=_FIELDS, refuses=())
 _PIXEL = _Path(
     "An event as the address of an image; a dot in a name leads into an object",
     gives={"type": "string"}, media="image/gif", keys=_HEAD, query=("userId", "anonymousId", "event", "name"),
+)  # fmt: skip
+_PAGE = _Path(
+    "", gives={"type": "string"}, media="text/html", refuses=(), form=True,
+    also={"404": "A page that says that this is no token of ours", "503": "A page: try again"},
 )  # fmt: skip
 _LIVES = _Path("The process lives", gives=_ref("Success"), refuses=())
 _PATHS = {
@@ -170,6 +176,19 @@ _PATHS = {
     "v1/mail/{provider}": _Path("What a mail provider tells, signed by it", _FIELDS, refuses=(403, 503)),
     "v1/hooks/{name}": _Path("What another system posts, signed by it", _FIELDS, refuses=(403, 503)),
     "v1/projects/{key}/settings": _SETTINGS,
+    "c/{token}": _PAGE._replace(
+        summary="A link of a message, on to where it leads", gives=None,
+        also={"302": "Where it leads, as Location", "404": _PAGE.also["404"]},
+    ),
+    "p/{token}": _PAGE._replace(
+        summary="What somebody gets on a message's channel: a page, and what its form says",
+        takes=_object(on=_TEXTS, was=_TEXTS, off=_TEXTS, all=_ID),
+        also={**_PAGE.also, "400": "A page that says that this is no form of ours"},
+    ),
+    "u/{token}": _PAGE._replace(
+        summary="Unsubscribe from what a message is for: a page, and what its button says (RFC 8058)",
+        takes={"type": "object", "properties": {"List-Unsubscribe": {"const": "One-Click"}}},
+    ),
     "v1/sourceConfig": _SETTINGS._replace(keys=("basic", "bearer", "query")),
     "kairos.js": _Path(
         "The script for web pages", gives={"type": "string"}, media="text/javascript", refuses=(),
@@ -185,16 +204,16 @@ _PATHS = {
 }  # fmt: skip
 
 
-def document(methods: Mapping[str, str]) -> dict[str, Any]:
+def document(methods: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Describe the door.
 
     Args:
-        methods: path -> what it takes, GET or POST, of every path that is described.
+        methods: path -> what it takes, GET, POST or both, of every path that is described.
 
     Raises:
         KeyError: what is described here is no path of the door.
 
-    >>> document(dict.fromkeys(_PATHS, "GET"))["paths"]["/healthz"]["get"]["summary"]
+    >>> document(dict.fromkeys(_PATHS, ["GET"]))["paths"]["/healthz"]["get"]["summary"]
     'The process lives'
     """
     return {
@@ -202,7 +221,7 @@ def document(methods: Mapping[str, str]) -> dict[str, Any]:
         "info": {"title": "Kairos collector", "version": "1", "description": _ABOUT},
         "servers": [{"url": "/"}],
         "paths": {
-            f"/{path}": {methods[path].lower(): _operation(path, one)}
+            f"/{path}": {method.lower(): _operation(path, one, method) for method in methods[path]}
             for path, one in _PATHS.items()
         },
         "components": {
@@ -217,23 +236,24 @@ def document(methods: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _operation(path: str, one: _Path) -> dict[str, Any]:
+def _operation(path: str, one: _Path, method: str) -> dict[str, Any]:
     named = [part.strip("{}") for part in path.split("/") if part.startswith("{")]
     parameters = [_parameter("path", name) for name in named]
     parameters += [_parameter("query", name) for name in one.query]
-    answers: dict[str, Any] = {
-        "200": {"description": "Done", "content": {one.media: {"schema": one.gives}}}
-    }
-    answers |= {status: {"description": said} for status, said in one.also.items()}
+    answers: dict[str, Any] = {}
+    if one.gives is not None:
+        answers["200"] = {"description": "Done", "content": {one.media: {"schema": one.gives}}}
     answers |= {
         str(status): {"$ref": f"#/components/responses/{status}"}
         for status in sorted({*_ALWAYS, *one.refuses})
     }
+    answers |= {status: {"description": said} for status, said in one.also.items()}
     found: dict[str, Any] = {"summary": one.summary, "responses": answers}
     if parameters:
         found["parameters"] = parameters
-    if one.takes is not None:
-        found["requestBody"] = {"required": True, "content": {_JSON: {"schema": one.takes}}}
+    if one.takes is not None and method == "POST":
+        media = _FORM if one.form else _JSON
+        found["requestBody"] = {"required": not one.form, "content": {media: {"schema": one.takes}}}
     if one.keys:
         found["security"] = [{scheme: []} if scheme else {} for scheme in one.keys]
     return found

@@ -22,6 +22,7 @@ class Accepted(msgspec.Struct, frozen=True):
     size: int  # bytes of JSON that the records came from
     rejected: int = 0  # how many of the records are dead letters
     settle: Callable[[bool], None] = _nobody  # told whether the records were kept
+    busy: Response | None = None  # where they cannot be; else it is said as to any client
 
 
 class Pause(msgspec.Struct, frozen=True):
@@ -43,6 +44,7 @@ class Ask(msgspec.Struct, frozen=True):
 
     identifiers: list[str]  # of which one must be theirs
     then: "Callable[[str, bytes, int], Outcome]"  # how it went, JSON; the clock, us
+    channel: str = ""  # of which they are asked what they allow on it; else all is asked for
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -50,6 +52,19 @@ class Look(msgspec.Struct, frozen=True):
 
     browser: str
     then: "Callable[[list[Onsite] | None, int], Outcome]"  # None: nobody can say; the clock, us
+
+
+class Withdraw(msgspec.Struct, frozen=True):
+    """Have workers turn away what somebody takes their consent from, as far as they can be told.
+
+    What is decided at or before `time` does not leave any more. `then` is called in any case.
+    """
+
+    leaf: str
+    purposes: list[str]
+    channel: str
+    time: int  # ms
+    then: "Callable[[int], Outcome]"  # by the clock then, us since 1970
 
 
 Unheard = Literal["full", "off"]  # there is no room for a stream; nothing is shown here
@@ -63,8 +78,18 @@ class Listen(msgspec.Struct, frozen=True):
     then: "Callable[[AsyncIterator[bytes] | Unheard, int], Outcome]"  # what to say; the clock, us
 
 
-Later = Pause | Fetch | Ask | Look | Listen  # to be carried out first
-Outcome = Answer | Accepted | Later
+class Behind(msgspec.Struct, frozen=True):
+    """An answer that leaves at once, and what is done behind it.
+
+    A crash meanwhile loses what was not done, so it is for what is worth less than the wait.
+    """
+
+    response: Response
+    then: "Later | Accepted"  # whose own answer is nobody's
+
+
+Later = Pause | Fetch | Ask | Look | Listen | Withdraw  # to be carried out first
+Outcome = Answer | Accepted | Behind | Later
 
 
 def changing(outcome: Outcome, change: Callable[[Answer], Answer]) -> Outcome:
@@ -74,7 +99,7 @@ def changing(outcome: Outcome, change: Callable[[Answer], Answer]) -> Outcome:
     >>> changing(later, lambda r: Response(204)).then(5).status
     204
     """
-    if isinstance(outcome, Accepted):
+    if isinstance(outcome, Accepted | Behind):
         return msgspec.structs.replace(outcome, response=change(outcome.response))
     if isinstance(outcome, Answer):
         return change(outcome)

@@ -12,7 +12,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 _KEY_BYTES = 32  # AES-128 for each of SIV's two halves
-_VERSION = b"kairos message 1"  # authenticated with each token, and not in it
+# Authenticated with each token, and not in it: so none passes for one of the other kind.
+_VERSION, _LINK = b"kairos message 1", b"kairos link 1"
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
@@ -33,8 +34,16 @@ class Sealed(msgspec.Struct, frozen=True, array_like=True):
     leaf: str
 
 
+class Link(NamedTuple):
+    """What the token of a link in a message says."""
+
+    message: Sealed
+    url: str  # where it leads
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[bytes, str, str, str]).decode
+_decode_link = msgspec.msgpack.Decoder(tuple[bytes, str, str, str, str]).decode
 
 
 class Seal:
@@ -62,23 +71,53 @@ class Seal:
 
     def close(self, said: Sealed) -> str:
         """Return the token of a message: letters, digits, `-` and `_`."""
-        plain = (bytes.fromhex(said.activation), said.channel, said.purpose, said.leaf)
-        box = self._cipher.encrypt(_encode(plain), [_VERSION])
-        return urlsafe_b64encode(box).rstrip(b"=").decode()
+        return self._closed(_plain(said), _VERSION)
 
     def open(self, token: str) -> Sealed | None:
-        """Return what a token says, None where it is none of ours."""
+        """Return what a message's token says, None where it is none of ours."""
+        plain = self._opened(token, _VERSION)
+        if plain is None:
+            return None
+        activation, channel, purpose, leaf = _decode(plain)
+        return Sealed(activation.hex(), channel, purpose, leaf)
+
+    def close_link(self, message: Sealed, url: str) -> str:
+        """Return the token of a link, of the same letters: nobody else can make one that leads away.
+
+        >>> seal = Seal(bytes(32))
+        >>> message = Sealed("0b60e56f61c32cf0576db310533ef66b", "email", "news", "user_id:u1")
+        >>> token = seal.close_link(message, "https://shop.example/")
+        >>> seal.open_link(token).url, seal.open(token), seal.open_link(seal.close(message))
+        ('https://shop.example/', None, None)
+        """
+        return self._closed((*_plain(message), url), _LINK)
+
+    def open_link(self, token: str) -> Link | None:
+        """Return what a link's token says, None where it is none of ours."""
+        plain = self._opened(token, _LINK)
+        if plain is None:
+            return None
+        activation, channel, purpose, leaf, url = _decode_link(plain)
+        return Link(Sealed(activation.hex(), channel, purpose, leaf), url)
+
+    def _closed(self, plain: tuple[bytes | str, ...], kind: bytes) -> str:
+        box = self._cipher.encrypt(_encode(plain), [kind])
+        return urlsafe_b64encode(box).rstrip(b"=").decode()
+
+    def _opened(self, token: str, kind: bytes) -> bytes | None:
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as above
 
         if not token or token.strip(_ALPHABET):
             return None
         try:
             box = urlsafe_b64decode(token + "=" * (-len(token) % 4))
-            plain = self._cipher.decrypt(box, [_VERSION])
+            return self._cipher.decrypt(box, [kind])
         except (Error, ValueError, InvalidTag):
             return None
-        activation, channel, purpose, leaf = _decode(plain)
-        return Sealed(activation.hex(), channel, purpose, leaf)
+
+
+def _plain(said: Sealed) -> tuple[bytes | str, ...]:
+    return (bytes.fromhex(said.activation), said.channel, said.purpose, said.leaf)
 
 
 def seal_at(path: Path) -> Seal:

@@ -34,16 +34,19 @@ class Asker:
         self._questions = Keys(partition).named("questions")
         self._decode = msgspec.msgpack.Decoder(Reply).decode
 
-    async def ask(self, identifiers: list[str], entry: int, seconds: float) -> Reply | None:
+    async def ask(
+        self, identifiers: list[str], entry: int, seconds: float, channel: str = ""
+    ) -> Reply | None:
         """Return what the engine says, None where none answers in time.
 
         Args:
             identifiers: of which one must be whose is asked for.
             entry: of the log, that the engine must have read; -1 for any.
             seconds: to wait.
+            channel: of which they are asked what they allow on it; else all is asked for.
         """
         place = f"reply:{secrets.token_hex(8)}"
-        asked = Question(place, identifiers, entry, time.time() + seconds)
+        asked = Question(place, identifiers, entry, time.time() + seconds, channel)
         try:
             pipe = self._client.pipeline(transaction=False)
             pipe.rpush(self._questions, msgspec.msgpack.encode(asked))

@@ -12,6 +12,8 @@ from profile_state.surroundings import SIGN as AROUND
 from triggers.signs import is_ours
 from triggers.state import State
 
+TRANSACTIONAL = "transactional"  # needs no consent
+
 
 class View(msgspec.Struct, frozen=True):
     """What is known of somebody. Instants are ms."""
@@ -49,6 +51,29 @@ def view_of(person: Person, state: State) -> View:
         messages=_messages(person),
         as_of=state.now,
     )
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """A purpose that somebody may choose, and how it stands."""
+
+    purpose: str
+    label: str  # "" where the workspace has none
+    allowed: bool
+
+
+def choices_of(person: Person, state: State, channel: str) -> list[Choice]:
+    """Return what somebody allows on a channel, of all that the workspace asks consent for.
+
+    Nothing else of them is said, for whoever asks may be somebody whom a message was forwarded to.
+    """
+    purposes = {} if state.workspace is None else state.workspace.purposes
+    found = []
+    for name, rule in purposes.items():
+        if name == TRANSACTIONAL:
+            continue
+        said = consent(person, name, channel, state.limits)
+        found.append(Choice(name, rule.label, rule.allowed if said is None else said))
+    return found
 
 
 def _messages(person: Person) -> list[dict[str, Any]]:

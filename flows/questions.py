@@ -14,7 +14,7 @@ import structlog
 from events.record import Join
 from flows.engine import Engine
 from flows.loading import bring_in
-from flows.profile_view import view_of
+from flows.profile_view import choices_of, view_of
 from profile_state.questions import Question, Reply
 from profile_state.stores.base import LedgerLostError
 from profile_state.stores.redis import RedisStore
@@ -71,7 +71,9 @@ def _answer(engine: Engine, store: RedisStore, question: Question) -> Reply:
         if len(found) != 1:
             return Reply("several" if found else "nobody")
         (person,) = found.values()
-        return Reply("found", msgspec.json.encode(view_of(person, state)))
+        asked = question.channel
+        view = choices_of(person, state, asked) if asked else view_of(person, state)
+        return Reply("found", msgspec.json.encode(view))
 
 
 def _asking_for(identifiers: list[str]) -> Batch:

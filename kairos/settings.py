@@ -109,6 +109,7 @@ class Settings(msgspec.Struct, frozen=True):
     log: Log = Log()
     ledger: str = "redis://127.0.0.1:6379/0"  # people, identity, timers, activations
     collector: Collector = Collector()
+    public_url: str = ""  # where people reach the collector; "" puts no links into messages
     workspace: Path | None = None  # the folder; None keeps what the log holds
     deliveries: Path = Path("deliveries")  # the folder of the delivery ledgers
     slots: tuple[int, int] = (0, 63)  # of the delivery ledgers: the first and the last one served
@@ -153,6 +154,7 @@ class Settings(msgspec.Struct, frozen=True):
                 read.text("IDENTITY_AUDIENCE") or default.collector.audience,
                 _http(read),
             ),
+            public_url=_public_url(read.text("PUBLIC_URL") or ""),
             workspace=Path(workspace) if workspace else None,
             deliveries=Path(read.text("DELIVERIES") or default.deliveries),
             slots=read.span("SLOTS", default.slots),
@@ -209,6 +211,8 @@ class Settings(msgspec.Struct, frozen=True):
             env["IDENTITY_KEYS"] = self.collector.identity_keys
         for name, secret in self.collector.mail.items():
             env |= {f"MAIL_{name}_{field}".upper(): value for field, value in secret.items()}
+        if self.public_url:
+            env["PUBLIC_URL"] = self.public_url
         if self.workspace is not None:
             env["WORKSPACE"] = str(self.workspace)
         if self.archive is not None:
@@ -285,6 +289,33 @@ def _mail(read: "_Reader") -> dict[str, dict[str, str]]:
         for name, fields in MAIL_SECRETS.items()
     }
     return {name: secret for name, secret in found.items() if secret}
+
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def _public_url(text: str) -> str:
+    """Read where links in messages lead: https, as anybody on the way may read what is http.
+
+    >>> _public_url("https://id.shop.example/kairos/"), _public_url("http://127.0.0.1:8765")
+    ('https://id.shop.example/kairos', 'http://127.0.0.1:8765')
+    """
+    if not text:
+        return ""
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    plain = re.fullmatch(
+        r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::\d+)?[\w./~-]*", text, re.ASCII
+    )
+    if not plain or not host or not (parts.scheme == "https" or host in LOOPBACK):
+        raise SettingsError(
+            "KAIROS_PUBLIC_URL: an address such as https://id.shop.example was expected, with "
+            f"http on this machine alone, found {text!r}"
+        )
+    return text.rstrip("/")
 
 
 def _http(read: "_Reader") -> Http:

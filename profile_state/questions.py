@@ -12,10 +12,11 @@ class Question(msgspec.Struct, frozen=True, array_like=True):
     identifiers: list[str]  # of which one must be theirs
     entry: int  # of the log, -1 for any
     until: float  # seconds since 1970; nobody waits longer
+    channel: str = ""  # of which they are asked what they allow on it; else all is asked for
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True):
     """What the engine says."""
 
     state: Literal["found", "nobody", "several", "behind"]
-    view: bytes = b""  # JSON of a `flows.profile_view.View`
+    view: bytes = b""  # JSON of a `flows.profile_view.View`, or of what they allow on a channel

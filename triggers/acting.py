@@ -63,9 +63,13 @@ def telling(
     read = set(fields)
     for name, text in content.items():
         try:
-            read |= parse("", text).variables()
+            parsed = parse("", text)
         except TemplateError as error:
             building.say((*path, name), error.message)
+            continue
+        read |= parsed.variables()
+        for link in sorted(parsed.links):
+            building.say((*path, name), f"{link} is a link of messages, and a system is told none")
     scores = {name for name in read if is_score(name, building.context.bands)}
     return SendStep(
         channels=(channel,),

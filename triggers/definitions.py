@@ -151,6 +151,7 @@ class PurposeRule(msgspec.Struct, frozen=True):
     quiet: bool
     control: float = 0.0  # share of people who get nothing of this purpose
     excludes: bool = False  # `Workspace.excluded` has a condition for it
+    label: str = ""  # as people are shown it
 
 
 PARALLEL = "parallel"  # of `while_active`: a new entry goes side by side with those that are active

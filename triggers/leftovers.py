@@ -16,6 +16,15 @@ _TOKEN = re.compile(
 )
 _LIQUID = re.compile(r"\{%-?\s*comment\b.*?\bendcomment\s*-?%\}|\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
+# What other tools call the links that a message has here.
+_LINKS = {
+    "unsub": "unsubscribe_url",
+    "unsubscribe": "unsubscribe_url",
+    "unsubscribe_link": "unsubscribe_url",
+    "update_profile": "preferences_url",
+    "preferences": "preferences_url",
+}
+
 
 class Leftover(NamedTuple):
     """A placeholder that nobody fills."""
@@ -33,13 +42,13 @@ def leftovers(text: str) -> list[Leftover]:
 
     >>> leftovers("Hi {{ name }},\nyour {plan} *|FNAME|* p {color: red} {{ '{plan}' }}")
     [Leftover(line=2, token='{plan}', name='plan'), Leftover(line=2, token='*|FNAME|*', name='fname')]
+    >>> leftovers("*|UNSUB|*")
+    [Leftover(line=1, token='*|UNSUB|*', name='unsubscribe_url')]
     """
     bare = _LIQUID.sub(lambda tag: re.sub(r"[^\n]", " ", tag.group()), text)
-    return [
-        Leftover(
-            bare.count("\n", 0, found.start()) + 1,
-            found.group(),
-            found.group(found.lastgroup or 0).lower(),
-        )
-        for found in _TOKEN.finditer(bare)
-    ]
+    found = []
+    for token in _TOKEN.finditer(bare):
+        line = bare.count("\n", 0, token.start()) + 1
+        name = token.group(token.lastgroup or 0).lower()
+        found.append(Leftover(line, token.group(), _LINKS.get(name, name)))
+    return found

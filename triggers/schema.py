@@ -174,6 +174,7 @@ class SegmentFile(Strict):
 class Purpose(Strict):
     """A consent purpose."""
 
+    label: str = ""  # as people are shown it
     default: Literal["allowed", "denied"] = "denied"
     caps: Literal["on", "off"] = "on"
     quiet_hours: Literal["on", "off"] = "on"
@@ -194,6 +195,24 @@ class IdentityLimit(Strict):
     forget_after: str | None = None
 
 
+class Utm(Strict):
+    """What is added to links; `{channel}`, `{trigger}`, `{purpose}` and `{template}` stand for the message's."""
+
+    source: str = ""
+    medium: str = ""
+    campaign: str = ""
+    term: str = ""
+    content: str = ""
+
+
+class LinksOptions(Strict):
+    """Links of e-mails that need consent, where they lead to hosts of ours."""
+
+    hosts: list[str]  # "shop.example", "*.shop.example"
+    track: bool = False
+    utm: Utm = msgspec.field(default_factory=Utm)
+
+
 class WorkspaceFile(Strict):
     """workspace.yaml."""
 
@@ -202,6 +221,7 @@ class WorkspaceFile(Strict):
     purposes: dict[str, Purpose] = {}
     channels: dict[str, ChannelOptions] = {}
     quiet_hours: str | None = None
+    links: LinksOptions | None = None
     identity: dict[str, IdentityLimit] = {}
     bands: dict[str, dict[str, str]] = {}  # by trait: word -> comparison
     exclude: dict[str, Conditions] = {}  # by purpose

@@ -35,6 +35,7 @@ FRONT_LIMIT = 4096  # characters between the `---` lines
 BRACKET_LIMIT = 200  # a deep nest of them takes YAML seconds
 FRONT_KEYS = ("subject", "purpose", "require")
 FOLDER, ENDING = "templates/", ".liquid"
+LINKS = frozenset({"unsubscribe_url", "preferences_url"})  # variables that no trait fills
 
 
 class TemplateError(ValueError):
@@ -183,11 +184,24 @@ class Template:
         """Return the dotted paths that the template reads or requires, its own words left out.
 
         A path ends where the template computes it: `{{ event.items[0].sku }}` reads
-        `event.items`.
+        `event.items`. Links are not among them, see `links`.
         """
+        return set(self._read - LINKS)
+
+    @property
+    def links(self) -> frozenset[str]:
+        """The links that the template speaks of.
+
+        >>> parse("templates/bye.liquid", "{{ name }}: {{ unsubscribe_url }}").links
+        frozenset({'unsubscribe_url'})
+        """
+        return self._read & LINKS
+
+    @functools.cached_property
+    def _read(self) -> frozenset[str]:
         parts = (self._subject, self._plain)
         found = (v.segments for part in parts for vs in part.analyze().globals.values() for v in vs)
-        return {_dotted(segments) for segments in found} | set(self.require)
+        return frozenset(_dotted(segments) for segments in found) | set(self.require)
 
     def fill(self, names: Mapping[str, Any], *, markup: bool) -> tuple[str, str]:
         """Return subject and body; the body HTML-escapes what it is filled with if `markup`.
@@ -230,12 +244,17 @@ def parse(path: str, text: str) -> Template:
 
 
 def render(
-    template: Template, facts: Mapping[str, Any], event: Mapping[str, Any], channel: str
+    template: Template,
+    facts: Mapping[str, Any],
+    event: Mapping[str, Any],
+    channel: str,
+    links: Mapping[str, str] = {},
 ) -> tuple[str, str, str]:
     """Fill a template for a channel and return subject, text and HTML.
 
-    Traits stand at the top level, the entering event's properties under `event`. Only an
-    e-mail has HTML; its text part is the HTML without its tags.
+    Traits stand at the top level, the entering event's properties under `event`, and `links` in
+    the place of traits of their names. Only an e-mail has HTML; its text part is the HTML without
+    its tags.
 
     >>> hello = parse("templates/hello.liquid", "Dear {{ first_name | default: 'you' }}!")
     >>> render(hello, {"first_name": "Ana & Co"}, {}, "sms")
@@ -245,11 +264,13 @@ def render(
 
     Raises:
         MissingError: the person lacks what the front matter requires: it is not there, or is null,
-            an empty list, or a text of nothing but blanks.
+            an empty list, or a text of nothing but blanks. Or a link that the template speaks of
+            is not there.
         TemplateError: when a limit is hit or a filter gets what it cannot work on.
     """
-    names = {**facts, "event": dict(event)}
-    missing = [path for path in template.require if _blank(names, path)]
+    names = {**facts, "event": dict(event), **links}
+    missing = [path for path in template.require if path not in LINKS and _blank(names, path)]
+    missing += sorted(template.links - links.keys())
     if missing:
         raise MissingError(template.path, missing)
     markup = channel == "email"
@@ -298,6 +319,8 @@ def choices(name: str, channel: str, paths: Iterable[str]) -> tuple[str, ...]:
 
 _TAG = re.compile(r"(<[a-zA-Z/!?][^<>]*>)")  # linear: what is not closed ends at the next `<`
 _NAME = re.compile(r"</?([a-z0-9]+|!--)", re.IGNORECASE)
+_HREF = re.compile(r"""\shref\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+)""", re.IGNORECASE)
+_SHOWN = re.compile(r"https?://\S+", re.IGNORECASE)
 _UNSEEN = {"head", "script", "style", "title"}
 _BREAKS = {"br": "\n", "/div": "\n", "/li": "\n", "/tr": "\n"} | dict.fromkeys(
     ("/p", "/ul", "/ol", "/table", "/h1", "/h2", "/h3", "/h4", "/h5", "/h6"), "\n\n"
@@ -305,13 +328,16 @@ _BREAKS = {"br": "\n", "/div": "\n", "/li": "\n", "/tr": "\n"} | dict.fromkeys(
 
 
 def text_of(markup: str) -> str:
-    r"""Return what a reader without HTML sees.
+    r"""Return what a reader without HTML sees: behind each link stands where it leads.
 
     >>> text_of("<style>p {}</style><p>Fish &amp;  chips</p><p>1 &lt; 2</p>")
     'Fish & chips\n\n1 < 2'
+    >>> text_of("<a href='https://a.example/?b&amp;c'>Look</a> or <a href='https://d/'>https://d/</a>")
+    'Look (https://a.example/?b&c) or https://d/'
     """
     seen: list[str] = []
-    unseen = ""
+    unseen = leads = ""
+    since = 0  # where the link began that leads there
     for part in _TAG.split(markup):
         found = _NAME.match(part) if part[:1] == "<" else None
         name = found.group(1).lower() if found else ""
@@ -320,12 +346,25 @@ def text_of(markup: str) -> str:
             unseen = "" if closing and name == unseen else unseen
         elif name in _UNSEEN and not closing:
             unseen = name
+        elif name == "a" and not closing:
+            leads, since = _leads(part), len(seen)
+        elif name == "a":
+            if leads and leads not in "".join(seen[since:]):
+                seen.append(f" ({leads})")
+            leads = ""
         elif not found:
             seen.append(html.unescape(" ".join(re.split(r"\s+", part))))
         else:
             seen.append(_BREAKS.get(f"/{name}" if closing else name, ""))
     lines = (" ".join(line.split()) for line in "".join(seen).split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def _leads(tag: str) -> str:
+    """Return the URL that a tag links to, "" where that is nothing to be shown."""
+    found = _HREF.search(tag)
+    url = html.unescape(found.group(1).strip("\"'")).strip() if found else ""
+    return url if _SHOWN.fullmatch(url) else ""
 
 
 def _split(path: str, text: str) -> tuple[str, str, int]:

@@ -15,7 +15,7 @@ from channels.base import Refused
 from channels.delivery.slot import HORIZON, Expired
 from profile_state.identity import person_id
 from profile_state.reach import SUPPRESSED, hidden
-from profile_state.stores.keys import Keys
+from profile_state.stores.keys import Keys, withdrawn
 from triggers.activation import Activation
 
 ERASED = "erased"  # the reason of whoever is no more
@@ -56,7 +56,7 @@ class InMemoryWithdrawals:
 
     def withdraw(self, who: str, purpose: str, channel: str, at: int) -> None:
         """Record a withdrawal of the leaf that has this person id; `*` is every channel."""
-        key = f"withdrawn:{who}:{purpose}:{channel}"
+        key = withdrawn(who, purpose, channel)
         self.at[key] = max(at, self.at.get(key, at))
 
     async def check(self, activations: Sequence[Activation]) -> dict[str, str]:
@@ -103,12 +103,14 @@ def keys(activation: Activation) -> tuple[str, ...]:
 
     Erased may be whose message it is, or the person who they were then: it may speak of them.
     """
-    leaf = f"withdrawn:{person_id(activation.leaf)}"
-    consent = f"{leaf}:{activation.purpose}"
-    person = f"withdrawn:{activation.person}"
-    address = f"{leaf}:{SUPPRESSED}:{hidden(activation.address or '')}"
-    channel = f"{consent}:{activation.channel}"
-    return channel, f"{consent}:*", f"{leaf}:*:*", f"{person}:*:*", address
+    leaf, purpose = person_id(activation.leaf), activation.purpose
+    return (
+        withdrawn(leaf, purpose, activation.channel),
+        withdrawn(leaf, purpose, "*"),
+        withdrawn(leaf, "*", "*"),
+        withdrawn(activation.person, "*", "*"),
+        withdrawn(leaf, SUPPRESSED, hidden(activation.address or "")),
+    )
 
 
 async def turned_away(

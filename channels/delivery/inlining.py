@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from css_inline import CSSInliner
 
+from channels.delivery.markup import RAW, OddError, marks
 from triggers.templates import OUTPUT_LIMIT
 
 DEPTH = 600  # elements within elements, at most; tables in tables of real mails come to some 40
@@ -27,7 +28,6 @@ def _names(text: str) -> frozenset[str]:
 
 
 _VOID = _names("area base br col embed hr img input link meta param source track wbr")
-_RAW = _names("script style textarea title")  # what is in them is text
 # Read by rules of their own, and of no use in a mail.
 _ODD = _names(
     "form frameset iframe math nobr noembed noframes noscript plaintext select svg template xmp"
@@ -38,22 +38,9 @@ _CELLS = _names("caption colgroup tbody td tfoot th thead tr")
 _ENDING = _CELLS | _names("button dd dt li table")  # end what they stand in, wherever that began
 # May go without an end tag.
 _ENDLESS = _names("body dd dt head html li option p tbody td tfoot th thead tr")
-_MARK = re.compile(
-    r"""<(?:
-        !--(?!-?>)(?:(?!--!?>).)*+-->
-        |!(?:doctype\b[^<>]*+|\[[^>]*+)>                        # `<![if !mso]>` is a comment too
-        |/(?P<end>[a-z][a-z0-9:_-]*+)[ \t\n\r\f]*+>
-        |(?P<start>[a-z][a-z0-9:_-]*+)
-         (?:[ \t\n\r\f]++[^ \t\n\r\f"'<>/=]++
-            (?:[ \t\n\r\f]*+=[ \t\n\r\f]*+(?:"[^"]*+"|'[^']*+'|[^ \t\n\r\f"'<>=`/]++))?+)*+
-         [ \t\n\r\f]*+/?+>
-    )""",
-    re.IGNORECASE | re.DOTALL | re.VERBOSE | re.ASCII,
-)
 # What stands on an element is painted over one by one, so it counts as an element.
 _OWN = re.compile(r"""style\s*+=\s*+("[^"]*"|'[^']*'|[^\s"'>]+)""", re.IGNORECASE | re.ASCII)
 _NAME = re.compile(r"(?<![\w-])([\w-]++)\s*+:")  # from its first letter, or long words take seconds
-_END_OF = {name: re.compile(rf"</{name}[ \t\n\r\f]*+>", re.IGNORECASE | re.ASCII) for name in _RAW}
 
 
 class Size(NamedTuple):
@@ -113,26 +100,17 @@ def measured(html: str) -> Size | None:
     """
     styles: list[str] = []
     nest = _Nest()
-    tags = at = 0
-    while (at := html.find("<", at)) >= 0:
-        if not html[at + 1 : at + 2].strip("0123456789=<> \t\n.,;"):
-            at += 1  # `1 < 2` is text to every parser
-            continue
-        mark = _MARK.match(html, at)
-        if mark is None:
-            return None
-        at = mark.end()
-        start, end = (mark["start"] or "").lower(), (mark["end"] or "").lower()
-        tags += bool(start)
-        if start in _RAW:
-            close = _END_OF[start].search(html, at)
-            if close is None or (start == "script" and "<!--" in html[at : close.start()]):
+    tags = 0
+    try:
+        for mark, raw in marks(html):
+            start, end = (mark["start"] or "").lower(), (mark["end"] or "").lower()
+            tags += bool(start)
+            if start in RAW:
+                styles += [raw] if start == "style" else []
+            elif (start and not nest.opens(start)) or (end and not nest.ends(end)):
                 return None
-            if start == "style":
-                styles.append(html[at : close.start()])
-            at = close.end()
-        elif (start and not nest.opens(start)) or (end and not nest.ends(end)):
-            return None
+    except OddError:
+        return None
     if nest.bold:
         return None
     css = "".join(styles)

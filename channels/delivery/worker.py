@@ -26,6 +26,7 @@ from channels.delivery.gate import ERASED, StoreUnavailableError, Withdrawals
 from channels.delivery.lane import Desk, Lane, Limits
 from channels.delivery.latency import Latencies
 from channels.delivery.ledger import HORIZON, START, Expired, Ledger, Settled, Taken, Untold
+from channels.delivery.links import Links
 from channels.delivery.receipts import tells
 from channels.delivery.slot import final
 from channels.delivery.stand_in import StandIn
@@ -88,6 +89,7 @@ class Worker:
         now_us: us, for latencies; from `now` if not given.
         say: puts events into the log, where what became of messages is heard. None where nobody
             listens.
+        links: what leaves with messages and leads home; nothing does, if not given.
         handed: ms; when an activation is handed over. Now, if not given; in a replay of the
             past it is when it was decided, or all would be too late.
         draw: a random number in [0, 1), for back-off.
@@ -103,6 +105,7 @@ class Worker:
         keyed: Callable[[str], bool],
         withdrawals: Withdrawals,
         workspaces: Workspaces,
+        links: Links | None = None,
         now: Callable[[], int],
         now_us: Callable[[], int] | None = None,
         handed: Callable[[Activation], int] | None = None,
@@ -136,7 +139,7 @@ class Worker:
             intend=self._intend,
             settle=self._settle,
             withdrawals=withdrawals,
-            renderer=Renderer(workspaces),
+            renderer=Renderer(workspaces, links),
             handed=self._handed,
             draw=draw,
             attempts=self._how.attempts,

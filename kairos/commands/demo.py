@@ -106,7 +106,7 @@ def _run(
         print(f"kairos demo  starting in {data}", flush=True)
         receipts = opened.enter_context(Receipts(data / "receipts.jsonl", plan.run))
         outside = opened.enter_context(Outside(receipts))
-        stack = Stack(data, workspace, channels=outside.channels)
+        stack = Stack(data, workspace, channels=outside.channels, indoors=True)
         # Below the lock that the stack holds: no other run has its keys in here now.
         keys = _renewed_keys(data / "keys.json")
         opened.callback(_revoke_keys, data / "keys.json")

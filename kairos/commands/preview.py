@@ -26,7 +26,18 @@ from triggers.languages import spoken
 from triggers.load import load
 from triggers.problems import WorkspaceError
 from triggers.sending import facts_of
-from triggers.templates import MissingError, Template, TemplateError, choices, choose, parse, render
+from triggers.templates import (
+    LINKS,
+    MissingError,
+    Template,
+    TemplateError,
+    choices,
+    choose,
+    parse,
+    render,
+)
+
+EXAMPLES = {name: f"https://id.shop.example/{name[0]}/EXAMPLE" for name in LINKS}
 
 
 class WrongError(ValueError):
@@ -82,7 +93,7 @@ def command(
         properties = _object("--event", event)
         person = None if profile is None else _person(data, profile)
         path, parsed, filling = _chosen(template, channel, files, person, given, bands)
-        subject, text, html = render(parsed, filling, properties, channel)
+        subject, text, html = render(parsed, filling, properties, channel, EXAMPLES)
         html = inlined(html)
         _write(out, html, channel)
     except (WorkspaceError, TemplateError) as error:

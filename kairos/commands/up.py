@@ -58,6 +58,7 @@ def command(
             door=ours.collector,
             disk_free_mb=ours.disk_free_mb,
             upkeep=ours.upkeep.retaining(retain),
+            public_url=ours.public_url,
         )
         # Below the stack's lock, and said before anything can fail: they are shown once.
         created = datetime.now(UTC).isoformat(timespec="seconds")

@@ -62,10 +62,24 @@ def findings(settings: Settings) -> Iterator[Finding]:
         yield _addresses(settings)
         yield from _paused(settings)
         yield from _left_over(settings)
+    if "email" in settings.channels:
+        yield links(settings.public_url)
     if settings.archive is not None:
         yield from archive.findings(settings, settings.archive)
     yield from _busiest(_said(settings, "live"))
     yield from _held(_said(settings, "workers"))
+
+
+def links(public_url: str) -> Finding:
+    """Look whether e-mails have a link by which who reads them can leave."""
+    if public_url:
+        return ok("links", f"of e-mails lead to {public_url}")
+    return warning(
+        "links",
+        "e-mail is set up and KAIROS_PUBLIC_URL is not, so no e-mail has a link to unsubscribe, and "
+        "templates that speak of one are not sent",
+        "set it to where people reach the collector, such as https://id.shop.example",
+    )
 
 
 def _collector(url: str) -> Finding:

@@ -25,7 +25,15 @@ import structlog
 
 from kairos.embedded import running, servers
 from kairos.embedded.children import end, spawn
-from kairos.settings import DISK_FREE_MB, READING, Collector, Log, Settings, Upkeep
+from kairos.settings import (
+    DISK_FREE_MB,
+    LOOPBACK,
+    READING,
+    Collector,
+    Log,
+    Settings,
+    Upkeep,
+)
 
 log = structlog.get_logger()
 
@@ -92,6 +100,9 @@ class Stack:
         upkeep: of the archive.
         programs: part -> what runs in its place, as a benchmark has a worker that takes notes.
         reads_s: how long the door waits for a live flow that reads what it missed.
+        public_url: where people reach the collector. "": where it is on this machine, which is no
+            use to anybody else, so only where no e-mail leaves it.
+        indoors: what is sent never leaves this machine.
     """
 
     def __init__(
@@ -108,6 +119,8 @@ class Stack:
         upkeep: Upkeep = Upkeep(),  # noqa: B008 - frozen
         programs: Mapping[str, Sequence[str]] | None = None,
         reads_s: float = READS_S,
+        public_url: str = "",
+        indoors: bool = False,
     ) -> None:
         self.data = data
         self._reads_s = reads_s
@@ -124,6 +137,7 @@ class Stack:
         status.mkdir()
         # A replay of the past shows nobody anything.
         web = {} if replayed else {"web": {"url": f"unix://{self.temp / 'ledger.sock'}"}}
+        own = self.url if host in LOOPBACK and (indoors or "email" not in (channels or {})) else ""
         self.settings = Settings(
             log=Log(f"{'replayed' if replayed else 'valkey'}://{self.temp / 'log.sock'}?name=log"),
             ledger=f"unix://{self.temp / 'ledger.sock'}",
@@ -134,6 +148,7 @@ class Stack:
                 keys=data / "keys.json",
                 seal=None,
             ),
+            public_url=public_url or own,
             workspace=workspace,
             deliveries=data / "deliveries",
             copies=data / "copies",

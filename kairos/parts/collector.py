@@ -18,6 +18,7 @@ from flows.disk_room import RoomWatch
 from flows.open import open_appender, open_log
 from flows.pressure import PressureWatch
 from flows.promises import demand_log
+from flows.withdrawing import Withdrawer
 from kairos.parts.base import Reporter, log_lines
 from kairos.parts.http.door import door_of
 from kairos.parts.http.serve import serve_by_uvicorn, serve_natively
@@ -25,6 +26,7 @@ from kairos.settings import Settings
 from profile_state.stores.redis import RedisStore
 
 ASK_S = 1.0  # that an engine has to say something of somebody
+WITHDRAW_S = 1.0  # that the ledger has to take a withdrawal before the log alone has it
 ONSITE_S = 1.0  # within which the store of on-site messages must answer
 LOOK_S = 0.5  # between looks at the key file
 
@@ -37,14 +39,18 @@ def main(settings: Settings) -> int:
     door = door_of(settings)
     demand_log(settings)
     asker = Asker(settings.ledger)
+    withdrawer = Withdrawer(settings.ledger, WITHDRAW_S)
 
-    async def ask(identifiers: list[str], entry: int) -> tuple[str, bytes]:
-        reply = await asker.ask(identifiers, entry, ASK_S)
+    async def ask(identifiers: list[str], entry: int, channel: str) -> tuple[str, bytes]:
+        reply = await asker.ask(identifiers, entry, ASK_S, channel)
         return ("away", b"") if reply is None else (reply.state, reply.view)
 
     web = settings.channels.get("web")
     onsite = Hub(connected(web["url"], ONSITE_S)) if web else None
-    app = Application(door, open_appender(settings.log), ask=ask, onsite=onsite)
+    # A replay of the past has a clock of its own, and workers that send nothing.
+    withdraw = None if settings.log.replayed else withdrawer.withdraw
+    log_end = open_appender(settings.log)
+    app = Application(door, log_end, ask=ask, withdraw=withdraw, onsite=onsite)
     with (
         _pressure(settings, app) as pressure,
         Reporter(settings.status, "collector", lambda: _facts(app, pressure)),

@@ -13,14 +13,16 @@ import structlog
 from channels.delivery import configured
 from channels.delivery.gate import RedisWithdrawals
 from channels.delivery.ledger import Ledger, SlotTakenError
+from channels.delivery.links import Links
 from channels.delivery.worker import Delivery, Worker
 from channels.delivery.workspaces import RedisWorkspaces
 from collector.commit import partition_of
 from events.record import Event, Record, encode
+from events.sealed import seal_at
 from events.sources.base import Log, LogUnavailableError
 from flows.open import open_log
 from kairos.parts.base import REPLACED, Reporter, log_lines
-from kairos.settings import Settings, activations
+from kairos.settings import Settings, SettingsError, activations
 from triggers.activation import Activation
 
 log = structlog.get_logger()
@@ -51,6 +53,7 @@ async def _serve(settings: Settings, watched: Callable[[Log], Log]) -> None:
     stream = watched(open_log(activations(settings)))
     source = open_log(settings.log)
     store = redis.asyncio.Redis.from_url(settings.ledger)
+    links = _links(settings)
     connected = configured.connect(settings.channels)
     keyed = configured.keyed(settings.channels)
     configured.known(settings.rates)
@@ -65,6 +68,7 @@ async def _serve(settings: Settings, watched: Callable[[Log], Log]) -> None:
         keyed=keyed,
         withdrawals=RedisWithdrawals(store, settings.log.partitions),
         workspaces=RedisWorkspaces(store),
+        links=links,
         now=_now_ms,
         now_us=lambda: time.time_ns() // 1000,
         handed=_decided if settings.log.replayed else None,
@@ -83,6 +87,20 @@ async def _serve(settings: Settings, watched: Callable[[Log], Log]) -> None:
         ledger.close()
         stream.close()
         source.close()
+
+
+def _links(settings: Settings) -> Links:
+    """Open the seal where something will carry it; a worker that only logs needs none.
+
+    Raises:
+        SettingsError: its file cannot be used.
+    """
+    if not settings.public_url and "email" not in settings.channels:
+        return Links()
+    try:
+        return Links(seal_at(settings.collector.sealing), settings.public_url)
+    except (ValueError, OSError) as error:
+        raise SettingsError(f"KAIROS_SEAL: {error}") from error
 
 
 async def _trim(stream: Log, worker: Worker, stop: asyncio.Event) -> None:

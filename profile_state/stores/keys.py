@@ -19,6 +19,16 @@ RESTORING = "restoring"  # names the checkpoint from which a ledger is being fil
 PASSING = ("owner", "epoch", "calls", "asked", "position", "questions", VOUCHED, RESTORING)
 
 SHARED = (b"withdrawn:", b"workspace:")  # of all partitions, and the same to all
+WITHDRAWN_MS = 90 * 86_400_000  # as long as an activation may still be sent
+
+
+def withdrawn(who: str, purpose: str, channel: str) -> str:
+    """Return the key of when somebody last withdrew, which workers ask for right before a call.
+
+    >>> withdrawn("p_1", "marketing", "email")
+    'withdrawn:p_1:marketing:email'
+    """
+    return f"withdrawn:{who}:{purpose}:{channel}"
 
 
 class Keys(NamedTuple):

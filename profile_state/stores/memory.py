@@ -126,7 +126,8 @@ class MemoryStore:
             return
         shelf = self.shelf
         for who, purpose, channel, time in outputs.withdrawals:
-            shelf.withdrawals[who, purpose, channel] = time
+            key = who, purpose, channel
+            shelf.withdrawals[key] = max(time, shelf.withdrawals.get(key, time))
         if outputs.activations is not None:
             shelf.activations.append(outputs.activations)
         shelf.dead.update(outputs.dead)

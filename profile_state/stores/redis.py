@@ -36,7 +36,7 @@ from profile_state.stores.base import (
     Position,
     Recovered,
 )
-from profile_state.stores.keys import Command, Keys
+from profile_state.stores.keys import WITHDRAWN_MS, Command, Keys, withdrawn
 
 ASKED_S = 10  # how long a reader's wish is worth knowing
 BROWSER_ID = "anonymous_id:"
@@ -51,7 +51,6 @@ POSITION_MS = 5_000  # how long an engine's position is worth knowing
 LOOK = 1_000  # keys in one step of a scan
 DUE = 5_000  # people in one read of who is due: a few ms of the server's time
 WORDS = 1_000  # of one command; even, since some are pairs
-WITHDRAWN_MS = 90 * 86_400_000  # as long as an activation may still be sent
 SEEN_ITEM_MS = SEEN_DAYS * 86_400_000
 _NONE, _NOTHING = msgspec.msgpack.encode(()), msgspec.msgpack.encode({})
 _ROW = struct.Struct(">I16s8s")  # place in the entry, key, digest
@@ -407,9 +406,12 @@ class RedisStore:
             raise LedgerLostError(f"the connection to the ledger broke: {error}") from error
 
     def put(self, outputs: Outputs) -> None:
-        """Send outputs: withdrawals first, so that workers see them before new sends."""
+        """Send outputs: withdrawals first, so that workers see them before new sends.
+
+        A later one stands: the door may have told of it already, and what is read again is older.
+        """
         commands: list[Command] = [
-            ["SET", f"withdrawn:{who}:{purpose}:{channel}", time, "PX", WITHDRAWN_MS]
+            ["LATEST", withdrawn(who, purpose, channel), time, WITHDRAWN_MS]
             for who, purpose, channel, time in outputs.withdrawals
         ]
         commands += [

@@ -125,3 +125,11 @@ def test_a_person_of_a_running_engine_fills_it(
     found = shown(capsys, 0, data=site.data, facts='{"first_name": "Pia"}', language="de", **how)
     assert found["subject"] == "Hallo Pia"
     assert "nobody is" in shown(capsys, 1, data=site.data, **{**how, "profile": "nobody"})["error"]
+
+
+def test_links_of_a_message_are_shown_as_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    how: dict[str, Any] = {"workspace": ROOT / "examples/campaigns", "json": True}
+    assert command("tips", **how) == 0
+    html = json.loads(capsys.readouterr().out)["html"]
+    assert '<a href="https://id.shop.example/u/EXAMPLE">' in html
+    assert '<a href="https://id.shop.example/p/EXAMPLE">' in html

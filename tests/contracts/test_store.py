@@ -273,6 +273,10 @@ def test_redis_counts_and_streams_are_where_the_others_look(valkey: Path) -> Non
     assert client.hget("counts:{p0}", "applied") == b"5"
     assert [e.payload for e in stream.read(0, -1, 10, 0)] == [b"acts"]
     assert client.get("withdrawn:p_1:marketing:email") == b"5"
+    for time, stands in ((3, b"5"), (7, b"7")):
+        ledger.put(Outputs(withdrawals=[("p_1", "marketing", "email", time)]))
+        ledger.settled(5)
+        assert client.get("withdrawn:p_1:marketing:email") == stands, "read again, or told already"
     assert client.hgetall("dead:{p0}") == {b"1.2": b"letter"}
     assert client.get("workspace:h") == b"files"
     stream.close()

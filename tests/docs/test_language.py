@@ -22,7 +22,7 @@ from triggers.loading.building import steps
 from triggers.loading.mappings import COMPARISONS, WINDOWS, subjects
 from triggers.runs import ENTRIES
 from triggers.signatures import signature_of
-from triggers.templates import FRONT_KEYS, parse
+from triggers.templates import FRONT_KEYS, LINKS, parse
 
 PAGE = "docs/language.md"
 ADDRESSES = addresses()
@@ -85,6 +85,8 @@ def test_every_key_has_a_row_and_every_row_is_a_key(heading: str) -> None:
         schema.Purpose,
         schema.ChannelOptions,
         schema.IdentityLimit,
+        schema.LinksOptions,
+        schema.Utm,
     ],
 )
 def test_the_keys_of_small_parts_are_named(shape: type[msgspec.Struct]) -> None:
@@ -185,7 +187,7 @@ def test_every_operator_of_the_grammar_is_explained() -> None:
 
 
 def test_the_front_matter_of_templates_is_explained() -> None:
-    assert set(first_cells(section(PAGE, "## Templates"))) == set(FRONT_KEYS)
+    assert set(first_cells(section(PAGE, "## Templates"))) == {*FRONT_KEYS, *LINKS}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -25,6 +25,7 @@ def test_every_secret_of_every_mail_provider_can_be_set() -> None:
 def test_the_variables_described_are_those_that_are_read() -> None:
     full = Settings(
         collector=Collector(mail=MAIL, seal=Path("k"), identity_keys="k", hooks={"name": "s"}),
+        public_url="https://id.shop.example",
         workspace=Path("w"),
         archive=Path("a"),
         upkeep=Upkeep(1, 1, 1),

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from kairos.discovery import names_in
 from kairos.embedded import servers
-from kairos.settings import CHANNEL_OPTIONS, Settings
+from kairos.settings import CHANNEL_OPTIONS, Collector, Settings
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("collector", "live", "archive", "workers")
@@ -22,7 +22,13 @@ def compose() -> dict[str, Any]:
 
 
 def known_variables() -> set[str]:
-    full = Settings(workspace=Path("w"), archive=Path("a"), status=Path("s")).to_env()
+    full = Settings(
+        collector=Collector(seal=Path("k")),
+        public_url="https://id.shop.example",
+        workspace=Path("w"),
+        archive=Path("a"),
+        status=Path("s"),
+    ).to_env()
     channels = {f"KAIROS_{c}_{o}".upper() for c, os in CHANNEL_OPTIONS.items() for o in os}
     return set(full) | channels
 

@@ -215,6 +215,7 @@ def test_a_browser_cannot_confirm() -> None:
         ("crm: {system: hubspot}", "what shall the CRM do?"),
         ("crm: {system: hubspot, upsert: contact, due: 2d}", "`due` goes with a `task`"),
         ('crm: {system: hubspot, task: "{{ a", due: 2d}', "is not closed"),
+        ('crm: {system: hubspot, task: "{{ unsubscribe_url }}"}', "a system is told none"),
         (
             "send: {channels: [log], offer: spring}",
             "unknown offer 'spring'. Did you mean 'spring_10'?",

@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from triggers.templates import MissingError, TemplateError, parse, render, text_of
+from flows.workspace_folder import read_folder
+from triggers.templates import (
+    FOLDER,
+    LINKS,
+    MissingError,
+    TemplateError,
+    choose,
+    parse,
+    render,
+    text_of,
+)
 
 FULL = """---
 subject: "{{ first_name | default: 'Hello' }}, your cart"
@@ -168,7 +178,8 @@ def test_f7_a_missing_first_name_is_the_default(channel: str, name: dict[str, An
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 @pytest.mark.parametrize("channel", ["email", "sms"])
 def test_f7_no_message_of_the_examples_has_a_raw_placeholder(path: Path, channel: str) -> None:
-    parts = render(parse(path.name, path.read_text(encoding="utf-8")), {}, {}, channel)
+    links = dict.fromkeys(LINKS, "https://id.shop.example/")
+    parts = render(parse(path.name, path.read_text(encoding="utf-8")), {}, {}, channel, links)
     assert parts[1]
     assert not [mark for mark in ("{{", "}}", "{%", "%}") if mark in "".join(parts)]
 
@@ -303,3 +314,29 @@ def test_r55_no_value_of_the_environment_is_in_any_output(
     values = [value for value in os.environ.values() if len(value) > 6]
     assert R55_SECRET in values
     assert not [value for value in values for one in said if value in one]
+
+
+@pytest.mark.parametrize("folder", ["shop", "campaigns"])
+def test_every_mail_of_the_examples_that_needs_consent_has_a_way_out(folder: str) -> None:
+    files = read_folder(Path(__file__).parents[2] / "examples" / folder)
+    named = {path.split("/")[1].split(".")[0] for path in files if path.startswith(FOLDER)}
+    mails = [path for name in named if (path := choose(name, "email", files)) is not None]
+    parsed = [parse(path, files[path]) for path in mails if "renewal_short" not in path]
+    assert [p.path for p in parsed if p.purpose != "transactional" and p.links != LINKS] == []
+    assert any(p.links for p in parsed)
+
+
+def test_links_are_the_messages_own_and_no_variables() -> None:
+    text = "---\nrequire: [name, preferences_url]\n---\n{{ unsubscribe_url }}{{ name }}"
+    template = parse("t.liquid", text)
+    assert template.links == LINKS
+    assert template.variables() == {"name"}
+    links = {"unsubscribe_url": "https://a/", "preferences_url": "https://b/"}
+    facts = {"name": "Ana", "unsubscribe_url": "https://evil.example/"}
+    assert render(template, facts, {}, "sms", links)[1] == "https://a/Ana"
+    with pytest.raises(MissingError) as missing:
+        render(template, {**facts, **links}, {}, "sms", {"unsubscribe_url": "https://a/"})
+    assert missing.value.names == ("preferences_url",)
+    with pytest.raises(MissingError) as missing:
+        render(template, {}, {}, "sms")
+    assert missing.value.names == ("name", "preferences_url", "unsubscribe_url")

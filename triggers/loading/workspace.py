@@ -75,6 +75,7 @@ def _purposes(context: Context, document: Document, workspace: WorkspaceFile) ->
                 said.caps == "on",
                 said.quiet_hours == "on",
                 excludes=excludes,
+                label=said.label,
             )
 
 

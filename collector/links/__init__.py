@@ -1,0 +1,1 @@
+"""What links in messages lead to: pages for people, and redirects."""

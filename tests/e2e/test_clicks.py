@@ -1,0 +1,69 @@
+"""A link of an e-mail, on a stack of real processes: who follows it comes where it leads, and goes on."""
+
+from contextlib import closing
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import redis
+
+from kairos.embedded.stack import Stack
+from tests.channels.doubles import Mails, smtp_server
+from tests.channels.test_anchors import read
+from tests.e2e.stacks import eventually, post, server_key, watched, workspace
+from tests.e2e.test_journeys import decided
+
+JOURNEY = """
+trigger: welcome
+when: {event: signed_up}
+do:
+  - send: {channels: [email], template: hello}
+  - wait_for: {event: clicked, timeout: 1d, then: [{send: {channels: [log]}}]}
+deliver: {purpose: marketing, quiet_hours: off}
+"""
+FILES = {
+    "workspace.yaml": (
+        "workspace: shop\ntimezone: UTC\npurposes: {marketing: {default: allowed}}\n"
+        "links: {hosts: [shop.example], track: true, utm: {campaign: '{trigger}'}}\n"
+    ),
+    "triggers/welcome.yaml": JOURNEY,
+    "templates/hello.liquid": "---\nsubject: Hi\n---\n<a href='https://shop.example/a?b=c'>Look</a>",
+}
+
+
+def test_a_click_on_a_link_of_ours_goes_on_with_the_persons_journey(tmp_path: Path) -> None:
+    data, mails = tmp_path / "data", Mails()
+    key = server_key(data)
+    with (
+        smtp_server(mails) as port,
+        Stack(
+            data,
+            workspace(tmp_path / "workspace", FILES),
+            channels={
+                "email": {"url": f"smtp://127.0.0.1:{port}", "sender": "Shop <a@shop.example>"}
+            },
+            indoors=True,
+        ) as stack,
+        watched(stack),
+        closing(redis.Redis.from_url(stack.settings.ledger)) as ledger,
+    ):
+        calls: list[dict[str, Any]] = [
+            {"type": "identify", "userId": "ana", "traits": {"email": "ana@shop.example"}},
+            {"type": "track", "event": "Signed Up", "userId": "ana"},
+        ]
+        assert post(stack, key, calls).json()["accepted"] == 2
+        assert eventually(lambda: len(mails.accepted) == 1)
+        html = message_from_bytes(mails.accepted[0][1], policy=policy.default).get_body(("html",))
+        assert html is not None
+        (link,) = [dict(said)["href"] for tag, said in read(html.get_content())[0] if tag == "a"]
+        assert link is not None
+        assert link.startswith(f"{stack.url}/c/")
+        on = httpx.get(link, headers={"user-agent": "Mozilla/5.0 (X11) Firefox/145.0"})
+        assert on.status_code == 302
+        led = urlsplit(on.headers["location"])
+        assert (led.netloc, led.path) == ("shop.example", "/a")
+        assert parse_qs(led.query) == {"b": ["c"], "utm_campaign": ["welcome"]}
+        assert eventually(lambda: len(decided(ledger, "welcome")) == 2)
+        assert decided(ledger, "welcome")[1].channel == "log"
