@@ -16,7 +16,7 @@ from events.sources.valkey import connect
 from kairos.demo.outside import Outside
 from kairos.demo.receipts import Receipts
 from kairos.parts.base import REPLACED
-from kairos.settings import Log, Settings
+from kairos.settings import Collector, Log, Settings
 from profile_state.stores.redis import RedisStore
 from tests.channels.doubles import activation
 from tests.e2e.stacks import eventually, part
@@ -35,6 +35,7 @@ class Workers:
         self._settings = Settings(
             log=Log(f"valkey://{socket}?name=log"),
             ledger=f"unix://{socket}",
+            collector=Collector(seal=folder / "seal.key"),
             deliveries=folder / "deliveries",
             channels=outside.channels,
         )
