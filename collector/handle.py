@@ -13,7 +13,7 @@ from collector import openapi, profiles, snippet, taking
 from collector.cors import preflight, with_cors
 from collector.credentials import from_head
 from collector.door import Door
-from collector.links import clicks, preferences, unsubscribe
+from collector.links import clicks, confirm, preferences, unsubscribe
 from collector.metrics import exposition
 from collector.onsite import stream
 from collector.onsite.decide import decide
@@ -91,6 +91,8 @@ def _found(path: str) -> Sequence[_Route]:
         return _CLICKED
     if path.startswith(preferences.PATH):
         return _CHOOSING
+    if path.startswith(confirm.PATH):
+        return _CONFIRMING
     return _PROJECT if PROJECT.fullmatch(path) else ()
 
 
@@ -183,7 +185,11 @@ _CHOOSING = (
     _Route("GET", preferences.show, takes=False),
     _Route("POST", preferences.choose, takes=False),
 )
-_PAGES = ("/" + unsubscribe.PATH, "/" + clicks.PATH, "/" + preferences.PATH)
+_CONFIRMING = (
+    _Route("GET", confirm.show, takes=False),
+    _Route("POST", confirm.confirm, takes=False),
+)
+_PAGES = tuple("/" + one.PATH for one in (unsubscribe, clicks, preferences, confirm))
 _ROUTES = _routes()
 _NAMED = {
     _MAIL + "{provider}": _BOX,
@@ -192,6 +198,7 @@ _NAMED = {
     unsubscribe.PATH + "{token}": _LEAVING,
     clicks.PATH + "{token}": _CLICKED,
     preferences.PATH + "{token}": _CHOOSING,
+    confirm.PATH + "{token}": _CONFIRMING,
     "v1/projects/{key}/settings": _PROJECT,
 }
 _DOCUMENT = msgspec.json.encode(

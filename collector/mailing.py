@@ -26,7 +26,7 @@ from collector.outcome import Accepted, Fetch, Outcome, Pause
 from collector.request import Request, Response
 from collector.respond import failure, success
 from events.addresses.email import normal
-from events.record import WORKER, Event
+from events.record import ADDRESS_LOST, WORKER, Event
 from events.sealed import Link, Seal, Sealed
 
 SOURCE = "kairos:mail"  # of these events; no key can have that name
@@ -145,10 +145,19 @@ class Mailbox:
 
         if told.kind == "unsubscribed":
             return [left(message_id)]
-        said = happened(whose, told, message_id, now_us, source=source)
+        found = [happened(whose, told, message_id, now_us, source=source)]
         if told.kind == "complained":
-            return [said, left(message_id + "/consent")]
-        return [said]
+            found.append(left(message_id + "/consent"))
+        address = normal(told.address)
+        if address and (told.kind == "complained" or told.permanent):
+            lost = {"kind": CHANNEL, "address": address, "reason": told.kind}
+            found.append(
+                event_of(
+                    whose, ADDRESS_LOST, message_id + "/lost", lost, now_us,
+                    source=source, time=min(told.time_ms, now_us // 1000),
+                )
+            )  # fmt: skip
+        return found
 
 
 class Mail:

@@ -180,6 +180,10 @@ _PATHS = {
         summary="A link of a message, on to where it leads", gives=None,
         also={"302": "Where it leads, as Location", "404": _PAGE.also["404"]},
     ),
+    "o/{token}": _PAGE._replace(
+        summary="The answer to a question whether somebody wants messages: a page, and its button",
+        takes={"type": "object", "properties": {}},
+    ),
     "p/{token}": _PAGE._replace(
         summary="What somebody gets on a message's channel: a page, and what its form says",
         takes=_object(on=_TEXTS, was=_TEXTS, off=_TEXTS, all=_ID),

@@ -35,7 +35,8 @@ FRONT_LIMIT = 4096  # characters between the `---` lines
 BRACKET_LIMIT = 200  # a deep nest of them takes YAML seconds
 FRONT_KEYS = ("subject", "purpose", "require")
 FOLDER, ENDING = "templates/", ".liquid"
-LINKS = frozenset({"unsubscribe_url", "preferences_url"})  # variables that no trait fills
+CONFIRM = "confirm_url"  # in the question of an `opt_in` alone
+LINKS = frozenset({"unsubscribe_url", "preferences_url", CONFIRM})  # variables that no trait fills
 
 
 class TemplateError(ValueError):

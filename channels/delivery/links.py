@@ -7,9 +7,12 @@ from channels.delivery.anchors import Change
 from events.sealed import Seal, Sealed
 from triggers.activation import Activation
 from triggers.links import LinkRules, leading
+from triggers.templates import CONFIRM
 
 TRANSACTIONAL = "transactional"  # needs no consent that could be taken away
-UNSUBSCRIBE, PREFERENCES, CLICK = "u/", "p/", "c/"  # paths of the collector's, and a token
+# Paths of the collector's, and a token.
+UNSUBSCRIBE, PREFERENCES, CLICK, ANSWER = "u/", "p/", "c/", "o/"
+QUESTION = "opt_in"  # in the content of a question whether somebody wants messages
 MOST = 500  # different links of a message that are followed
 
 
@@ -61,6 +64,8 @@ class Links:
             "unsubscribe_url": f"{self._public}/{UNSUBSCRIBE}{token}",
             "preferences_url": f"{self._public}/{PREFERENCES}{token}",
         }
+        if QUESTION in activation.content:
+            named[CONFIRM] = f"{self._public}/{ANSWER}{token}"
         ends = posted and activation.purpose != TRANSACTIONAL
         return Carried(token, named["unsubscribe_url"] if ends else "", named)
 

@@ -37,7 +37,7 @@ from triggers.templates import (
     render,
 )
 
-EXAMPLES = {name: f"https://id.shop.example/{name[0]}/EXAMPLE" for name in LINKS}
+EXAMPLES = {name: f"https://id.shop.example/EXAMPLE/{name}" for name in LINKS}
 
 
 class WrongError(ValueError):

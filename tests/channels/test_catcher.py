@@ -18,6 +18,11 @@ from tests.channels.signing import key, pem, record
 from triggers.templates import FOLDER, Template, parse, render
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+LINKS = {
+    "unsubscribe_url": "https://go.shop.example/u/token",
+    "preferences_url": "https://go.shop.example/p/token",
+    "confirm_url": "https://go.shop.example/o/token",
+}
 FACTS = {
     "first_name": "Zoë 🎂",
     "offer": {"label": "zehn Prozent für Sie"},
@@ -80,7 +85,7 @@ def messages() -> list[Message]:
     templates["hard"] = parse("hard", HARD)
     made = []
     for number, template in enumerate(templates.values()):
-        subject, text, html = render(template, FACTS, EVENT, "email")
+        subject, text, html = render(template, FACTS, EVENT, "email", LINKS)
         one = Message(
             id=f"{number:032x}",
             channel="email",

@@ -8,7 +8,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -40,7 +40,7 @@ from tests.channels.doubles import (
     smtp_server,
     socket_server,
 )
-from triggers.activation import slot_of
+from triggers.activation import Activation, slot_of
 
 DAY = 86_400_000  # ms
 SECRET = "whsec_" + base64.b64encode(b"k" * 24).decode()
@@ -505,6 +505,13 @@ def test_a_backlog_is_not_taken_up_and_put_down_again_and_again(tmp_path: Path) 
     put_down = 0
 
     class Counting(Ledger):
+        def take(
+            self, activations: Sequence[Activation], now: int, down: Set[str] = frozenset()
+        ) -> list[Activation]:
+            nonlocal put_down
+            put_down += len(down)
+            return super().take(activations, now, down)
+
         def defer(self, ids: Sequence[str], at: int) -> None:
             nonlocal put_down
             put_down += len(ids)

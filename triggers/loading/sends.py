@@ -9,7 +9,7 @@ from triggers.loading.offers import wanted
 from triggers.loading.templates import templates_of
 from triggers.schema import Deliver, Send
 from triggers.sending import OFFER
-from triggers.templates import Template
+from triggers.templates import CONFIRM, Template
 from triggers.yaml import Document, Path
 
 
@@ -22,6 +22,7 @@ def send_step(
     *,
     offered: bool,
     has_item: bool,
+    asks: bool = False,
 ) -> SendStep:
     """Check one `send` and work out what an activation of it must carry.
 
@@ -33,6 +34,7 @@ def send_step(
         deliver: what all of the trigger's sends have in common.
         offered: whether a step before has chosen an offer.
         has_item: whether the trigger's occurrence is a change of an item's.
+        asks: whether it is the question of an `opt_in`.
     """
     purpose = _purpose(context, document, path, send, deliver)
     if not send.channels:
@@ -55,6 +57,9 @@ def send_step(
         context.say(document, path, message)
     if "item" in heads and not has_item:
         context.say(document, path, "the template speaks of an {{ item }}, and `when` is no `item`")
+    if not asks and any(CONFIRM in template.links for template in templates):
+        message = f"the template speaks of {CONFIRM}, which answers an `opt_in`; this is a send"
+        context.say(document, path, message)
     of_person = {slug(name) for name in heads - {"event", "item", OFFER}}
     of_person |= {slug(name) for name in send.require}
     if in_languages:

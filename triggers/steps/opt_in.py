@@ -131,6 +131,7 @@ def build(building: Building, place: Place, written: Shape) -> Step:
         building.deliver,
         offered=building.offered,
         has_item=building.scope.has_item,
+        asks=True,
     )
     building.sends.append(what)
     return OptIn(

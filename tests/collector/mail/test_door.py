@@ -163,10 +163,13 @@ def test_a_complaint_takes_consent_away_and_so_does_leaving() -> None:
     at = door("sendgrid")
     story = [Happened("complained", NOW_MS - 9_000), Happened("unsubscribed", NOW_MS - 5_000)]
     events = told(at, posts("sendgrid", story, TOKEN, NOW_MS))
-    assert [one.name for one in events] == ["email_complained", "unsubscribed", "unsubscribed"]
-    for one in events[1:]:
+    names = ["email_complained", "unsubscribed", "address_lost", "unsubscribed"]
+    assert [one.name for one in events] == names
+    for one in (events[1], events[3]):
         assert (one.properties["channel"], one.properties["purpose"]) == ("email", "news")
-    assert len({one.key for one in events}) == 3
+    lost = {"kind": "email", "address": "ana@shop.example", "reason": "complained"}
+    assert events[2].properties == lost, "and nothing else is sent there"
+    assert len({one.key for one in events}) == 4
 
 
 def test_leaving_a_message_that_needs_no_consent_takes_that_for_marketing() -> None:
@@ -272,3 +275,12 @@ def test_whatever_is_posted_is_answered(body: bytes, name: str) -> None:
     done = finished(handle(asked, door(name), NOW_MS * 1000))
     assert isinstance(done, Response)
     assert done.status in (200, 400, 403)
+
+
+@pytest.mark.parametrize(("word", "lost"), [("hard_bounce", True), ("soft_bounce", False)])
+def test_an_address_that_bounced_for_good_is_lost(word: str, lost: bool) -> None:
+    (call,) = posts("brevo", [Happened("delivered", NOW_MS)], TOKEN, NOW_MS)
+    bounced = msgspec.structs.replace(call, body=call.body.replace(b"delivered", word.encode()))
+    events = told(door("brevo"), [bounced])
+    assert [one.name for one in events] == ["email_bounced", *(["address_lost"] if lost else [])]
+    assert {one.leaf for one in events} == {OURS.leaf}
