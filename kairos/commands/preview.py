@@ -27,6 +27,7 @@ from triggers.load import load
 from triggers.problems import WorkspaceError
 from triggers.sending import facts_of
 from triggers.templates import (
+    CONFIRM,
     LINKS,
     MissingError,
     Template,
@@ -37,7 +38,9 @@ from triggers.templates import (
     render,
 )
 
-EXAMPLES = {name: f"https://id.shop.example/EXAMPLE/{name}" for name in LINKS}
+EXAMPLES = {
+    name: f"https://id.shop.example/{'o' if name == CONFIRM else name[0]}/EXAMPLE" for name in LINKS
+}
 
 
 class WrongError(ValueError):
