@@ -16,6 +16,7 @@ from triggers.loading.building import Building
 from triggers.local_time import MINUTE
 from triggers.steps.base import Go, Outcome, Rest, Step, Turn
 from triggers.templates import TemplateError, parse
+from triggers.vouchers import HEAD as VOUCHER
 from triggers.yaml import Path
 
 ACTION = "action"  # the purpose of what is told to systems; no workspace has a rule for it
@@ -63,9 +64,13 @@ def telling(
     read = set(fields)
     for name, text in content.items():
         try:
-            read |= parse("", text).variables()
+            template = parse("", text)
         except TemplateError as error:
             building.say((*path, name), error.message)
+            continue
+        read |= template.variables()
+        if template.vouchers:
+            building.say((*path, name), f"a {VOUCHER} is for messages to people; leave it out")
     scores = {name for name in read if is_score(name, building.context.bands)}
     return SendStep(
         channels=(channel,),

@@ -1,31 +1,94 @@
-"""From an activation to a message: its template, filled."""
+"""From activations to messages: their templates, filled.
 
+A message that shows a voucher is filled twice: first with examples, which says whether it can be
+filled at all and of which pools it needs a code, then with the codes. So nobody's code is taken for
+a message that cannot be, and none for a branch that it does not take.
+"""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+
+import structlog
 
 from channels.base import Later, Message, Refused
 from channels.delivery.inlining import inlined
+from channels.delivery.vouchers import VouchersUnusableError, Wanted
 from channels.delivery.workspaces import Workspaces
 from triggers.activation import Activation
 from triggers.languages import spoken
 from triggers.templates import MissingError, Template, TemplateError, choose, parse, render
+from triggers.vouchers import Codes
+
+_log = structlog.get_logger(__name__)
+Made = Message | Refused | Later
 
 KEPT = 1000  # parsed templates in memory
 WAIT = 5.0  # seconds until a version that is not there yet is asked for again
 
 
 class Renderer:
-    """Makes messages; templates are parsed once a version."""
+    """Makes messages; templates are parsed once a version.
 
-    def __init__(self, workspaces: Workspaces) -> None:
+    Args:
+        workspaces: where templates come from.
+        take: gives codes for good; whoever asks again is given the same.
+    """
+
+    def __init__(
+        self,
+        workspaces: Workspaces,
+        take: Callable[[Sequence[Wanted]], Awaitable[dict[Wanted, str]]],
+    ) -> None:
         self._workspaces = workspaces
+        self._take = take
         self._parsed: dict[tuple[str, str], Template] = {}
 
-    async def message(self, activation: Activation) -> Message | Refused | Later:
-        """Return the message, or what becomes of an activation that has none.
+    async def messages(self, some: Sequence[Activation]) -> dict[str, Made]:
+        """Return by id the message, or what becomes of an activation that has none.
+
+        Vouchers are taken in here, so all of them must be about to leave.
 
         Raises:
             StoreUnavailableError: when the workspace cannot be asked for.
         """
+        made: dict[str, Made] = {}
+        left = {a.id: (a, Codes()) for a in some}
+        while left:
+            for i, (a, codes) in left.items():
+                made[i] = await self._message(a, codes)
+            wanted = [
+                Wanted(pool, i)
+                for i, (_, codes) in left.items()
+                if isinstance(made[i], Message)
+                for pool in sorted(codes.lacking)
+            ]
+            given, why = await self._given(wanted)
+            taken: dict[str, dict[str, str]] = defaultdict(dict)
+            for one in wanted:
+                if one in given:
+                    taken[one.activation][one.pool] = given[one]
+                else:
+                    made[one.activation] = Later(0.0, why or f"no voucher left in {one.pool}")
+            left = {
+                i: (a, Codes(codes.known | taken[i]))
+                for i, (a, codes) in left.items()
+                if i in taken and isinstance(made[i], Message)
+            }
+        return made
+
+    async def _given(self, wanted: Sequence[Wanted]) -> tuple[dict[Wanted, str], str]:
+        """Take codes; where nobody can, say why."""
+        if not wanted:
+            return {}, ""
+        try:
+            return await self._take(wanted), ""
+        except VouchersUnusableError as error:
+            _log.error("no voucher can be taken, messages wait", reason=str(error))
+            return {}, str(error)
+
+    async def _message(self, activation: Activation, codes: Codes) -> Made:
+        """Make a message; none to send where `codes` lacks one, since an example stands there."""
         subject = text = html = ""
         try:
             content = filled(activation)
@@ -38,7 +101,7 @@ class Renderer:
             try:
                 template = self._template(activation, files)
                 subject, text, html = render(
-                    template, activation.facts, activation.event, activation.channel
+                    template, activation.facts, activation.event, activation.channel, codes
                 )
             except MissingError as error:
                 return Refused(reason=f"render_failed: {', '.join(error.names)}")
@@ -50,7 +113,7 @@ class Renderer:
             to=activation.address,
             subject=subject,
             text=text,
-            html=inlined(html),
+            html="" if codes.lacking else inlined(html),
             template=activation.template or "",
             until=activation.valid_until,
             payload=payload(activation) | ({"content": content} if content else {}),

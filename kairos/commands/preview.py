@@ -27,6 +27,7 @@ from triggers.load import load
 from triggers.problems import WorkspaceError
 from triggers.sending import facts_of
 from triggers.templates import MissingError, Template, TemplateError, choices, choose, parse, render
+from triggers.vouchers import Codes
 
 
 class WrongError(ValueError):
@@ -82,7 +83,7 @@ def command(
         properties = _object("--event", event)
         person = None if profile is None else _person(data, profile)
         path, parsed, filling = _chosen(template, channel, files, person, given, bands)
-        subject, text, html = render(parsed, filling, properties, channel)
+        subject, text, html = render(parsed, filling, properties, channel, Codes())
         html = inlined(html)
         _write(out, html, channel)
     except (WorkspaceError, TemplateError) as error:

@@ -13,6 +13,7 @@ import structlog
 from channels.delivery import configured
 from channels.delivery.gate import RedisWithdrawals
 from channels.delivery.ledger import Ledger, SlotTakenError
+from channels.delivery.vouchers import Vouchers, examples
 from channels.delivery.worker import Delivery, Worker
 from channels.delivery.workspaces import RedisWorkspaces
 from collector.commit import partition_of
@@ -58,6 +59,7 @@ async def _serve(settings: Settings, watched: Callable[[Log], Log]) -> None:
     ledger = Ledger.open(
         settings.deliveries, keyed=keyed, now=_now_ms(), slots=range(first, last + 1)
     )
+    vouchers = Vouchers(settings.deliveries)
     worker = Worker(
         stream,
         ledger,
@@ -65,6 +67,7 @@ async def _serve(settings: Settings, watched: Callable[[Log], Log]) -> None:
         keyed=keyed,
         withdrawals=RedisWithdrawals(store, settings.log.partitions),
         workspaces=RedisWorkspaces(store),
+        vouchers=examples if settings.log.replayed else vouchers.take,
         now=_now_ms,
         now_us=lambda: time.time_ns() // 1000,
         handed=_decided if settings.log.replayed else None,
@@ -81,6 +84,7 @@ async def _serve(settings: Settings, watched: Callable[[Log], Log]) -> None:
             await channel.close()
         await store.aclose()
         ledger.close()
+        vouchers.close()
         stream.close()
         source.close()
 

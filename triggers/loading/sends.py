@@ -10,6 +10,7 @@ from triggers.loading.templates import templates_of
 from triggers.schema import Deliver, Send
 from triggers.sending import OFFER
 from triggers.templates import Template
+from triggers.vouchers import HEAD as VOUCHER
 from triggers.yaml import Document, Path
 
 
@@ -55,7 +56,7 @@ def send_step(
         context.say(document, path, message)
     if "item" in heads and not has_item:
         context.say(document, path, "the template speaks of an {{ item }}, and `when` is no `item`")
-    of_person = {slug(name) for name in heads - {"event", "item", OFFER}}
+    of_person = {slug(name) for name in heads - {"event", "item", OFFER, VOUCHER}}
     of_person |= {slug(name) for name in send.require}
     if in_languages:
         of_person |= set(LANGUAGE)
