@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from channels.delivery.voucher_file import Codes, CodesError, read_codes
 from channels.delivery.vouchers import Stock, Vouchers, VouchersUnusableError
@@ -17,7 +20,13 @@ from triggers.vouchers import NAME
 STDIN = Path("-")
 
 
-def add(pool: str, file: Path, *, data: Path | None = None, json: bool = False) -> int:
+def add(
+    pool: str,
+    file: Annotated[Path, Parameter(allow_leading_hyphen=True)],
+    *,
+    data: Path | None = None,
+    json: bool = False,
+) -> int:
     """Add the codes of a file to a pool: all of them, or none where a line is no code.
 
     Parameters
@@ -44,7 +53,7 @@ def add(pool: str, file: Path, *, data: Path | None = None, json: bool = False) 
         if done.elsewhere:
             print(f"{done.elsewhere:,} are in another pool, and stay there")
         if repeated:
-            print(f"{repeated:,} lines said a code once more")
+            print(f"{repeated:,} in lines that said a code once more")
         return 0
 
     return _carried_out("vouchers add", data, told, json=json)
