@@ -13,21 +13,21 @@ class CodesError(ValueError):
     """A file that holds something else than codes; says where, what was expected, what was found."""
 
 
-class Codes(NamedTuple):
+class Listed(NamedTuple):
     """What a file holds."""
 
     codes: list[str]  # in its order, each once
     repeated: int  # lines that say a code once more
 
 
-def read_codes(content: bytes) -> Codes:
+def read_codes(content: bytes) -> Listed:
     r"""Read the codes of a file; all of them, or none.
 
     Raises:
         CodesError: a line is no code, or there is none.
 
     >>> read_codes(b"code\r\nS-1\r\n\r\n S-2\r\nS-1\r\n")
-    Codes(codes=['S-1', 'S-2'], repeated=1)
+    Listed(codes=['S-1', 'S-2'], repeated=1)
     >>> read_codes(b"S-1;2026-12-31\n")
     Traceback (most recent call last):
         ...
@@ -44,7 +44,7 @@ def read_codes(content: bytes) -> Codes:
     if not codes:
         raise CodesError("one code a line was expected, found none")
     once = list(dict.fromkeys(codes))
-    return Codes(once, len(codes) - len(once))
+    return Listed(once, len(codes) - len(once))
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

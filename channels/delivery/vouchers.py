@@ -32,11 +32,7 @@ CREATE TABLE IF NOT EXISTS code (
 CREATE UNIQUE INDEX IF NOT EXISTS given ON code (activation, pool) WHERE activation IS NOT NULL;
 CREATE INDEX IF NOT EXISTS unused ON code (pool) WHERE activation IS NULL;
 """
-_GIVE = """
-UPDATE code SET activation = ?, at = ?
-WHERE nth = (SELECT min(nth) FROM code WHERE pool = ? AND activation IS NULL)
-RETURNING code
-"""
+_NEXT = "SELECT nth, code FROM code WHERE pool = ? AND activation IS NULL ORDER BY nth LIMIT 1"
 _STOCKS = """
 SELECT pool, sum(activation IS NULL), count(activation), count(iif(at > ?, 1, NULL))
 FROM code GROUP BY pool ORDER BY pool
@@ -184,11 +180,15 @@ class Vouchers:
 
 def _given(db: sqlite3.Connection, one: Wanted, now: int) -> str | None:
     query = "SELECT code FROM code WHERE activation = ? AND pool = ?"
-    row = (
-        db.execute(query, (one.activation, one.pool)).fetchone()
-        or db.execute(_GIVE, (one.activation, now, one.pool)).fetchone()
-    )
-    return None if row is None else str(row[0])
+    given = db.execute(query, (one.activation, one.pool)).fetchone()
+    if given is not None:
+        return str(given[0])
+    unused = db.execute(_NEXT, (one.pool,)).fetchone()
+    if unused is None:
+        return None
+    nth, code = unused
+    db.execute("UPDATE code SET activation = ?, at = ? WHERE nth = ?", (one.activation, now, nth))
+    return str(code)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from channels.delivery.voucher_file import Codes, CodesError, read_codes
+from channels.delivery.voucher_file import CodesError, Listed, read_codes
 from channels.delivery.vouchers import Stock, Vouchers, VouchersUnusableError
 from kairos.say import as_json, failed
 from kairos.settings import SettingsError
@@ -118,7 +118,7 @@ def _carried_out(
         return failed(command, error, json=json)
 
 
-def _read(pool: str, file: Path) -> Codes:
+def _read(pool: str, file: Path) -> Listed:
     if not re.fullmatch(NAME, pool):
         raise SettingsError(f"a pool such as summer or summer_26 was expected, found {pool!r}")
     try:

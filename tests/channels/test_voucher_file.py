@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.delivery.voucher_file import LONGEST, Codes, CodesError, read_codes
+from channels.delivery.voucher_file import LONGEST, CodesError, Listed, read_codes
 
 CODE = st.text(
     st.characters(categories=["L", "N"], include_characters="-_ %&.!"), min_size=1, max_size=20
@@ -24,7 +24,7 @@ CODE = st.text(
     ],
 )
 def test_what_shop_systems_write_is_read(content: bytes) -> None:
-    assert read_codes(content) == Codes(["A", "B"], 0)
+    assert read_codes(content) == Listed(["A", "B"], 0)
 
 
 @pytest.mark.parametrize(
@@ -50,11 +50,11 @@ def test_a_line_that_is_no_code_is_named(content: bytes, said: str) -> None:
 
 
 def test_the_longest_code_is_one() -> None:
-    assert read_codes(b"A" * LONGEST) == Codes(["A" * LONGEST], 0)
+    assert read_codes(b"A" * LONGEST) == Listed(["A" * LONGEST], 0)
 
 
 @given(st.lists(CODE, min_size=1), st.sampled_from(["\n", "\r\n"]), st.booleans())
 def test_every_code_comes_once_in_its_order(codes: list[str], end: str, header: bool) -> None:
     content = end.join((["code"] if header else []) + codes + [""]).encode()
     once = list(dict.fromkeys(codes))
-    assert read_codes(content) == Codes(once, len(codes) - len(once))
+    assert read_codes(content) == Listed(once, len(codes) - len(once))
