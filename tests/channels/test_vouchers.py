@@ -176,6 +176,7 @@ def test_processes_that_share_a_pool_and_are_killed_give_no_code_twice(tmp_path:
         takers = [taker(tmp_path, draw.randrange(3), file) for file in files]
         most = draw.randrange(10_000)
         while min(file.stat().st_size for file in files) <= most:
+            assert [process.poll() for process in takers] == [None, None], "neither ended by itself"
             time.sleep(0.001)
         for process in takers:
             process.kill()
