@@ -16,6 +16,7 @@ from triggers.loading.building import Building
 from triggers.local_time import MINUTE
 from triggers.steps.base import Go, Outcome, Rest, Step, Turn
 from triggers.templates import TemplateError, parse
+from triggers.vouchers import HEAD as VOUCHER
 from triggers.yaml import Path
 
 ACTION = "action"  # the purpose of what is told to systems; no workspace has a rule for it
@@ -63,13 +64,15 @@ def telling(
     read = set(fields)
     for name, text in content.items():
         try:
-            parsed = parse("", text)
+            template = parse("", text)
         except TemplateError as error:
             building.say((*path, name), error.message)
             continue
-        read |= parsed.variables()
-        for link in sorted(parsed.links):
+        read |= template.variables()
+        for link in sorted(template.links):
             building.say((*path, name), f"{link} is a link of messages, and a system is told none")
+        if template.vouchers:
+            building.say((*path, name), f"a {VOUCHER} is for messages to people; leave it out")
     scores = {name for name in read if is_score(name, building.context.bands)}
     return SendStep(
         channels=(channel,),

@@ -97,6 +97,20 @@ def forgetting(files: Mapping[str, str]) -> int:
         return NEVER
 
 
+def pools(files: Mapping[str, str]) -> dict[str, int]:
+    r"""Return a workspace's voucher pools, each with how many codes left are few.
+
+    Raises:
+        WorkspaceError: its `workspace.yaml` cannot be read.
+
+    >>> pools({"workspace.yaml": "workspace: shop\nvouchers: {summer: {low: 100}}"})
+    {'summer': 100}
+    """
+    context = Context(apart(files)[0], {})
+    workspace_file(context)
+    return context.vouchers
+
+
 @lru_cache(maxsize=4)  # an engine that recovers asks for the version in force again and again
 def _load(
     contents: tuple[tuple[str, str], ...],

@@ -213,6 +213,12 @@ class LinksOptions(Strict):
     utm: Utm = msgspec.field(default_factory=Utm)
 
 
+class VoucherPool(Strict):
+    """A pool of single-use codes, which `kairos vouchers add` fills."""
+
+    low: int = 0  # with fewer codes left than this `kairos doctor` warns
+
+
 class WorkspaceFile(Strict):
     """workspace.yaml."""
 
@@ -228,6 +234,7 @@ class WorkspaceFile(Strict):
     control_group: dict[str, str] = {}  # by purpose
     offers: str | None = None  # a file
     catalog: str | None = None  # a file of comma-separated values
+    vouchers: dict[str, VoucherPool] = {}  # by pool
 
 
 class OffersFile(Strict):

@@ -25,6 +25,7 @@ from ruamel.yaml.reader import ReaderError
 
 from events.names import slug
 from triggers.languages import is_language
+from triggers.vouchers import HEAD, Codes
 from triggers.words import nearest
 from triggers.yaml import Yaml, unprintable
 
@@ -73,6 +74,14 @@ class Front(NamedTuple):
     subject: str = ""
     purpose: str | None = None
     require: tuple[str, ...] = ()
+
+
+class Asked(NamedTuple):
+    """Where a template asks for a voucher."""
+
+    pool: str  # "" where it names none, such as in `{{ voucher[plan] }}`
+    line: int  # from 1
+    column: int  # from 1
 
 
 class _Limited(Environment):
@@ -168,12 +177,19 @@ class Template:
     """
 
     def __init__(
-        self, path: str, front: Front, subject: BoundTemplate, plain: BoundTemplate, body: str
+        self,
+        path: str,
+        front: Front,
+        subject: BoundTemplate,
+        plain: BoundTemplate,
+        body: str,
+        vouchers: Sequence[Asked] = (),
     ) -> None:
         self.path = path
         self.subject = front.subject
         self.purpose = front.purpose
         self.require = front.require
+        self.vouchers = vouchers
         self._subject = subject
         self._plain = plain
         self._markup = _MARKUP.from_string(body)
@@ -241,7 +257,11 @@ def parse(path: str, text: str) -> Template:
     front, subject_line = _front(path, head)
     subject = _compiled(path, front.subject, subject_line, fixed=True)
     plain = _compiled(path, body, first_line)
-    return Template(path, front, subject, plain, body)
+    asked = [
+        *_asked(subject, lambda _: (subject_line, 1)),
+        *_asked(plain, lambda index: _place(body, index, first_line)),
+    ]
+    return Template(path, front, subject, plain, body, asked)
 
 
 def render(
@@ -250,12 +270,13 @@ def render(
     event: Mapping[str, Any],
     channel: str,
     links: Mapping[str, str] = {},
+    vouchers: Codes | None = None,
 ) -> tuple[str, str, str]:
     """Fill a template for a channel and return subject, text and HTML.
 
-    Traits stand at the top level, the entering event's properties under `event`, and `links` in
-    the place of traits of their names. Only an e-mail has HTML; its text part is the HTML without
-    its tags.
+    Traits stand at the top level, the entering event's properties under `event`, `links` in the
+    place of traits of their names, and codes under `voucher`, where there are any. Only an e-mail
+    has HTML; its text part is the HTML without its tags.
 
     >>> hello = parse("templates/hello.liquid", "Dear {{ first_name | default: 'you' }}!")
     >>> render(hello, {"first_name": "Ana & Co"}, {}, "sms")
@@ -269,7 +290,7 @@ def render(
             is not there.
         TemplateError: when a limit is hit or a filter gets what it cannot work on.
     """
-    names = {**facts, "event": dict(event), **links}
+    names = {**facts, "event": dict(event), **links, HEAD: vouchers}
     missing = [path for path in template.require if path not in LINKS and _blank(names, path)]
     missing += sorted(template.links - links.keys())
     if missing:
@@ -531,6 +552,19 @@ def _ranges(expression: Expression, *, in_loop: bool) -> Iterator[int]:
         yield expression.token.start_index
     for child in expression.children():
         yield from _ranges(child, in_loop=isinstance(expression, LoopExpression))
+
+
+def _asked(part: BoundTemplate, place: Callable[[int], tuple[int, int]]) -> Iterator[Asked]:
+    """Find where a part asks for vouchers."""
+    for variable in part.analyze().globals.get(HEAD, ()):
+        rest = variable.segments[1:]
+        pool = rest[0] if len(rest) == 1 and isinstance(rest[0], str) else ""
+        yield Asked(pool, *place(variable.span.index))
+
+
+def _place(source: str, index: int, first_line: int) -> tuple[int, int]:
+    """Return line and column in the file of a place in a part of it."""
+    return first_line + source.count("\n", 0, index), index - source.rfind("\n", 0, index)
 
 
 def _dotted(segments: list[Any]) -> str:

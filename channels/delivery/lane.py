@@ -151,21 +151,16 @@ class Lane:
         """Return those with a message that may leave; settle the others."""
         activations = [t.activation for t in batch]
         away = await turned_away(activations, self._desk.withdrawals, self._desk.handed)
-        made = [(t, await self._message(t.activation, away)) for t in batch]
+        rest = [a for a in activations if a.id not in away]
+        made = away | await self._desk.renderer.messages(rest)
         ready: list[tuple[Taken, Message]] = []
-        for taken, message in made:
+        for taken in batch:
+            message = made[taken.activation.id]
             if isinstance(message, Message):
                 ready.append((taken, message))
             else:
                 self._finish(taken, message)
         return ready
-
-    async def _message(
-        self, activation: Activation, away: dict[str, Refused | Expired]
-    ) -> Message | Refused | Expired | Later:
-        if activation.id in away:
-            return away[activation.id]
-        return await self._desk.renderer.message(activation)
 
     async def _call(self, taken: Taken, message: Message) -> None:
         try:

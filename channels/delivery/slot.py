@@ -456,7 +456,7 @@ class Slot:
             )
         self._db.executescript(_INDEXES)
         if fresh:
-            _fsync_folder(self.path.parent)
+            fsync_folder(self.path.parent)
 
     def _resolve(self, keyed: Callable[[str], bool], calling: Set[str], now: int) -> None:
         """Decide what becomes of calls whose answer a crash lost."""
@@ -548,7 +548,7 @@ def counted(db: sqlite3.Connection) -> dict[tuple[str, str], int]:
     return {(channel, state): n for channel, state, n in rows}
 
 
-def _fsync_folder(folder: Path) -> None:
+def fsync_folder(folder: Path) -> None:
     """Make a new file's name durable; the file's own fsync does not."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

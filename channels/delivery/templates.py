@@ -1,37 +1,102 @@
-"""From an activation to a message: its template, filled."""
+"""From activations to messages: their templates, filled.
 
+A message that shows a voucher is filled twice: first with examples, which says whether it can be
+filled at all and of which pools it needs a code, then with the codes. So nobody's code is taken for
+a message that cannot be, and none for a branch that it does not take.
+"""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+
+import structlog
 
 from channels.base import Later, Message, Refused
 from channels.delivery.anchors import Change, relinked, relinked_text
 from channels.delivery.inlining import inlined
 from channels.delivery.links import Links
+from channels.delivery.vouchers import VouchersUnusableError, Wanted
 from channels.delivery.workspaces import Workspaces
 from triggers.activation import Activation
 from triggers.languages import spoken
 from triggers.links import LinkRules
 from triggers.loading.links import rules_of
 from triggers.templates import MissingError, Template, TemplateError, choose, parse, render
+from triggers.vouchers import Codes
+
+_log = structlog.get_logger(__name__)
+Made = Message | Refused | Later
 
 KEPT = 1000  # parsed templates in memory
 WAIT = 5.0  # seconds until a version that is not there yet is asked for again
 
 
 class Renderer:
-    """Makes messages; templates are parsed once a version."""
+    """Makes messages; templates are parsed once a version.
 
-    def __init__(self, workspaces: Workspaces, links: Links | None = None) -> None:
+    Args:
+        workspaces: where templates come from.
+        take: gives codes for good; whoever asks again is given the same.
+        links: what leaves with messages; nothing, if not given.
+    """
+
+    def __init__(
+        self,
+        workspaces: Workspaces,
+        take: Callable[[Sequence[Wanted]], Awaitable[dict[Wanted, str]]],
+        links: Links | None = None,
+    ) -> None:
         self._workspaces = workspaces
+        self._take = take
         self._links = links or Links()
         self._parsed: dict[tuple[str, str], Template] = {}
         self._linking: dict[str, LinkRules | None] = {}  # by version
 
-    async def message(self, activation: Activation) -> Message | Refused | Later:
-        """Return the message, or what becomes of an activation that has none.
+    async def messages(self, some: Sequence[Activation]) -> dict[str, Made]:
+        """Return by id the message, or what becomes of an activation that has none.
+
+        Vouchers are taken in here, so all of them must be about to leave.
 
         Raises:
             StoreUnavailableError: when the workspace cannot be asked for.
         """
+        made: dict[str, Made] = {}
+        left = {a.id: (a, Codes()) for a in some}
+        while left:
+            for i, (a, codes) in left.items():
+                made[i] = await self._message(a, codes)
+            wanted = [
+                Wanted(pool, i)
+                for i, (_, codes) in left.items()
+                if isinstance(made[i], Message)
+                for pool in sorted(codes.lacking)
+            ]
+            given, why = await self._given(wanted)
+            taken: dict[str, dict[str, str]] = defaultdict(dict)
+            for one in wanted:
+                if one in given:
+                    taken[one.activation][one.pool] = given[one]
+                else:
+                    made[one.activation] = Later(0.0, why or f"no voucher left in {one.pool}")
+            left = {
+                i: (a, Codes(codes.known | taken[i]))
+                for i, (a, codes) in left.items()
+                if i in taken and isinstance(made[i], Message)
+            }
+        return made
+
+    async def _given(self, wanted: Sequence[Wanted]) -> tuple[dict[Wanted, str], str]:
+        """Take codes; where nobody can, say why."""
+        if not wanted:
+            return {}, ""
+        try:
+            return await self._take(wanted), ""
+        except VouchersUnusableError as error:
+            _log.error("no voucher can be taken, messages wait", reason=str(error))
+            return {}, str(error)
+
+    async def _message(self, activation: Activation, codes: Codes) -> Made:
+        """Make a message; none to send where `codes` lacks one, since an example stands there."""
         subject = text = html = ""
         follow: Change | None = None
         try:
@@ -49,16 +114,22 @@ class Renderer:
                 template = self._template(activation, files)
                 carried = self._links.carried(activation, read=bool(template.links))
                 subject, text, html = render(
-                    template, activation.facts, activation.event, activation.channel, carried.named
+                    template,
+                    activation.facts,
+                    activation.event,
+                    activation.channel,
+                    carried.named,
+                    codes,
                 )
             except MissingError as error:
                 return Refused(reason=f"render_failed: {', '.join(error.names)}")
             except TemplateError:
                 return Refused(reason=f"render_failed: {activation.template}")
-        html = inlined(html)
-        if follow is not None:
-            html = relinked(html, follow)  # first, for only so many links are followed
-            text = relinked_text(text, follow)
+        if not codes.lacking:
+            html = inlined(html)
+            if follow is not None:
+                html = relinked(html, follow)  # first, for only so many links are followed
+                text = relinked_text(text, follow)
         return Message(
             id=activation.id,
             channel=activation.channel,

@@ -32,6 +32,7 @@ from channels.delivery.slot import final
 from channels.delivery.stand_in import StandIn
 from channels.delivery.teller import Teller
 from channels.delivery.templates import Renderer
+from channels.delivery.vouchers import Take, Wanted, none_left
 from channels.delivery.workspaces import Workspaces
 from events.record import Event
 from events.sources.base import Entry, Log, LogUnavailableError, LostHistoryError
@@ -85,6 +86,7 @@ class Worker:
         keyed: whether a channel's receiver drops a second message with the same id.
         withdrawals: asked right before each call.
         workspaces: where templates come from.
+        vouchers: gives messages their codes; blocks. Nobody has any, if not given.
         now: ms.
         now_us: us, for latencies; from `now` if not given.
         say: puts events into the log, where what became of messages is heard. None where nobody
@@ -107,6 +109,7 @@ class Worker:
         workspaces: Workspaces,
         links: Links | None = None,
         now: Callable[[], int],
+        vouchers: Take = none_left,
         now_us: Callable[[], int] | None = None,
         handed: Callable[[Activation], int] | None = None,
         say: Callable[[Sequence[Event]], None] | None = None,
@@ -124,6 +127,7 @@ class Worker:
         self._handed = handed or (lambda _: now())
         self._how = delivery or Delivery()
         self._withdrawals = withdrawals
+        self._vouchers = vouchers
         self._lanes: dict[str, Lane] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._after = [ledger.cursor(p).read for p in range(stream.partitions)]
@@ -139,7 +143,7 @@ class Worker:
             intend=self._intend,
             settle=self._settle,
             withdrawals=withdrawals,
-            renderer=Renderer(workspaces, links),
+            renderer=Renderer(workspaces, self._codes, links),
             handed=self._handed,
             draw=draw,
             attempts=self._how.attempts,
@@ -379,6 +383,9 @@ class Worker:
 
     async def _intend(self, ids: Sequence[str]) -> set[str]:
         return await self._thread(self._ledger.intend, ids, self._now()) if ids else set()
+
+    async def _codes(self, wanted: Sequence[Wanted]) -> dict[Wanted, str]:
+        return await self._thread(self._vouchers, wanted, self._now())
 
     def _settle(self, activation: Activation, outcome: Outcome | Expired) -> asyncio.Future[None]:
         """Have an outcome written down; the future is done when it is."""

@@ -37,6 +37,7 @@ from triggers.templates import (
     parse,
     render,
 )
+from triggers.vouchers import Codes
 
 EXAMPLES = {
     name: f"https://id.shop.example/{'o' if name == CONFIRM else name[0]}/EXAMPLE" for name in LINKS
@@ -96,7 +97,7 @@ def command(
         properties = _object("--event", event)
         person = None if profile is None else _person(data, profile)
         path, parsed, filling = _chosen(template, channel, files, person, given, bands)
-        subject, text, html = render(parsed, filling, properties, channel, EXAMPLES)
+        subject, text, html = render(parsed, filling, properties, channel, EXAMPLES, Codes())
         html = inlined(html)
         _write(out, html, channel)
     except (WorkspaceError, TemplateError) as error:

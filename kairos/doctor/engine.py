@@ -15,6 +15,7 @@ import redis
 
 from channels.delivery.beside import floor_of, lost_slots, summary
 from channels.delivery.ledger import HORIZON, SlotUnusableError
+from channels.delivery.vouchers import Stock, Vouchers, VouchersUnusableError
 from events.record import DeadLetter
 from events.sources.base import LogUnavailableError
 from events.sources.valkey import address
@@ -29,6 +30,8 @@ from profile_state.stores.keys import Keys
 from profile_state.stores.redis import RedisStore, unpack_paused
 from triggers.claims import CLAIMED_ADDRESSES
 from triggers.failing import MOST
+from triggers.load import pools
+from triggers.problems import WorkspaceError
 
 FULL = 0.8  # of a server's memory
 LATE_MS = 10_000  # the ledger follows the log by a few seconds
@@ -40,6 +43,8 @@ LOST = (
     "restore the file from a backup; else stop the workers and delete cursor.db: the slot begins "
     "anew, what waited in it is lost, and what it sent of late may be sent again"
 )
+
+RESTORE = "make room, or stop the workers and restore the file from a backup"
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
@@ -57,6 +62,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         yield _lag(settings)
         if not settings.log.replayed:
             yield _timers(settings)
+            yield from _vouchers(settings)
         yield _withdrawals(settings)
         yield _kept_apart(settings)
         yield _addresses(settings)
@@ -157,6 +163,42 @@ def _timers(settings: Settings) -> Finding:
     if per_s := live.get("timers_per_s"):
         said += f"; {per_s:,.0f} a second are worked off, so {late / per_s:,.0f} s more"
     return warning("timers", said, "a storm ends by itself; else see live.log")
+
+
+def _vouchers(settings: Settings) -> Iterator[Finding]:
+    """Look at the pools that the workspace in force names."""
+    store, vouchers = RedisStore(settings.ledger), Vouchers(settings.deliveries)
+    try:
+        wanted = pools(store.peek().files)
+        stocks = {s.pool: s for s in vouchers.stocks(time.time_ns() // 1_000_000)} if wanted else {}
+    except (LedgerLostError, WorkspaceError):
+        return  # others say so
+    except VouchersUnusableError as error:
+        yield wrong("vouchers", f"{error}; messages that need a code wait", RESTORE)
+        return
+    finally:
+        vouchers.close()
+        store.close()
+    for pool, low in sorted(wanted.items()):
+        yield stocked(stocks.get(pool, Stock(pool, 0, 0, 0)), low)
+
+
+def stocked(stock: Stock, low: int) -> Finding:
+    """Say whether a pool has codes for another day, and as many as its workspace wants it to have.
+
+    >>> stocked(Stock("summer", 90, 40, 5), 100).found
+    '90 codes left, fewer than 100, the `low` of workspace.yaml'
+    """
+    what, left = f"vouchers {stock.pool}", stock.left
+    add = f"`kairos vouchers add {stock.pool} FILE`"
+    if not left:
+        return warning(what, "none left: messages that need one wait", add)
+    said = f"{left:,} codes left"
+    if left < low:
+        return warning(what, f"{said}, fewer than {low:,}, the `low` of workspace.yaml", add)
+    if left < stock.last_day:
+        return warning(what, f"{said}, fewer than the last day used, {stock.last_day:,}", add)
+    return ok(what, said)
 
 
 def _withdrawals(settings: Settings) -> Finding:

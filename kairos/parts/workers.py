@@ -14,6 +14,7 @@ from channels.delivery import configured
 from channels.delivery.gate import RedisWithdrawals
 from channels.delivery.ledger import Ledger, SlotTakenError
 from channels.delivery.links import Links
+from channels.delivery.vouchers import Vouchers, examples
 from channels.delivery.worker import Delivery, Worker
 from channels.delivery.workspaces import RedisWorkspaces
 from collector.commit import partition_of
@@ -61,6 +62,7 @@ async def _serve(settings: Settings, watched: Callable[[Log], Log]) -> None:
     ledger = Ledger.open(
         settings.deliveries, keyed=keyed, now=_now_ms(), slots=range(first, last + 1)
     )
+    vouchers = Vouchers(settings.deliveries)
     worker = Worker(
         stream,
         ledger,
@@ -69,6 +71,7 @@ async def _serve(settings: Settings, watched: Callable[[Log], Log]) -> None:
         withdrawals=RedisWithdrawals(store, settings.log.partitions),
         workspaces=RedisWorkspaces(store),
         links=links,
+        vouchers=examples if settings.log.replayed else vouchers.take,
         now=_now_ms,
         now_us=lambda: time.time_ns() // 1000,
         handed=_decided if settings.log.replayed else None,
@@ -85,6 +88,7 @@ async def _serve(settings: Settings, watched: Callable[[Log], Log]) -> None:
             await channel.close()
         await store.aclose()
         ledger.close()
+        vouchers.close()
         stream.close()
         source.close()
 

@@ -13,7 +13,7 @@ from channels.delivery.templates import Renderer
 from channels.delivery.workspaces import InMemoryWorkspaces
 from events.sealed import Sealed
 from tests.channels.doubles import activation
-from tests.channels.test_links import PUBLIC, SEAL, message
+from tests.channels.test_links import PUBLIC, SEAL, message, no_codes
 from tests.triggers.test_templates import cpu_ms
 
 Seen = list[tuple[str, list[tuple[str, str | None]]]]
@@ -158,7 +158,9 @@ def mail(
     files = {"workspace.yaml": workspace, "templates/m.liquid": body}
     facts = {"homepage": "https://evil.example/phish"}
     fields = {"channel": "email", "template": "m", "facts": facts, **changed}
-    made = message(links, renderer=Renderer(InMemoryWorkspaces({"v1": files}), links), **fields)
+    made = message(
+        links, renderer=Renderer(InMemoryWorkspaces({"v1": files}), no_codes, links), **fields
+    )
     return re.findall(r"""href=["']([^"']*)""", made.html), made.text
 
 

@@ -8,6 +8,7 @@ from channels.delivery.gate import InMemoryWithdrawals
 from channels.delivery.lane import Desk, Lane, Limits
 from channels.delivery.ledger import Expired, Taken
 from channels.delivery.templates import Renderer
+from channels.delivery.vouchers import Wanted
 from channels.delivery.workspaces import InMemoryWorkspaces
 from tests.channels.doubles import NOW, RecordingChannel, activation
 from triggers.activation import Activation
@@ -19,6 +20,9 @@ def test_one_intent_is_one_call() -> None:
     async def intend(ids: Sequence[str]) -> set[str]:
         return set(ids)
 
+    async def no_vouchers(_wanted: Sequence[Wanted]) -> dict[Wanted, str]:
+        return {}
+
     def settle(_activation: Activation, _outcome: Outcome | Expired) -> asyncio.Future[None]:
         written = asyncio.get_running_loop().create_future()
         written.set_result(None)
@@ -29,7 +33,7 @@ def test_one_intent_is_one_call() -> None:
             intend,
             settle,
             InMemoryWithdrawals(),
-            Renderer(InMemoryWorkspaces()),
+            Renderer(InMemoryWorkspaces(), no_vouchers),
             lambda _: NOW,
             lambda: 0.0,
             8,

@@ -1,6 +1,7 @@
 """What leaves with a message and leads home: tokens, and links for those who can be reached."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from channels.base import Message, Refused
 from channels.delivery.links import Links
 from channels.delivery.templates import Renderer
+from channels.delivery.vouchers import Wanted
 from channels.delivery.workspaces import InMemoryWorkspaces
 from events.sealed import Seal, Sealed
 from kairos.doctor.engine import links as looked_at
@@ -24,15 +26,20 @@ FILES = {
 }
 
 
+async def no_codes(wanted: Sequence[Wanted]) -> dict[Wanted, str]:
+    assert not wanted
+    return {}
+
+
 def made(
     links: Links | None,
     template: str | None = "plain",
     renderer: Renderer | None = None,
     **changed: Any,
 ) -> Message | Refused:
-    renderer = renderer or Renderer(InMemoryWorkspaces({"v1": FILES}), links)
+    renderer = renderer or Renderer(InMemoryWorkspaces({"v1": FILES}), no_codes, links)
     said = activation(1, **{"channel": "email", "template": template, **changed})
-    made = asyncio.run(renderer.message(said))
+    made = asyncio.run(renderer.messages([said]))[said.id]
     assert isinstance(made, Message | Refused)
     return made
 

@@ -87,6 +87,7 @@ def test_every_key_has_a_row_and_every_row_is_a_key(heading: str) -> None:
         schema.IdentityLimit,
         schema.LinksOptions,
         schema.Utm,
+        schema.VoucherPool,
     ],
 )
 def test_the_keys_of_small_parts_are_named(shape: type[msgspec.Struct]) -> None:

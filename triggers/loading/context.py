@@ -46,6 +46,7 @@ class Context:
         self.opens: tuple[str, ...] = ()  # cells, where something goes by the best time
         self.offers: set[str] = set()
         self.templates: set[str] = set()  # names of those that are sent
+        self.vouchers: dict[str, int] = {}  # pool -> with how many codes left it is low
         self.timezone = "UTC"
         self.bands: dict[str, dict[str, Band]] = {}
 

@@ -45,7 +45,7 @@ def formers(context: Context, former: dict[str, Files], made: list[Made]) -> lis
         inner.slots.by_key.update(context.slots.by_key)
         inner.purposes = context.purposes
         inner.segments, inner.timezone = context.segments, context.timezone
-        inner.bands = context.bands
+        inner.bands, inner.vouchers = context.bands, context.vouchers
         read = inner.read_folder("triggers/", TriggerFile, "trigger")
         here = triggers(inner, read, len(made) + len(found), set(current))
         if inner.problems or any(one.trigger.name not in current for one in here):

@@ -10,6 +10,7 @@ from triggers.loading.templates import templates_of
 from triggers.schema import Deliver, Send
 from triggers.sending import OFFER
 from triggers.templates import CONFIRM, Template
+from triggers.vouchers import HEAD as VOUCHER
 from triggers.yaml import Document, Path
 
 
@@ -60,7 +61,7 @@ def send_step(
     if not asks and any(CONFIRM in template.links for template in templates):
         message = f"the template speaks of {CONFIRM}, which answers an `opt_in`; this is a send"
         context.say(document, path, message)
-    of_person = {slug(name) for name in heads - {"event", "item", OFFER}}
+    of_person = {slug(name) for name in heads - {"event", "item", OFFER, VOUCHER}}
     of_person |= {slug(name) for name in send.require}
     if in_languages:
         of_person |= set(LANGUAGE)

@@ -4,7 +4,16 @@ from triggers.languages import is_language
 from triggers.leftovers import leftovers
 from triggers.loading.context import Context
 from triggers.problems import Problem
-from triggers.templates import ENDING, FOLDER, Template, TemplateError, choices, choose, parse
+from triggers.templates import (
+    ENDING,
+    FOLDER,
+    Asked,
+    Template,
+    TemplateError,
+    choices,
+    choose,
+    parse,
+)
 from triggers.words import nearest
 from triggers.yaml import Document, Path
 
@@ -95,7 +104,23 @@ def _parsed(context: Context, file: str) -> Template | None:
             f"or {{{{ '{token}' }}}} where the text is to stand as it is"
         )
         _say(context, file, line, message)
+    for asked in template.vouchers:
+        _known_pool(context, file, asked)
     return template
+
+
+def _known_pool(context: Context, file: str, asked: Asked) -> None:
+    """Check that a pool exists; of one that does not, no message would ever get a code."""
+    if not asked.pool:
+        message = "`voucher` was expected with the name of a pool, as in {{ voucher.summer }}"
+        _say(context, file, asked.line, message, asked.column)
+    elif asked.pool not in context.vouchers:
+        hint = nearest(asked.pool, context.vouchers)
+        known = (
+            ", ".join(sorted(context.vouchers)) or "none yet; `vouchers` in workspace.yaml has them"
+        )
+        message = f"unknown voucher pool {asked.pool!r}.{hint} Known: {known}"
+        _say(context, file, asked.line, message, asked.column)
 
 
 def _no_fallback(context: Context, file: str, name: str, channel: str) -> None:
@@ -106,8 +131,8 @@ def _no_fallback(context: Context, file: str, name: str, channel: str) -> None:
     _say(context, file, 1, message)
 
 
-def _say(context: Context, file: str, line: int, message: str) -> None:
-    problem = Problem(file, line, 1, message)
+def _say(context: Context, file: str, line: int, message: str, column: int = 1) -> None:
+    problem = Problem(file, line, column, message)
     if problem not in context.problems:  # several sends may use one template
         context.problems.append(problem)
 

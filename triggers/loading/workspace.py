@@ -17,6 +17,7 @@ from triggers.local_time import zones
 from triggers.problems import Problem, WorkspaceError
 from triggers.schema import CALENDAR, Purpose, WorkspaceFile
 from triggers.slots import Asks
+from triggers.vouchers import NAME as POOL
 from triggers.words import nearest
 from triggers.yaml import Document
 
@@ -50,6 +51,7 @@ def workspace_file(context: Context) -> tuple[Document, WorkspaceFile]:
     _identifier_types(context, document, workspace)
     _purposes(context, document, workspace)
     _control_groups(context, document, workspace)
+    _vouchers(context, document, workspace)
     for score, words in workspace.bands.items():
         for word, text in words.items():
             band = context.rule(rules.band, text, document, ("bands", score, word))
@@ -88,6 +90,18 @@ def _control_groups(context: Context, document: Document, workspace: WorkspaceFi
             context.purposes[purpose] = msgspec.structs.replace(rule, control=share)
         if purpose == "transactional":
             context.say(document, (*path, ""), "transactional sends are never held out")
+
+
+def _vouchers(context: Context, document: Document, workspace: WorkspaceFile) -> None:
+    for pool, said in workspace.vouchers.items():
+        path = ("vouchers", pool)
+        if not re.fullmatch(POOL, pool):
+            expected = "a name such as summer or summer_26, in lower case, was expected"
+            context.say(document, (*path, ""), f"{expected}, found {pool!r}")
+        if said.low < 0:
+            message = f"`low: 0` or more was expected, found {said.low}"
+            context.say(document, (*path, "low"), message)
+        context.vouchers[pool] = said.low
 
 
 def excluded(
