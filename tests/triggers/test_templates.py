@@ -20,6 +20,7 @@ from triggers.templates import (
     text_of,
 )
 
+OUT = {"unsubscribe_url", "preferences_url"}  # the ways out of a message
 FULL = """---
 subject: "{{ first_name | default: 'Hello' }}, your cart"
 purpose: marketing
@@ -322,14 +323,14 @@ def test_every_mail_of_the_examples_that_needs_consent_has_a_way_out(folder: str
     named = {path.split("/")[1].split(".")[0] for path in files if path.startswith(FOLDER)}
     mails = [path for name in named if (path := choose(name, "email", files)) is not None]
     parsed = [parse(path, files[path]) for path in mails if "renewal_short" not in path]
-    assert [p.path for p in parsed if p.purpose != "transactional" and p.links != LINKS] == []
+    assert [p.path for p in parsed if p.purpose != "transactional" and not p.links >= OUT] == []
     assert any(p.links for p in parsed)
 
 
 def test_links_are_the_messages_own_and_no_variables() -> None:
     text = "---\nrequire: [name, preferences_url]\n---\n{{ unsubscribe_url }}{{ name }}"
     template = parse("t.liquid", text)
-    assert template.links == LINKS
+    assert template.links == OUT
     assert template.variables() == {"name"}
     links = {"unsubscribe_url": "https://a/", "preferences_url": "https://b/"}
     facts = {"name": "Ana", "unsubscribe_url": "https://evil.example/"}
