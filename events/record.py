@@ -110,7 +110,8 @@ WORKER = "kairos:worker"  # the source of what workers tell; the same
 OURS = frozenset({OWN, WORKER})  # events that nobody sent us; "own" counts them
 DELIVERY_FAILED = "delivery_failed"  # {message, channel, reason}: that a message never will arrive
 ADDRESS_LOST, ADDRESS_RESTORED = "address_lost", "address_restored"  # {kind, address, reason}
-STATEMENTS = frozenset({"consent_updated", "unsubscribed"})  # events that say what is allowed
+REPLIES = frozenset({"sms_replied", "whatsapp_replied"})  # {text}, which may be a word that ends it
+STATEMENTS = frozenset({"consent_updated", "unsubscribed"}) | REPLIES  # that say what is allowed
 OPT_IN_CONFIRMED = "opt_in_confirmed"  # {message}: that a question was answered with yes
 EVERYBODY = "~"  # behind every person's id
 

@@ -11,13 +11,14 @@ their name. What a visitor denies counts at once.
 from collections.abc import Mapping
 from typing import Any
 
-from events.record import CLAIMED
+from events.record import CLAIMED, REPLIES
 from profile_state.bounds import let_go
 from profile_state.identity import ANONYMOUS, DEFAULT_LIMITS, joined_by, kind_of
 from profile_state.leaf import Leaf
 from profile_state.person import Person
+from profile_state.stop_words import leaves
 
-EVERY = "*"  # every channel
+EVERY = "*"  # every channel, or every purpose
 MOST = 500  # purposes by channel that a leaf remembers
 GPC = "gpc"  # in place of purpose and channel: since when a browser of theirs asks for privacy
 MARKETING = "marketing"  # the purpose that this denies, on every channel
@@ -27,8 +28,11 @@ BEYOND = ""  # in their place, the newest denial of what it let go of: it denies
 def statements(name: str, properties: dict[str, Any]) -> list[tuple[str, str, bool]]:
     """Read (purpose, channel, granted) from an event; empty for events that are no consent.
 
+    A purpose or a channel that is EVERY stands for each.
+
     `consent_updated {purpose, granted, channel | channels}` says what a person allows, without
-    a channel for all of them. `unsubscribed {channel, purpose}` withdraws, marketing by default.
+    a channel for all of them. `unsubscribed {channel, purpose}` withdraws, marketing by default;
+    `sms_replied {text}` does, for every purpose, where the text is a word such as STOP.
 
     >>> statements("consent_updated", {"purpose": "marketing", "granted": True, "channel": "email"})
     [('marketing', 'email', True)]
@@ -43,6 +47,8 @@ def statements(name: str, properties: dict[str, Any]) -> list[tuple[str, str, bo
                 False,
             )
         ]
+    if name in REPLIES:
+        return [(EVERY, name.partition("_")[0], False)] if leaves(properties.get("text")) else []
     if name != "consent_updated" or not properties.get("purpose"):
         return []
     channels = properties.get("channels") or [properties.get("channel") or EVERY]
@@ -101,7 +107,7 @@ def consent(
         channel: such as "email". A statement for every channel counts for it too.
         limits: of identity, by which it is judged who was joined when.
     """
-    keys = [f"{purpose}|{channel}", f"{purpose}|{EVERY}", BEYOND]
+    keys = [f"{p}|{c}" for p in (purpose, EVERY) for c in (channel, EVERY)] + [BEYOND]
     if purpose == MARKETING:
         keys.append(GPC)
     said = [

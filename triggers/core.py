@@ -60,6 +60,7 @@ from triggers import (
     runs,
     warming,
 )
+from triggers.arbitrate import TRANSACTIONAL_PURPOSE
 from triggers.definitions import Workspace
 from triggers.load import load
 from triggers.loading import formers
@@ -394,8 +395,15 @@ def _copy(work: Work, event: Event, offset: Offset, *, same: bool) -> None:
 
 
 def _withdraw(work: Work, person: Person, purpose: str, channel: str) -> None:
+    workspace = work.state.workspace
+    purposes = [purpose]
+    if purpose == EVERY:  # for which workers do not ask
+        known = () if workspace is None else workspace.purposes
+        purposes = [one for one in known if one != TRANSACTIONAL_PURPOSE]
     work.withdrawals += [
-        Withdrawal(person_id(leaf), purpose, channel, work.state.now) for leaf in person.leaves
+        Withdrawal(person_id(leaf), one, channel, work.state.now)
+        for leaf in person.leaves
+        for one in purposes
     ]
 
 

@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.record import CLAIMED, VERIFIED
-from profile_state.consent import EVERY, consent
+from profile_state.consent import EVERY, consent, remember, statements
 from profile_state.identity import person_id
+from profile_state.leaf import Leaf
+from profile_state.person import Person
 from tests.shop import MINUTE, Shop, an_event
 
 LEAVES = ("user_id:ana", "anonymous_id:d1", "anonymous_id:d2")
@@ -216,3 +218,26 @@ def test_g1_a_cut_takes_back_what_a_grant_had_cancelled_even_once_they_are_joine
     shop.wait(MINUTE)
     shop.join("user_id:p", "user_id:q")
     assert consent(shop.person("user_id:p"), "marketing", "email") is False
+
+
+def test_a_word_that_ends_it_takes_back_every_purpose_on_its_channel() -> None:
+    leaf = Leaf("user_id:u", 0, 0)
+    for purpose in ("marketing", "news"):
+        for channel in ("sms", "email"):
+            remember(leaf, purpose, channel, 5, "m1", granted=True)
+    person = Person("p", {"user_id:u"}, {"user_id:u": leaf})
+    (said,) = statements("sms_replied", {"text": "Stop."})
+    assert statements("sms_replied", {"text": "When do you stop?"}) == []
+    remember(leaf, said[0], said[1], 6, "m2", said[2])
+    found = {
+        (p, c): consent(person, p, c)
+        for p in ("marketing", "news", "new")
+        for c in ("sms", "email")
+    }
+    assert found == {
+        ("marketing", "sms"): False, ("news", "sms"): False, ("new", "sms"): False,
+        ("marketing", "email"): True, ("news", "email"): True, ("new", "email"): None,
+    }  # fmt: skip
+    remember(leaf, "news", "sms", 7, "m3", granted=True)
+    assert consent(person, "news", "sms") is True, "allowed again in so many words"
+    assert consent(person, "marketing", "sms") is False

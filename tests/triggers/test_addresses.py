@@ -107,3 +107,15 @@ deliver: {purpose: marketing, quiet_hours: off}
     assert [one.address for one in shop.sent] == ([] if lost else [OLD])
     if lost:
         assert "refused:suppressed" in shop.refusals("ask")
+
+
+def test_who_answers_stop_gets_nothing_more_there_and_workers_hear_of_it() -> None:
+    shop = Shop(FILES)
+    shop.know("ana", phone="+33600000000")
+    assert sent_to(shop) == ("sms", "+33600000000")
+    shop.do("sms_replied", user="ana", trust=VERIFIED, text="STOP")
+    assert shop.shelf.withdrawals[person_id("user_id:ana"), "product", "sms"] == shop.now
+    assert sent_to(shop) is None
+    shop.know("ana", email=NEW)
+    assert sent_to(shop) == ("email", NEW)
+    shop.compare()
