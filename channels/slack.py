@@ -111,7 +111,7 @@ def outcome(answer: Answer, now: float) -> Outcome:
         now: seconds since 1970.
 
     >>> outcome(Answer(200, body=b"ok"), 0.0), outcome(Answer(404, body=b"no_service"), 0.0)
-    (Delivered(provider_id=''), Refused(reason='http 404 no_service'))
+    (Delivered(provider_id=''), Refused(reason='http 404 no_service', whose='message'))
     >>> outcome(Answer(429, {"retry-after": "30"}), 0.0), outcome(Answer(502), 0.0)
     (Later(after=30.0, reason='http 429', whose='pace'), Unknown(reason='http 502'))
     """

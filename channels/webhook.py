@@ -105,7 +105,7 @@ def outcome(status: int, retry_after: str | None, now: float) -> Outcome:
     """Say what an answer means.
 
     >>> outcome(204, None, 0.0), outcome(410, None, 0.0)
-    (Delivered(provider_id=''), Refused(reason='http 410'))
+    (Delivered(provider_id=''), Refused(reason='http 410', whose='message'))
     >>> outcome(503, "120", 0.0)
     Later(after=120.0, reason='http 503', whose='provider')
     """

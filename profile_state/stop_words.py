@@ -9,14 +9,21 @@ import re
 import unicodedata
 
 _WORDS = frozenset(
-    (
-        "stop stopall stop-all unsubscribe cancel end quit optout opt-out revoke "
-        "stopp abmelden abbestellen "  # German
-        "arret arreter desabonner "  # French
-        "baja parar cancelar "  # Spanish, Portuguese
-        "annulla basta disiscrivi "  # Italian
-        "afmelden sair"  # Dutch, Portuguese
-    ).split()
+    # English, German, French, Spanish, Italian, Dutch, Portuguese
+    [
+        "stop",
+        "stopall",
+        "stop-all",
+        "unsubscribe",
+        "cancel",
+        "end",
+        "quit",
+        "optout",
+        "opt-out",
+        "revoke",
+    ]
+    + ["stopp", "abmelden", "abbestellen", "arret", "arreter", "desabonner", "baja", "parar"]
+    + ["cancelar", "annulla", "basta", "disiscrivi", "afmelden", "sair"]
 )
 _BLANK = re.compile(r"\s+")
 

@@ -126,7 +126,7 @@ def outcome(answer: Answer, now: float) -> Outcome:
     >>> outcome(Answer(429, {"x-ratelimit-reset": "130"}), 100.0)
     Later(after=30.0, reason='http 429', whose='pace')
     >>> outcome(Answer(400, body=b'{"errors":[{"field":"subject","message":"no"}]}'), 0.0)
-    Refused(reason='http 400 subject')
+    Refused(reason='http 400 subject', whose='message')
     >>> outcome(Answer(401), 0.0), outcome(Answer(502), 0.0)
     (Later(after=900.0, reason='http 401', whose='provider'), Unknown(reason='http 502'))
     """

@@ -7,11 +7,13 @@ more is known. A code is known in all pools, or one file that is added to two wo
 """
 
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from channels.delivery.slot import fsync_folder
@@ -22,15 +24,15 @@ VERSION = 1
 DAY = 86_400_000  # ms
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS code (
+CREATE TABLE code (
     nth INTEGER PRIMARY KEY,  -- the order in which they are given
     pool TEXT NOT NULL,
     code TEXT NOT NULL UNIQUE,
     activation TEXT,  -- whose it is; NULL while it is nobody's
     at INTEGER  -- ms; since when
 );
-CREATE UNIQUE INDEX IF NOT EXISTS given ON code (activation, pool) WHERE activation IS NOT NULL;
-CREATE INDEX IF NOT EXISTS unused ON code (pool) WHERE activation IS NULL;
+CREATE UNIQUE INDEX given ON code (activation, pool) WHERE activation IS NOT NULL;
+CREATE INDEX unused ON code (pool) WHERE activation IS NULL;
 """
 _NEXT = "SELECT nth, code FROM code WHERE pool = ? AND activation IS NULL ORDER BY nth LIMIT 1"
 _STOCKS = """
@@ -115,7 +117,7 @@ class Vouchers:
             VouchersUnusableError: none is added.
         """
         asked = json.dumps(codes)
-        with self._transaction() as db:
+        with self._transaction(make=True) as db:
             (known, elsewhere) = db.execute(
                 "SELECT count(*), count(iif(pool <> ?, 1, NULL)) FROM code"
                 " WHERE code IN (SELECT value FROM json_each(?))",
@@ -150,8 +152,8 @@ class Vouchers:
             self._closed()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._usable() as db:
+    def _transaction(self, *, make: bool = False) -> Iterator[sqlite3.Connection]:
+        with self._usable(make=make) as db:
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
@@ -162,10 +164,12 @@ class Vouchers:
                 raise
 
     @contextmanager
-    def _usable(self) -> Iterator[sqlite3.Connection]:
+    def _usable(self, *, make: bool = False) -> Iterator[sqlite3.Connection]:
         """Open the file where it is not; after an error it is opened anew, it may be mended then."""
         with self._lock:
             try:
+                if make and not self._path.exists():
+                    _make(self._path)
                 self._db = self._db or _opened(self._path)
                 yield self._db
             except (sqlite3.Error, OSError) as error:
@@ -192,24 +196,39 @@ def _given(db: sqlite3.Connection, one: Wanted, now: int) -> str | None:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+    )
     try:
-        _prepare(db, path)
+        _prepare(db)
     except BaseException:
         db.close()
         raise
     return db
 
 
-def _prepare(db: sqlite3.Connection, path: Path) -> None:
+def _prepare(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA busy_timeout = 5000")  # others of this machine write it too
-    db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")  # every commit is fsynced
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version == 0:  # to others as well, who may open it at this moment
-        script = f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"
-        db.executescript(script)
-        fsync_folder(path.parent)
-    elif version != VERSION:
+    if version == 0:  # a new one comes into the folder whole
+        raise sqlite3.DatabaseError("it is empty, so nobody knows which codes were given")
+    if version != VERSION:
         raise sqlite3.DatabaseError(f"it is of version {version}, this release knows {VERSION}")
+
+
+def _make(path: Path) -> None:
+    """Put a new file into its folder, whole; where two do so at once, one of them has its way."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with TemporaryDirectory(dir=path.parent) as aside:
+        new = Path(aside) / FILE
+        with closing(sqlite3.connect(new, isolation_level=None)) as db:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        with suppress(FileExistsError):
+            os.link(new, path)
+    fsync_folder(path.parent)

@@ -121,6 +121,10 @@ def damaged(path: Path) -> None:
     path.write_bytes(b"not a database" * 100)
 
 
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
 def newer(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version = 2")
@@ -133,7 +137,7 @@ def full(path: Path) -> None:
         )
 
 
-@pytest.mark.parametrize("trouble", [damaged, newer, full])
+@pytest.mark.parametrize("trouble", [damaged, empty, newer, full])
 def test_nobody_has_a_code_of_a_file_in_trouble_and_everybody_once_it_is_mended(
     tmp_path: Path, trouble: Callable[[Path], None]
 ) -> None:
@@ -164,25 +168,25 @@ def test_two_that_make_the_file_at_once_have_one(tmp_path: Path) -> None:
 
 
 def taker(folder: Path, first: int, said: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tests.channels.taker", str(folder), str(first), "1"]
+    command = [sys.executable, "-m", "tests.channels.taker", str(folder), str(first), said.suffix]
     with said.open("wb") as output:
         return subprocess.Popen(command, cwd=ROOT, stdout=output)
 
 
 def test_processes_that_share_a_pool_and_are_killed_give_no_code_twice(tmp_path: Path) -> None:
-    vouchers, draw = filled(tmp_path, 100_000), Random(1)
-    for nth in range(10):
-        files = [tmp_path / f"said-{nth}-{k}" for k in range(2)]
-        takers = [taker(tmp_path, draw.randrange(3), file) for file in files]
-        most = draw.randrange(10_000)
-        try:
-            while min(file.stat().st_size for file in files) <= most:
-                assert [process.poll() for process in takers] == [None, None], "neither ended"
-                time.sleep(0.001)
-        finally:
-            for process in takers:
-                process.kill()
-                process.wait()
+    vouchers, draw, first = filled(tmp_path, 100_000), Random(1), 0
+    for nth in range(8):
+        files = [tmp_path / f"said-{nth}.{k}" for k in range(2)]
+        takers = [taker(tmp_path, first, file) for file in files]
+        most = draw.randrange(4_000, 9_000)
+        while min(file.stat().st_size for file in files) <= most:
+            assert [process.poll() for process in takers] == [None, None], "neither ended by itself"
+            time.sleep(0.001)
+        for process in takers:
+            process.kill()
+            process.wait()
+        # From the middle of those that were served, so that some are asked for once more.
+        first += min(file.read_bytes().count(b"\n") for file in files) // 10
     codes: dict[str, set[str]] = {}
     for file in tmp_path.glob("said-*"):
         for line in file.read_text().rpartition("\n")[0].splitlines():  # a last one may be cut
