@@ -8,23 +8,15 @@ of 2024 adds "opt out" and "revoke"), and the same in other languages. One is a 
 import re
 import unicodedata
 
-_WORDS = frozenset(
-    # English, German, French, Spanish, Italian, Dutch, Portuguese
-    [
-        "stop",
-        "stopall",
-        "stop-all",
-        "unsubscribe",
-        "cancel",
-        "end",
-        "quit",
-        "optout",
-        "opt-out",
-        "revoke",
-    ]
-    + ["stopp", "abmelden", "abbestellen", "arret", "arreter", "desabonner", "baja", "parar"]
-    + ["cancelar", "annulla", "basta", "disiscrivi", "afmelden", "sair"]
-)
+# English; German; French; Spanish and Portuguese; Italian; Dutch.
+_WORDS = {
+    "stop", "stopall", "stop-all", "unsubscribe", "cancel", "end", "quit", "optout", "opt-out", "revoke",
+    "stopp", "abmelden", "abbestellen",
+    "arret", "arreter", "desabonner",
+    "baja", "parar", "cancelar", "sair",
+    "annulla", "basta", "disiscrivi",
+    "afmelden",
+}  # fmt: skip
 _BLANK = re.compile(r"\s+")
 
 

@@ -179,12 +179,14 @@ def test_processes_that_share_a_pool_and_are_killed_give_no_code_twice(tmp_path:
         files = [tmp_path / f"said-{nth}.{k}" for k in range(2)]
         takers = [taker(tmp_path, first, file) for file in files]
         most = draw.randrange(4_000, 9_000)
-        while min(file.stat().st_size for file in files) <= most:
-            assert [process.poll() for process in takers] == [None, None], "neither ended by itself"
-            time.sleep(0.001)
-        for process in takers:
-            process.kill()
-            process.wait()
+        try:
+            while min(file.stat().st_size for file in files) <= most:
+                assert [process.poll() for process in takers] == [None, None], "neither ended"
+                time.sleep(0.001)
+        finally:
+            for process in takers:
+                process.kill()
+                process.wait()
         # From the middle of those that were served, so that some are asked for once more.
         first += min(file.read_bytes().count(b"\n") for file in files) // 10
     codes: dict[str, set[str]] = {}
