@@ -1,7 +1,8 @@
-"""Run every test: first most of them, on all cores; then, one by one, those that mind who else is there.
+"""Run every test: first most of them, on all cores; then whole stacks, which mostly wait, two at a
+time; then, one by one, those that mind who else is there.
 
 What measures, or kills servers and says how soon they are back, shares the machine with nobody. The last
-line is pytest's closing line for both together.
+line is pytest's closing line for all of it.
 """
 
 import os
@@ -13,18 +14,35 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-ALONE = ("archive", "benchmarks", "demo", "e2e", "torture")
+STACKS = ("archive", "e2e")
+ALONE = (
+    "benchmarks",
+    "demo",
+    "torture",
+    "e2e/test_demo.py",
+    "e2e/test_disk_full.py",
+    "e2e/test_engines.py",
+    "e2e/test_onsite.py",
+    "e2e/test_overload.py",
+    "e2e/test_sdks.py",
+    "e2e/test_supervisor.py",
+    "e2e/test_up.py",
+    "e2e/test_workers.py",
+)
 _COUNT = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed|deselected)")
 
 
 def main() -> int:
-    """Run both parts, the second whatever comes of the first; returns the worse exit code."""
+    """Run the parts, each whatever came of those before; returns the worst exit code."""
     began = time.monotonic()
-    processes = [sys.executable, "-m", "pytest", "--numprocesses", str(os.cpu_count() or 1)]
-    computing = [*processes, *(f"--ignore=tests/{folder}" for folder in ALONE)]
-    alone = [sys.executable, "-m", "pytest", *(f"tests/{folder}" for folder in ALONE)]
+    pytest = [sys.executable, "-m", "pytest"]
+    processes = [*pytest, "--numprocesses", str(os.cpu_count() or 1)]
+    computing = [*processes, *(f"--ignore=tests/{folder}" for folder in (*STACKS, *ALONE))]
+    stacks = [*processes, *(f"tests/{folder}" for folder in STACKS)]
+    stacks += [f"--ignore=tests/{folder}" for folder in ALONE]
+    alone = [*pytest, *(f"tests/{folder}" for folder in ALONE)]
     total: Counter[str] = Counter()
-    codes = [_run(command, total) for command in (computing, alone)]
+    codes = [_run(command, total) for command in (computing, stacks, alone)]
     said = ", ".join(f"{n} {what}" for what, n in total.items()) or "no tests ran"
     print(f"{f' {said} in {time.monotonic() - began:.2f}s ':=^90}", flush=True)
     return max(codes)

@@ -94,6 +94,7 @@ SELECT name FROM waits WHERE name IS NOT NULL
 _HOLDING = (
     "SELECT rowid FROM activation INDEXED BY waiting_by WHERE state = 'pending'",
     "SELECT rowid FROM activation INDEXED BY held WHERE state IN ('dead', 'unknown')",
+    "SELECT rowid FROM activation INDEXED BY untold WHERE told = 0",
 )
 
 
@@ -355,7 +356,7 @@ class Slot:
             )
 
     def holding(self) -> list[int]:
-        """Return the places of all that waits, for a call or for an operator."""
+        """Return the places of all that waits: for a call, for an operator, to be told."""
         with self._usable(), self._lock:
             return [place for query in _HOLDING for (place,) in self._db.execute(query).fetchall()]
 

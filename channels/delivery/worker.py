@@ -380,6 +380,8 @@ class Worker:
                 _log.error("slot is not served", slot=slot, reason=reason)
             if await self._thread(self._ledger.revive, self._now()):
                 self._after = [self._ledger.cursor(p).read for p in range(len(self._after))]
+        if self._teller is not None:
+            self._teller.look()  # at what was written down only now
 
     async def _intend(self, ids: Sequence[str]) -> set[str]:
         return await self._thread(self._ledger.intend, ids, self._now()) if ids else set()

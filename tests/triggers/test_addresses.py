@@ -77,6 +77,16 @@ def test_another_persons_address_is_not_lost_with_one() -> None:
     assert found.address == NEW
 
 
+def test_an_address_that_a_shops_list_names_is_lost_for_whoever_turns_out_to_have_it() -> None:
+    """A list of an earlier sender's: nobody knows yet whose the addresses are."""
+    shop = Shop(FILES)
+    told: dict[str, Any] = {"kind": "email", "address": OLD, "reason": "bounced elsewhere"}
+    shop.do("address_lost", email=OLD, trust=VERIFIED, **told)
+    shop.know("ana", email=OLD)
+    assert sent_to(shop) is None
+    assert shop.refusals("hello")[-1] == "refused:suppressed"
+
+
 def test_workers_hear_of_a_lost_address_at_once() -> None:
     """Whatever was decided for it before is looked at again right before it leaves."""
     shop = Shop(FILES)

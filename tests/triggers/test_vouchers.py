@@ -82,7 +82,7 @@ def test_a_voucher_is_no_fact_and_a_trait_of_that_name_stands_nowhere() -> None:
     [sent] = shop.sent
     assert sent.facts == {"x": 1}
     template, codes = parse("t.liquid", "{{ voucher.summer }}"), Codes({"summer": "S-1"})
-    assert render(template, {"voucher": {"summer": "mine"}}, {}, "sms", codes)[1] == "S-1"
+    assert render(template, {"voucher": {"summer": "mine"}}, {}, "sms", vouchers=codes)[1] == "S-1"
     assert render(template, {"voucher": {"summer": "mine"}}, {}, "sms")[1] == ""
 
 
@@ -95,6 +95,8 @@ def test_what_systems_are_told_has_no_voucher() -> None:
 
 def test_a_code_is_escaped_in_an_email() -> None:
     codes = Codes({"summer": "A&B"})
-    subject, text, html = render(parse("t", "{{ voucher.summer }}"), {}, {}, "email", codes)
+    subject, text, html = render(
+        parse("t", "{{ voucher.summer }}"), {}, {}, "email", vouchers=codes
+    )
     assert (subject, text, html) == ("", "A&B", "A&amp;B")
     assert codes.lacking == set()
