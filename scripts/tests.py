@@ -1,8 +1,7 @@
-"""Run every test: first most of them, on all cores; then whole stacks, which mostly wait, two at a
-time; then, one by one, those that mind who else is there.
+"""Run every test: most on all cores, whole stacks two at a time, the rest one by one.
 
-What measures, or kills servers and says how soon they are back, shares the machine with nobody. The last
-line is pytest's closing line for all of it.
+Stacks mostly wait. What measures, or kills servers and says how soon they are back, shares the machine
+with nobody. The last line is pytest's closing line for all of it.
 """
 
 import os
