@@ -5,7 +5,7 @@ import re
 from email.message import EmailMessage
 from email.policy import SMTP
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels.base import Message
@@ -45,6 +45,7 @@ def content(part: EmailMessage) -> str:
 
 
 @given(_TEXT, _TEXT)
+@settings(deadline=None)
 def test_whatever_is_said_is_read_as_it_was_said(text: str, html: str) -> None:
     raw = written(text, html)
     assert raw.isascii()
@@ -59,6 +60,7 @@ def test_whatever_is_said_is_read_as_it_was_said(text: str, html: str) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=250))
+@settings(deadline=None)
 def test_a_subject_is_read_as_it_was_said(subject: str) -> None:
     raw = written("", "", subject)
     assert all(len(line) <= 100 or line.startswith(b"X-Token") for line in raw.split(b"\r\n"))
@@ -66,6 +68,7 @@ def test_a_subject_is_read_as_it_was_said(subject: str) -> None:
 
 
 @given(st.from_regex(r"[a-z!#$%&'*+/=?^_`{|}~.-]{1,64}@[a-z0-9.-]{1,60}", fullmatch=True))
+@settings(deadline=None)
 def test_what_counts_as_a_mailbox_is_read_as_it_is(to: str) -> None:
     try:
         known = mail.mailbox(to)

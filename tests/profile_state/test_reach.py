@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.record import ADDRESS_LOST, ADDRESS_RESTORED, OWN, VERIFIED, Event, own_event
@@ -80,6 +80,7 @@ def events_of(drawn: list[tuple[str, int, str, str]]) -> list[Event]:
 
 
 @given(st.lists(_said, max_size=14), st.randoms(use_true_random=False))
+@settings(deadline=None)
 def test_it_follows_from_what_was_said_in_any_order_and_from_any_leaf(
     drawn: list[tuple[str, int, str, str]], draw: random.Random
 ) -> None:
