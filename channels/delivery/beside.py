@@ -326,9 +326,19 @@ def _file(folder: Path, activation: str) -> Path:
 def _asked(path: Path, question: Callable[[sqlite3.Connection], T]) -> T | None:
     """Read a ledger, also while a worker writes it; None while its tables are being made."""
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
-            db.execute("PRAGMA busy_timeout = 5000")
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            return question(db) if version else None
+        try:
+            return _answer(path, "ro", question)
+        except sqlite3.OperationalError as error:
+            if "readonly" not in str(error):
+                raise
+            # A worker was killed, and what it had written last is taken in by who may write alone.
+            return _answer(path, "rw", question)
     except sqlite3.Error as error:
         raise SlotUnusableError(f"{path.name} cannot be read: {error}") from error
+
+
+def _answer(path: Path, mode: str, question: Callable[[sqlite3.Connection], T]) -> T | None:
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True)) as db:
+        db.execute("PRAGMA busy_timeout = 5000")
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        return question(db) if version else None

@@ -120,7 +120,8 @@ class Teller:
             self._behind = False
             found = await self._thread(self._ledger.untold, AT_ONCE)
             self._behind |= len(found) == AT_ONCE
-            self._noted[:0] = found
+            noted = {(one.activation.id, one.at) for one in self._noted}  # while it was read
+            self._noted[:0] = [one for one in found if (one.activation.id, one.at) not in noted]
         return self._noted[:AT_ONCE]
 
     async def _mark(self) -> None:

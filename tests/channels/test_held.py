@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -314,3 +315,37 @@ def test_a_message_that_is_told_of_later_than_there_is_room_in_memory_for(tmp_pa
     assert sorted(said) == sorted(a.id for a in some)
     assert ledger.untold(100) == []
     ledger.close()
+
+
+def test_what_is_noted_while_the_ledger_is_read_is_told_once(tmp_path: Path) -> None:
+    """A worker that starts reads what is untold, and its first calls end meanwhile."""
+    said: list[str] = []
+
+    async def running() -> None:
+        loop = asyncio.get_running_loop()
+
+        class Meanwhile(Ledger):
+            def untold(self, limit: int) -> list[Untold]:
+                found = super().untold(limit)
+                for one in found:
+                    loop.call_soon_threadsafe(telling.note, one)
+                time.sleep(0.05)
+                return found
+
+        async def thread(function: Any, *args: Any) -> Any:
+            return await asyncio.to_thread(function, *args)
+
+        def say(events: Any) -> None:
+            said.extend(event.properties["message"] for event in events)
+
+        ledger = Meanwhile.open(tmp_path, keyed=keyed, now=NOW)
+        some = [activation(n, channel="email") for n in range(3)]
+        ledger.take(some, NOW)
+        ledger.settle([Settled(a.id, Delivered(), tell=True) for a in some], NOW)
+        telling = Teller(ledger, say, thread, lambda: NOW, 0.001)
+        telling.stop()
+        await telling.run()
+        ledger.close()
+
+    asyncio.run(running())
+    assert len(said) == len(set(said)) == 3
