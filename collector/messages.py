@@ -3,12 +3,10 @@
 from typing import Any
 
 from collector.mail.base import Told
-from events.record import Event, own_event
+from events.record import MARKETING, TRANSACTIONAL_PURPOSE, Event, own_event
 from events.sealed import Sealed
 
 CHANNEL = "email"
-MARKETING = "marketing"
-TRANSACTIONAL = "transactional"  # needs no consent that could be taken away
 UNSUBSCRIBED = "unsubscribed"
 
 
@@ -63,6 +61,6 @@ def withdrawn(whose: Sealed) -> dict[str, str]:
     """
     return {
         "channel": whose.channel,
-        "purpose": MARKETING if whose.purpose in ("", TRANSACTIONAL) else whose.purpose,
+        "purpose": MARKETING if whose.purpose in ("", TRANSACTIONAL_PURPOSE) else whose.purpose,
         "message": whose.activation,
     }

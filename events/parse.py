@@ -50,14 +50,12 @@ from events.names import PAGES, slug
 from events.proofs import Proof
 from events.read import read, readable
 from events.record import (
-    ADDRESS_LOST,
-    ADDRESS_RESTORED,
+    ABOUT_ADDRESSES,
     BEGIN,
     CLAIMED,
-    DELIVERY_FAILED,
     EXIT,
     EXITS,
-    OPT_IN_CONFIRMED,
+    SERVERS_ONLY,
     STARTS,
     STATEMENTS,
     VERIFIED,
@@ -73,9 +71,6 @@ from events.wire import NO_CONTEXT, RawContext, RawEvent, as_object
 
 KINDS = frozenset({"track", "identify", "page", "screen", "group", "alias", "scores", BEGIN, EXIT})
 
-_ABOUT = frozenset({ADDRESS_LOST, ADDRESS_RESTORED})
-# Events that a browser's word is not enough for.
-_SERVERS = _ABOUT | {DELIVERY_FAILED, OPT_IN_CONFIRMED}
 _TOKENS = 2  # identity tokens of one event: an alias names two users
 _TYPED_ID = re.compile(r"(user_id|anonymous_id):(.*)", re.DOTALL)
 
@@ -123,9 +118,9 @@ def _assemble(raw: RawEvent, arrival: Arrival, check: Check) -> Event:
     name = kind
     if kind == "track":
         name = _event_name(raw.event, arrival.limits)
-        if name in _SERVERS and arrival.trust == CLAIMED:
+        if name in SERVERS_ONLY and arrival.trust == CLAIMED:
             raise RefusedError("server_key_needed", f"event: only a server's key may send {name}")
-        if name in _ABOUT:
+        if name in ABOUT_ADDRESSES:
             properties = _about(properties)
     elif kind == "identify":
         traits = _traits(raw, own, check)

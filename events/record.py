@@ -110,9 +110,15 @@ WORKER = "kairos:worker"  # the source of what workers tell; the same
 OURS = frozenset({OWN, WORKER})  # events that nobody sent us; "own" counts them
 DELIVERY_FAILED = "delivery_failed"  # {message, channel, reason}: that a message never will arrive
 ADDRESS_LOST, ADDRESS_RESTORED = "address_lost", "address_restored"  # {kind, address, reason}
+ABOUT_ADDRESSES = frozenset({ADDRESS_LOST, ADDRESS_RESTORED})
+# Purposes of consent that mean something by themselves.
+MARKETING = "marketing"  # what nobody may do unasked, and Global Privacy Control denies
+TRANSACTIONAL_PURPOSE = "transactional"  # which needs no consent, so none can be taken back
 REPLIES = frozenset({"sms_replied", "whatsapp_replied"})  # {text}, which may be a word that ends it
 STATEMENTS = frozenset({"consent_updated", "unsubscribed"}) | REPLIES  # that say what is allowed
 OPT_IN_CONFIRMED = "opt_in_confirmed"  # {message}: that a question was answered with yes
+# Events that a browser's word is not enough for.
+SERVERS_ONLY = ABOUT_ADDRESSES | {DELIVERY_FAILED, OPT_IN_CONFIRMED}
 EVERYBODY = "~"  # behind every person's id
 
 

@@ -18,11 +18,8 @@ from events.identifiers import identifier
 from events.message_id import message_id
 from events.names import PAGES, slug
 from events.record import (
-    ADDRESS_LOST,
-    ADDRESS_RESTORED,
     CLAIMED,
-    DELIVERY_FAILED,
-    OPT_IN_CONFIRMED,
+    SERVERS_ONLY,
     STATEMENTS,
     Event,
     event_key,
@@ -33,8 +30,7 @@ from events.wire import NO_CONTEXT
 
 _Integer = Annotated[int, msgspec.Meta(ge=-SAFE_INTEGER, le=SAFE_INTEGER)]
 _Plain = str | _Integer | float | bool | None
-# Names that not everybody may say.
-_SPECIAL = STATEMENTS | {ADDRESS_LOST, ADDRESS_RESTORED, DELIVERY_FAILED, OPT_IN_CONFIRMED}
+_SPECIAL = STATEMENTS | SERVERS_ONLY  # names that not everybody may say
 
 
 class _Part(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from events.record import TRANSACTIONAL_PURPOSE
 from events.scores import SIGN
 from profile_state.consent import consent
 from profile_state.person import Person
@@ -11,8 +12,6 @@ from profile_state.stated import claimed
 from profile_state.surroundings import SIGN as AROUND
 from triggers.signs import is_ours
 from triggers.state import State
-
-TRANSACTIONAL = "transactional"  # needs no consent
 
 
 class View(msgspec.Struct, frozen=True):
@@ -69,7 +68,7 @@ def choices_of(person: Person, state: State, channel: str) -> list[Choice]:
     purposes = {} if state.workspace is None else state.workspace.purposes
     found = []
     for name, rule in purposes.items():
-        if name == TRANSACTIONAL:
+        if name == TRANSACTIONAL_PURPOSE:
             continue
         said = consent(person, name, channel, state.limits)
         found.append(Choice(name, rule.label, rule.allowed if said is None else said))
@@ -77,7 +76,7 @@ def choices_of(person: Person, state: State, channel: str) -> list[Choice]:
 
 
 def _messages(person: Person) -> list[dict[str, Any]]:
-    known = {name: said for leaf in person.leaves.values() for name, said in leaf.receipts.items()}
+    known = person.receipts()
     return [
         {
             "id": sent.activation,

@@ -1,6 +1,7 @@
 """What commands print: results for people or as one JSON object, and why they failed."""
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +24,19 @@ def failed(command: str, reason: object, *, json: bool) -> int:
     if json:
         as_json({"error": str(reason)})
     return WRONG
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lay rows out as a table.
+
+    >>> columns([("id", "state"), ("a1", "dead")])
+    ['id  state', 'a1  dead']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def moment(ms: int) -> str:

@@ -11,7 +11,7 @@ their name. What a visitor denies counts at once.
 from collections.abc import Mapping
 from typing import Any
 
-from events.record import CLAIMED, REPLIES
+from events.record import CLAIMED, MARKETING, REPLIES
 from profile_state.bounds import let_go
 from profile_state.identity import ANONYMOUS, DEFAULT_LIMITS, joined_by, kind_of
 from profile_state.leaf import Leaf
@@ -21,7 +21,6 @@ from profile_state.stop_words import leaves
 EVERY = "*"  # every channel, or every purpose
 MOST = 500  # purposes by channel that a leaf remembers
 GPC = "gpc"  # in place of purpose and channel: since when a browser of theirs asks for privacy
-MARKETING = "marketing"  # the purpose that this denies, on every channel
 BEYOND = ""  # in their place, the newest denial of what it let go of: it denies whatever is asked
 
 
@@ -42,7 +41,7 @@ def statements(name: str, properties: dict[str, Any]) -> list[tuple[str, str, bo
     if name == "unsubscribed":
         return [
             (
-                str(properties.get("purpose") or "marketing"),
+                str(properties.get("purpose") or MARKETING),
                 str(properties.get("channel") or EVERY),
                 False,
             )

@@ -14,7 +14,7 @@ import msgspec
 from profile_state.cells import MOST, Amounts
 from profile_state.leaf import Leaf, Run, Sent, Trial
 from profile_state.person import Person, Touch
-from profile_state.reach import Known, Word
+from profile_state.reach import Known, Suppression
 
 Part = tuple[int, Any]  # how many entries of before `since` are left, and those from there on
 
@@ -38,7 +38,7 @@ class LeafDifference(msgspec.Struct, array_like=True):
     splits: dict[str, dict[str, Part]] = {}
     arms: dict[str, tuple[int, bool]] = {}  # all
     trials: list[Trial] = []  # all
-    words: dict[str, Word] = {}
+    suppressions: dict[str, Suppression] = {}
     receipts: dict[str, dict[str, int]] = {}  # all
 
 
@@ -86,7 +86,9 @@ def _of_leaf(leaf: Leaf, touch: Touch | None, now: int) -> LeafDifference:
         since = found.since = touch.since
         found.traits = {name: said for name, said in leaf.traits.items() if said[0] >= since}
         found.addresses = {name: said for name, said in leaf.addresses.items() if said[0] >= since}
-        found.words = {name: said for name, said in leaf.words.items() if said[0] >= since}
+        found.suppressions = {
+            name: said for name, said in leaf.suppressions.items() if said[0] >= since
+        }
         for differ in touch.differs.values():
             differ(leaf.cells, since, found)
     return found
@@ -162,7 +164,7 @@ def apply(leaf: Leaf, different: LeafDifference, now: int) -> None:
     leaf.first, leaf.last, leaf.total = different.first, different.last, different.total
     leaf.traits.update(different.traits)
     leaf.addresses.update(different.addresses)
-    leaf.words.update(different.words)
+    leaf.suppressions.update(different.suppressions)
     cells, since = leaf.cells, different.since
     cells.update(different.cells)
     for key, one in different.parts.items():

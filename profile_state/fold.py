@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from events.record import STATEMENTS, Event
+from events.record import ABOUT_ADDRESSES, STATEMENTS, Event
 from profile_state import reach
 from profile_state.bounds import let_go
 from profile_state.consent import GPC, remember, remember_gpc, statements
@@ -79,7 +79,9 @@ def fold_statements(known: Leaf | View, event: Event, around: tuple[str, ...] = 
         said_by = by(event)
         for name, value in event.traits.items():
             _remember(known.traits, name, (time, said_by, value))
-    return reach.concerns(event) and reach.remember(known, event)
+    if event.addresses or event.name in ABOUT_ADDRESSES:
+        return reach.remember(known, event)
+    return False
 
 
 def _remember(known: dict[str, Stated], name: str, new: Stated) -> None:

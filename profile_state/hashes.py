@@ -106,7 +106,7 @@ def _leaf_facts(leaf: Leaf, slots: Mapping[str, Slot], now: int) -> Any:
         leaf.total,
         leaf.traits,
         leaf.addresses,
-        leaf.words,
+        leaf.suppressions,
         leaf.consents,
         {key: cell for key, cell in cells.items() if cell is not None},
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from profile_state.reach import Known, Word
+from profile_state.reach import Known, Suppression
 
 RUNS = 1_000  # of a leaf that wait at once
 NEVER = 1 << 62  # ms; an instant that does not come
@@ -91,5 +91,5 @@ class Leaf(msgspec.Struct, array_like=True):
     completed: dict[str, list[tuple[int, str, str]]] = {}  # trigger -> places of last steps
     arms: dict[str, tuple[int, bool]] = {}  # experiment -> (log time, held out)
     trials: list[Trial] = []
-    words: dict[str, Word] = {}  # of addresses that were lost or restored
+    suppressions: dict[str, Suppression] = {}  # of addresses that were lost or restored
     receipts: dict[str, dict[str, int]] = {}  # activation -> what came of it -> when first, ms

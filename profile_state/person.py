@@ -13,7 +13,7 @@ from events.record import START, Event, Offset
 from profile_state.cells import Slot, copied, merge_cells
 from profile_state.identity import ANONYMOUS, USER, Edge, kind_of, may_join, person_id
 from profile_state.leaf import NEVER, Leaf, Run, Sent
-from profile_state.reach import Known, Word, join
+from profile_state.reach import Known, Suppression, join
 from profile_state.stated import Stated, stands
 
 Differ = Callable[[dict[str, Any], int, Any], None]  # cells, since (ms), a LeafDifference
@@ -43,7 +43,7 @@ class View(msgspec.Struct):
     cells: dict[str, Any]
     traits: dict[str, tuple[int, str, Any]]
     addresses: dict[str, Known]
-    words: dict[str, Word]
+    suppressions: dict[str, Suppression]
 
 
 class Touch:
@@ -236,6 +236,10 @@ class Person:
         """Return what was sent, oldest first."""
         found = [s for leaf in self.leaves.values() for s in leaf.sent]
         return sorted(found, key=lambda s: s.time)
+
+    def receipts(self) -> dict[str, dict[str, int]]:
+        """Return what is known of messages: activation -> what came of it -> when first, ms."""
+        return {name: said for leaf in self.leaves.values() for name, said in leaf.receipts.items()}
 
     def arms(self) -> dict[str, bool]:
         """Return of which experiments the person is held out; the earliest verdict stands."""

@@ -11,16 +11,15 @@ from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
 from events.devices import PUSH_TOKEN, WEB_PUSH
-from events.record import ADDRESS_LOST, ADDRESS_RESTORED, OWN, Event
+from events.record import ABOUT_ADDRESSES, ADDRESS_LOST, OWN, Event
 from profile_state.bounds import let_go
 
 MOST = 50  # addresses of a leaf, of all kinds; those stated last stay
-WORDS = frozenset({ADDRESS_LOST, ADDRESS_RESTORED})
 RENEWED = frozenset({PUSH_TOKEN, WEB_PUSH})  # kinds that devices name by themselves
 SUPPRESSED = "@"  # in place of a purpose, in what workers ask: nothing is sent to an address
 
 Known = tuple[int, str, int]  # ms when it was stated last, by what; ms when its owner confirmed it
-Word = tuple[int, str, str]  # ms, by what, why it is lost; "" where it is restored
+Suppression = tuple[int, str, str]  # ms, by what, why it is lost; "" where it is restored
 
 
 class Address(NamedTuple):
@@ -37,12 +36,7 @@ class Reach(Protocol):
     """What is known of addresses, by their names, see `named`."""
 
     addresses: dict[str, Known]
-    words: dict[str, Word]  # of those that were lost or restored
-
-
-def concerns(event: Event) -> bool:
-    """Say whether an event speaks of addresses."""
-    return bool(event.addresses) or event.name in WORDS
+    suppressions: dict[str, Suppression]  # of those that were lost or restored
 
 
 def remember(reach: Reach, event: Event) -> bool:
@@ -58,13 +52,13 @@ def remember(reach: Reach, event: Event) -> bool:
         for of, where in event.addresses.items():
             _state(reach, named(of, where), (event.time, event.message_id, confirmed))
         gone = bool(let_go(reach.addresses, MOST, lambda known: known[:2]))
-    if event.name in WORDS:
+    if event.name in ABOUT_ADDRESSES:
         said = event.properties
         kind, address = said.get("kind"), said.get("address")
         if isinstance(kind, str) and isinstance(address, str):
             reason = str(said.get("reason") or "lost") if event.name == ADDRESS_LOST else ""
             _say(reach, named(kind, address), (event.time, event.message_id, reason))
-            gone |= bool(let_go(reach.words, MOST, lambda word: word[:2]))
+            gone |= bool(let_go(reach.suppressions, MOST, lambda said: said[:2]))
     return gone
 
 
@@ -72,8 +66,8 @@ def join(reach: Reach, other: Reach) -> None:
     """Take in what is known elsewhere, in place."""
     for name, known in other.addresses.items():
         _state(reach, name, known)
-    for name, word in other.words.items():
-        _say(reach, name, word)
+    for name, said in other.suppressions.items():
+        _say(reach, name, said)
 
 
 def named(kind: str, address: str) -> str:
@@ -87,19 +81,19 @@ def named(kind: str, address: str) -> str:
 
 def found(reach: Reach) -> Iterator[Address]:
     """Yield addresses, of each kind the one that was stated last first."""
-    words = reach.words
+    suppressions = reach.suppressions
     for name, (seen, _, confirmed) in sorted(
         reach.addresses.items(), key=lambda one: (one[1][:2], one[0]), reverse=True
     ):
         kind, _, address = name.partition(":")
-        at, _, reason = words.get(name, (0, "", ""))
+        at, _, reason = suppressions.get(name, (0, "", ""))
         again = max(confirmed, seen if kind in RENEWED else 0)
         yield Address(kind, address, seen, confirmed, "" if again > at else reason)
 
 
 def good(reach: Reach) -> dict[str, str]:
     """Return of each kind the good address that was stated last."""
-    if not reach.words:  # as of most people
+    if not reach.suppressions:  # as of most people
         newest = sorted((known[:2], name) for name, known in reach.addresses.items())
         return {kind: address for kind, _, address in (n.partition(":") for _, n in newest)}
     best: dict[str, str] = {}
@@ -111,7 +105,11 @@ def good(reach: Reach) -> dict[str, str]:
 
 def lost(reach: Reach) -> dict[str, str]:
     """Return of each address where nothing is sent, by its name, why."""
-    return {named(a.kind, a.address): a.lost for a in found(reach) if a.lost} if reach.words else {}
+    return (
+        {named(a.kind, a.address): a.lost for a in found(reach) if a.lost}
+        if reach.suppressions
+        else {}
+    )
 
 
 def hidden(address: str) -> str:
@@ -130,7 +128,7 @@ def _state(reach: Reach, name: str, new: Known) -> None:
     reach.addresses[name] = new
 
 
-def _say(reach: Reach, name: str, new: Word) -> None:
-    old = reach.words.get(name)
+def _say(reach: Reach, name: str, new: Suppression) -> None:
+    old = reach.suppressions.get(name)
     if old is None or new > old:
-        reach.words[name] = new
+        reach.suppressions[name] = new

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from events.record import TRANSACTIONAL_PURPOSE
 from profile_state.leaf import Sent
 from triggers.definitions import (
     DAY,
@@ -60,7 +61,6 @@ class Refuse(msgspec.Struct, frozen=True):
 
 
 Verdict = Send | Hold | Refuse
-TRANSACTIONAL_PURPOSE = "transactional"
 
 
 def valid_until(

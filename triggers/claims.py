@@ -2,6 +2,7 @@
 
 from events.record import CLAIMED, Event
 from profile_state.person import Person
+from profile_state.reach import named
 from triggers.erasure import CONTACTS
 from triggers.work import Work
 
@@ -14,7 +15,7 @@ def notice(work: Work, person: Person, event: Event) -> None:
         return
     for kind in CONTACTS:
         said, known = event.traits.get(kind), person.view.addresses
-        if said is None or f"{kind}:{said}" in known:
+        if said is None or named(kind, said) in known:
             continue
         if any(name.startswith(f"{kind}:") for name in known):
             work.count(person.id, CLAIMED_ADDRESSES)

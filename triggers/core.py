@@ -16,9 +16,11 @@ from events.record import (
     ADDRESS_LOST,
     EVERYBODY,
     EXIT,
+    MARKETING,
     OURS,
     OWN,
     STATEMENTS,
+    TRANSACTIONAL_PURPOSE,
     Build,
     Covered,
     DeadLetter,
@@ -37,7 +39,7 @@ from events.record import (
     Tick,
     Version,
 )
-from profile_state.consent import EVERY, GPC, MARKETING, statements
+from profile_state.consent import EVERY, GPC, statements
 from profile_state.copies.base import digest_of, packed, place_of
 from profile_state.fold import UNREMEMBERED, fold, fold_statements
 from profile_state.history import History
@@ -60,7 +62,6 @@ from triggers import (
     runs,
     warming,
 )
-from triggers.arbitrate import TRANSACTIONAL_PURPOSE
 from triggers.definitions import Workspace
 from triggers.load import load
 from triggers.loading import formers

@@ -134,10 +134,10 @@ async def turned_away(
         elif a.decided < now - HORIZON:
             away[a.id] = Expired(reason="horizon")
     rest = [a for a in activations if a.id not in away]
-    withdrawn = await withdrawals.check(rest)
+    reasons = await withdrawals.check(rest)
     return away | {
         i: Refused(reason=why, whose="address" if why == LOST else "person")
-        for i, why in withdrawn.items()
+        for i, why in reasons.items()
     }
 
 

@@ -248,9 +248,9 @@ class Ledger:
                 break
         return found
 
-    def told(self, some: Sequence[Untold], now: int) -> None:
+    def told(self, some: Sequence[Untold]) -> None:
         """Write down that the log has heard these."""
-        self._each(self._by_slot(some, lambda untold: untold.activation.id), Slot.told, now)
+        self._each(self._by_slot(some, lambda untold: untold.activation.id), Slot.told)
 
     def changed(self) -> bool:
         """Say whether others wrote into a ledger since; what they made due is due."""
@@ -333,7 +333,7 @@ class Ledger:
         return groups
 
     def _each(
-        self, groups: dict[int, list[Any]], method: Callable[..., T], at: int
+        self, groups: dict[int, list[Any]], method: Callable[..., T], *more: int
     ) -> dict[int, T]:
         """Call a method of each slot with its group, side by side; those that fail are left out."""
 
@@ -343,7 +343,7 @@ class Ledger:
                 slot = self._slots.get(n)
                 if slot is not None:
                     with self._contained(n, slot):
-                        done.append((n, method(slot, groups[n], at)))
+                        done.append((n, method(slot, groups[n], *more)))
             return done
 
         if len(groups) == 1:

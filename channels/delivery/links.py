@@ -4,12 +4,12 @@ import msgspec
 
 from channels.base import addresses
 from channels.delivery.anchors import Change
+from events.record import TRANSACTIONAL_PURPOSE
 from events.sealed import Seal, Sealed
 from triggers.activation import Activation
 from triggers.links import LinkRules, leading
 from triggers.templates import CONFIRM
 
-TRANSACTIONAL = "transactional"  # needs no consent that could be taken away
 # Paths of the collector's, and a token.
 UNSUBSCRIBE, PREFERENCES, CLICK, ANSWER = "u/", "p/", "c/", "o/"
 QUESTION = "opt_in"  # in the content of a question whether somebody wants messages
@@ -66,7 +66,7 @@ class Links:
         }
         if QUESTION in activation.content:
             named[CONFIRM] = f"{self._public}/{ANSWER}{token}"
-        ends = posted and activation.purpose != TRANSACTIONAL
+        ends = posted and activation.purpose != TRANSACTIONAL_PURPOSE
         return Carried(token, named["unsubscribe_url"] if ends else "", named)
 
     def followed(self, activation: Activation, rules: LinkRules | None) -> Change | None:
@@ -80,7 +80,7 @@ class Links:
             rules: of its workspace.
         """
         a = activation
-        if rules is None or a.purpose == TRANSACTIONAL or a.channel not in self._posted:
+        if rules is None or a.purpose == TRANSACTIONAL_PURPOSE or a.channel not in self._posted:
             return None
         words = {
             "channel": a.channel,

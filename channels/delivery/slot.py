@@ -342,7 +342,7 @@ class Slot:
             ).fetchall()
         return [Untold(decoded(body), *rest) for body, *rest in rows if body is not None]
 
-    def told(self, some: Sequence[Untold], _now: int) -> None:
+    def told(self, some: Sequence[Untold]) -> None:
         """Write down what the log has heard, unless something else has come of it since.
 
         A body stays only where an operator may send it. Of a message that has another channel to

@@ -38,7 +38,6 @@ class Teller:
         ledger: which remembers what is untold.
         say: appends events to the log; blocks.
         thread: where that may block.
-        now: ms.
         retry: seconds until a log that is away is tried again.
         room: how many wait in memory.
     """
@@ -48,14 +47,12 @@ class Teller:
         ledger: Ledger,
         say: Callable[[Sequence[Event]], None],
         thread: Threads,
-        now: Callable[[], int],
         retry: float,
         room: int = KEPT,
     ) -> None:
         self._ledger = ledger
         self._say = say
         self._thread = thread
-        self._now = now
         self._retry = retry
         self._room = room
         self._noted: list[Untold] = []
@@ -128,4 +125,4 @@ class Teller:
         told, self._told = self._told, []
         self._marked = asyncio.get_running_loop().time()
         if told:
-            await self._thread(self._ledger.told, told, self._now())
+            await self._thread(self._ledger.told, told)

@@ -149,9 +149,7 @@ class Worker:
             attempts=self._how.attempts,
             trying=self._how.trying,
         )
-        self._teller = (
-            None if say is None else Teller(ledger, say, self._thread, now, self._how.revive)
-        )
+        self._teller = None if say is None else Teller(ledger, say, self._thread, self._how.revive)
 
     def __repr__(self) -> str:
         return f"Worker({self._ledger!r}, channels={sorted(self._channels)})"

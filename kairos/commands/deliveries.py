@@ -19,7 +19,7 @@ from channels.delivery.slot import KEPT, STATES, Row, SlotUnusableError
 from events.sources.base import LogUnavailableError
 from kairos.operators.words import speaker
 from kairos.profile.beside import beside
-from kairos.say import as_json, failed, moment
+from kairos.say import as_json, columns, failed, moment
 from kairos.settings import Settings, SettingsError
 from kairos.where import engine
 from profile_state.stores.base import LedgerLostError
@@ -192,13 +192,7 @@ def confirm(
     json
         Print one JSON object.
     """
-
-    def told(settings: Settings) -> int:
-        ids = [_id(message) for message in messages]
-        became = ledgers.confirm(settings.deliveries, ids, _now(), speaker(by))
-        return _said("confirmed", became, json=json)
-
-    return _carried_out("deliveries confirm", data, told, json=json)
+    return _decided("confirm", "confirmed", ledgers.confirm, messages, by, data, json=json)
 
 
 def drop(
@@ -221,13 +215,7 @@ def drop(
     json
         Print one JSON object.
     """
-
-    def told(settings: Settings) -> int:
-        ids = [_id(message) for message in messages]
-        became = ledgers.drop(settings.deliveries, ids, _now(), speaker(by))
-        return _said("dropped", became, json=json)
-
-    return _carried_out("deliveries drop", data, told, json=json)
+    return _decided("drop", "dropped", ledgers.drop, messages, by, data, json=json)
 
 
 COMMANDS = {"confirm": confirm, "drop": drop, "list": list_, "resend": resend, "show": show}
@@ -240,6 +228,25 @@ def _carried_out(
         return do(engine(data))
     except (SettingsError, SlotUnusableError, LedgerLostError, LogUnavailableError) as error:
         return failed(command, error, json=json)
+
+
+def _decided(
+    word: str,
+    verb: str,
+    decide: Callable[[Path, list[str], int, str], dict[str, str]],
+    messages: list[str],
+    by: str | None,
+    data: Path | None,
+    *,
+    json: bool,
+) -> int:
+    """Decide of messages that are named one by one."""
+
+    def told(settings: Settings) -> int:
+        ids = [_id(message) for message in messages]
+        return _said(verb, decide(settings.deliveries, ids, _now(), speaker(by)), json=json)
+
+    return _carried_out(f"deliveries {word}", data, told, json=json)
 
 
 def _choice(
@@ -313,10 +320,7 @@ def _table(rows: list[Row], counts: dict[tuple[str, str, str], int]) -> Iterator
         when = moment(row.changed)
         cells = (row.id, when, row.channel, row.trigger, row.state, str(row.attempts), row.detail)
         shown.append(cells)
-    widths = [max(len(cells[nth]) for cells in shown) for nth in range(len(shown[0]))]
-    for cells in shown:
-        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-        yield "  ".join(padded).rstrip()
+    yield from columns(shown)
     yield ""
     for (state, channel, reason), n in sorted(counts.items(), key=lambda one: -one[1]):
         yield f"{n:>8,}  {state} {channel}: {reason or 'no reason'}"

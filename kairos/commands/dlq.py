@@ -20,7 +20,7 @@ from kairos.operators import letters as dead
 from kairos.operators.letters import CONFLICT, HOLDS_EVENT, SHOWN_BYTES, Choice, Letter, Retried
 from kairos.operators.words import PATIENCE_S, NotDoneError, carried_out, say, speaker
 from kairos.profile.beside import Beside
-from kairos.say import as_json, failed, moment
+from kairos.say import as_json, columns, failed, moment
 from kairos.settings import SettingsError
 
 SHOWN = 20  # letters that a replay tells of one by one
@@ -299,9 +299,7 @@ def _table(shown: list[Letter], counts: Counter[str]) -> Iterator[str]:
         rows.append(
             (letter.name, moment(letter.at), said.code, _plain(reason), said.source, starts)
         )
-    widths = [max(len(row[nth]) for row in rows) for nth in range(len(rows[0]))]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    yield from columns(rows)
     by_code = ", ".join(f"{many:,} {code}" for code, many in counts.most_common())
     yield ""
     total = counts.total()

@@ -7,14 +7,14 @@ import msgspec
 
 from channels.delivery.beside import rows_of
 from channels.delivery.slot import Row
-from events.record import Event, decode
+from events.record import MARKETING, Event, decode
 from events.scores import SIGN
 from events.sources.base import Log
 from kairos.profile.beside import beside
 from kairos.profile.links import Link, accepted, refused
 from kairos.settings import Settings
 from profile_state import reach
-from profile_state.consent import EVERY, GPC, MARKETING
+from profile_state.consent import EVERY, GPC
 from profile_state.leaf import Run, Sent
 from profile_state.person import Person
 from profile_state.shown import shown
@@ -144,7 +144,7 @@ def _profile(
     leaves = person.leaves.values()
     slots = own_slots(state.workspace) if state.workspace is not None else {}
     view = person.view
-    receipts = {name: said for leaf in leaves for name, said in leaf.receipts.items()}
+    receipts = person.receipts()
     return Profile(
         id=person.id,
         identifiers=sorted(person.ids),

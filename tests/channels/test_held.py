@@ -185,7 +185,7 @@ def test_what_is_told_late_does_not_hide_what_came_since(tmp_path: Path) -> None
     assert resend(tmp_path, [one.id], NOW + 1, "ops", "v9") == {one.id: "resent"}
     ledger.intend([one.id], NOW + 2)
     ledger.settle([Settled(one.id, Delivered(), tell=True)], NOW + 3)
-    ledger.told(heard, NOW + 4)
+    ledger.told(heard)
     assert [untold.state for untold in ledger.untold(9)] == ["delivered"]
     ledger.close()
 
@@ -301,7 +301,7 @@ def test_a_message_that_is_told_of_later_than_there_is_room_in_memory_for(tmp_pa
         async def thread(function: Any, *args: Any) -> Any:
             return await asyncio.to_thread(function, *args)
 
-        telling = Teller(ledger, say, thread, lambda: NOW, 0.001, room=5)
+        telling = Teller(ledger, say, thread, 0.001, room=5)
         for a in some:
             telling.note(Untold(a, "delivered", "", NOW))
         run = asyncio.create_task(telling.run())
@@ -342,7 +342,7 @@ def test_what_is_noted_while_the_ledger_is_read_is_told_once(tmp_path: Path) -> 
         some = [activation(n, channel="email") for n in range(3)]
         ledger.take(some, NOW)
         ledger.settle([Settled(a.id, Delivered(), tell=True) for a in some], NOW)
-        telling = Teller(ledger, say, thread, lambda: NOW, 0.001)
+        telling = Teller(ledger, say, thread, 0.001)
         telling.stop()
         await telling.run()
         ledger.close()

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import httpx
 from collector.keys import first_keys
 from kairos.embedded.stack import Stack
 from kairos.settings import Settings
+from tests.channels.doubles import Mails, smtp_server
+from tests.channels.test_anchors import read
 
 PATIENCE_S = 30
 
@@ -79,3 +82,22 @@ def workspace(folder: Path, files: dict[str, str]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return folder
+
+
+@contextmanager
+def mailing(data: Path, folder: Path, mails: Mails) -> Iterator[Stack]:
+    """Run a stack whose mails go to a server that keeps them; what ends is started again."""
+    with smtp_server(mails) as port:
+        url = f"smtp://127.0.0.1:{port}"
+        channels = {"email": {"url": url, "sender": "Shop <a@shop.example>"}}
+        with Stack(data, folder, channels=channels, indoors=True) as stack, watched(stack):
+            yield stack
+
+
+def only_link(content: bytes) -> str:
+    """Return where the one link of a mail leads."""
+    html = message_from_bytes(content, policy=policy.default).get_body(("html",))
+    assert html is not None
+    (link,) = [dict(said)["href"] for tag, said in read(html.get_content())[0] if tag == "a"]
+    assert link is not None
+    return link

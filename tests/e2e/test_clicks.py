@@ -1,7 +1,6 @@
 """A link of an e-mail, on a stack of real processes: who follows it comes where it leads, and goes on."""
 
 from contextlib import closing
-from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -9,10 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import redis
 
-from kairos.embedded.stack import Stack
-from tests.channels.doubles import Mails, smtp_server
-from tests.channels.test_anchors import read
-from tests.e2e.stacks import eventually, post, server_key, watched, workspace
+from tests.channels.doubles import Mails
+from tests.e2e.stacks import eventually, mailing, only_link, post, server_key, workspace
 from tests.e2e.test_journeys import decided
 
 JOURNEY = """
@@ -37,16 +34,7 @@ def test_a_click_on_a_link_of_ours_goes_on_with_the_persons_journey(tmp_path: Pa
     data, mails = tmp_path / "data", Mails()
     key = server_key(data)
     with (
-        smtp_server(mails) as port,
-        Stack(
-            data,
-            workspace(tmp_path / "workspace", FILES),
-            channels={
-                "email": {"url": f"smtp://127.0.0.1:{port}", "sender": "Shop <a@shop.example>"}
-            },
-            indoors=True,
-        ) as stack,
-        watched(stack),
+        mailing(data, workspace(tmp_path / "workspace", FILES), mails) as stack,
         closing(redis.Redis.from_url(stack.settings.ledger)) as ledger,
     ):
         calls: list[dict[str, Any]] = [
@@ -55,10 +43,7 @@ def test_a_click_on_a_link_of_ours_goes_on_with_the_persons_journey(tmp_path: Pa
         ]
         assert post(stack, key, calls).json()["accepted"] == 2
         assert eventually(lambda: len(mails.accepted) == 1)
-        html = message_from_bytes(mails.accepted[0][1], policy=policy.default).get_body(("html",))
-        assert html is not None
-        (link,) = [dict(said)["href"] for tag, said in read(html.get_content())[0] if tag == "a"]
-        assert link is not None
+        link = only_link(mails.accepted[0][1])
         assert link.startswith(f"{stack.url}/c/")
         on = httpx.get(link, headers={"user-agent": "Mozilla/5.0 (X11) Firefox/145.0"})
         assert on.status_code == 302

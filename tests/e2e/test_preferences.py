@@ -1,17 +1,14 @@
 """What somebody gets, as they choose it: from a link in their mail to what the engine decides."""
 
 from contextlib import closing
-from email import message_from_bytes, policy
 from pathlib import Path
 
 import httpx
 import redis
 
-from kairos.embedded.stack import Stack
-from tests.channels.doubles import Mails, smtp_server
-from tests.channels.test_anchors import read
+from tests.channels.doubles import Mails
 from tests.contracts.test_links import tags
-from tests.e2e.stacks import eventually, post, server_key, watched, workspace
+from tests.e2e.stacks import eventually, mailing, only_link, post, server_key, workspace
 from tests.e2e.test_journeys import decided
 
 TRIGGER = """
@@ -36,16 +33,7 @@ def test_who_chooses_gets_what_they_chose(tmp_path: Path) -> None:
     data, mails = tmp_path / "data", Mails()
     key = server_key(data)
     with (
-        smtp_server(mails) as port,
-        Stack(
-            data,
-            workspace(tmp_path / "workspace", FILES),
-            channels={
-                "email": {"url": f"smtp://127.0.0.1:{port}", "sender": "Shop <a@shop.example>"}
-            },
-            indoors=True,
-        ) as stack,
-        watched(stack),
+        mailing(data, workspace(tmp_path / "workspace", FILES), mails) as stack,
         closing(redis.Redis.from_url(stack.settings.ledger)) as ledger,
         httpx.Client(timeout=20) as browser,
     ):
@@ -59,10 +47,7 @@ def test_who_chooses_gets_what_they_chose(tmp_path: Path) -> None:
         asks("news", 1)
         asks("back_in_stock", 1)
         assert eventually(lambda: len(mails.accepted) == 1)
-        html = message_from_bytes(mails.accepted[0][1], policy=policy.default).get_body(("html",))
-        assert html is not None
-        (link,) = [dict(said)["href"] for tag, said in read(html.get_content())[0] if tag == "a"]
-        assert link is not None
+        link = only_link(mails.accepted[0][1])
 
         def shown() -> dict[str | None, bool]:
             page = browser.get(link).text

@@ -15,8 +15,8 @@ import redis
 from channels.delivery.beside import listed, summary
 from kairos.embedded.stack import Stack
 from profile_state.identity import person_id
-from tests.channels.doubles import Mails, smtp_server
-from tests.e2e.stacks import eventually, post, server_key, watched, workspace
+from tests.channels.doubles import Mails
+from tests.e2e.stacks import eventually, mailing, post, server_key, workspace
 from tests.e2e.test_journeys import decided
 
 NEWS = """
@@ -41,16 +41,7 @@ def test_r44_who_unsubscribes_with_one_click_gets_not_even_what_was_decided_befo
     key = server_key(data)
     folder = workspace(tmp_path / "workspace", FILES)
     with (
-        smtp_server(mails) as port,
-        Stack(
-            data,
-            folder,
-            channels={
-                "email": {"url": f"smtp://127.0.0.1:{port}", "sender": "Shop <a@shop.example>"}
-            },
-            indoors=True,
-        ) as stack,
-        watched(stack),
+        mailing(data, folder, mails) as stack,
         closing(redis.Redis.from_url(stack.settings.ledger)) as ledger,
     ):
 

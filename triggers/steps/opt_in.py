@@ -7,11 +7,11 @@ vouches for the address.
 import msgspec
 
 from events.addresses.base import kinds
-from events.record import OPT_IN_CONFIRMED
+from events.record import OPT_IN_CONFIRMED, TRANSACTIONAL_PURPOSE
 from kairos.durations import duration
 from profile_state.reach import named
 from triggers import sending
-from triggers.arbitrate import TRANSACTIONAL_PURPOSE, Send
+from triggers.arbitrate import Send
 from triggers.awaited import Awaited, when
 from triggers.definitions import SendStep
 from triggers.emitting import Said, Saying, acts

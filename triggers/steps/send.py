@@ -2,10 +2,9 @@
 
 import msgspec
 
-from events.record import DELIVERY_FAILED
+from events.record import DELIVERY_FAILED, TRANSACTIONAL_PURPOSE
 from triggers import sending
 from triggers.arbitrate import (
-    TRANSACTIONAL_PURPOSE,
     Hold,
     Refuse,
     Send,
