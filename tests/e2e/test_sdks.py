@@ -54,11 +54,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @contextmanager
 def killed_again_and_again(
-    stack: Stack, leaving: Callable[[], bool] = lambda: False
+    stack: Stack, may: Callable[[], bool] = lambda: True
 ) -> Iterator[list[int]]:
     """Kill the collector every second or so, as long as this lasts; whoever watches starts another.
 
-    Not while a page is left: what leaves with it is sent once, and nobody hears whether it arrived.
+    `may` says whether it may be killed now.
     """
     killed: list[int] = []
     over = threading.Event()
@@ -66,8 +66,8 @@ def killed_again_and_again(
     def kill() -> None:
         while not over.wait(EVERY_S):
             process = stack.children["collector"].process
-            if leaving():
-                return
+            if not may():
+                continue
             try:
                 os.kill(process.pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -105,11 +105,11 @@ def delivered(
     site: Site,
     command: list[str],
     folder: str | None = None,
-    leaving: Callable[[], bool] = lambda: False,
+    may: Callable[[], bool] = lambda: True,
 ) -> tuple[list[Event], int]:
     """Run a client while the collector is killed; return its events, and how often it was killed."""
     before = told(site.stack.settings)
-    with killed_again_and_again(site.stack, leaving) as killed:
+    with killed_again_and_again(site.stack, may) as killed:
         said = clients.run(command, folder=folder, timeout_s=120)
     assert not json.loads(said).get("failed"), said
     new = [e for name, e in told(site.stack.settings).items() if name not in before]
@@ -156,7 +156,14 @@ def test_an_sdk_for_browsers_delivers_every_call_once(
     folder = clients.packages()
     command = ["node", str(SDKS / "browser.mjs"), sdk, mode, site.url, site.keys["browser"]]
     command += [str(ROUNDS), str(PAUSE_MS), clients.chromium(), str(tmp_path / "profile")]
-    events, kills = delivered(site, command, folder, (tmp_path / "profile.leaving").exists)
+    ready, leaving = tmp_path / "profile.ready", tmp_path / "profile.leaving"
+
+    def may() -> bool:
+        """Not before the SDK has its settings, for which it asks once; nor while the page is left:
+        what leaves with it is sent once, and nobody hears whether it arrived."""
+        return ready.exists() and not leaving.exists()
+
+    events, kills = delivered(site, command, folder, may)
     assert kills > 2
     names = ["page_viewed", "product_viewed", "identify", "group", "alias"]
     names += ["screen_viewed"] if sdk == "segment" else []
