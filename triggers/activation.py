@@ -28,6 +28,7 @@ class Activation(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     accepted_us: int | None  # us; when the causing event was accepted, None where time caused it
     tell: bool = False  # whether a worker says in the log that it failed for good
     content: dict[str, Any] = {}  # what a system is told beside the facts; texts may be Liquid
+    copy: bool = False  # for a seed address, filled with examples; made by workers
 
 
 def activation_id(trigger: str, step: str, entry: str, iteration: int, channel: str) -> str:

@@ -23,6 +23,7 @@ from triggers.loading.context import Context
 from triggers.loading.formers import apart, formers
 from triggers.loading.links import link_rules
 from triggers.loading.offers import offers
+from triggers.loading.seeds import seeds
 from triggers.loading.segments import segments
 from triggers.loading.templates import strangers
 from triggers.loading.triggers import Made, triggers
@@ -126,7 +127,8 @@ def _load(
     trigger_files = context.read_folder("triggers/", TriggerFile, "trigger")
     webhooks(context)
     unread_files(context, workspace)
-    link_rules(context, document, workspace)  # workers go by them; here they are checked
+    link_rules(context, document, workspace)  # workers go by these two; here they are checked
+    seeds(context, document, workspace)
     context.segments = {file.segment for _, file in segment_files}
     members = segments(context, segment_files, trigger_files)
     excludes = excluded(context, document, workspace)

@@ -235,6 +235,8 @@ class WorkspaceFile(Strict):
     offers: str | None = None  # a file
     catalog: str | None = None  # a file of comma-separated values
     vouchers: dict[str, VoucherPool] = {}  # by pool
+    seeds: list[str] = []  # e-mail addresses that are sent a copy of each kind of e-mail
+    examples: dict[str, Any] = {}  # what fills copies and previews: traits, `event` its properties
 
 
 class OffersFile(Strict):

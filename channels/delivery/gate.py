@@ -40,6 +40,9 @@ class Withdrawals(Protocol):
     async def check(self, activations: Sequence[Activation]) -> dict[str, str]:
         """Return id -> reason of those decided at or before a withdrawal that concerns them.
 
+        What is decided later the engine has judged by it. Nobody judges a copy for a seed address
+        but this, so a withdrawal stands in its way for as long as it is remembered.
+
         The reason is `erased` where the person is, `consent`, or `suppressed`: the address is lost.
 
         Raises:
@@ -145,7 +148,9 @@ def _withdrawn(activations: Sequence[Activation], instants: Sequence[int | None]
     away = {}
     for nth, a in enumerate(activations):
         asked = instants[nth * KEYS : (nth + 1) * KEYS]
-        channel, every, leaf, person, address = (at is not None and a.decided <= at for at in asked)
+        channel, every, leaf, person, address = (
+            at is not None and (a.copy or a.decided <= at) for at in asked
+        )
         if leaf or person:
             away[a.id] = ERASED
         elif channel or every:

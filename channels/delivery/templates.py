@@ -67,8 +67,8 @@ class Renderer:
                 made[i] = await self._message(a, codes)
             wanted = [
                 Wanted(pool, i)
-                for i, (_, codes) in left.items()
-                if isinstance(made[i], Message)
+                for i, (a, codes) in left.items()
+                if isinstance(made[i], Message) and not a.copy
                 for pool in sorted(codes.lacking)
             ]
             given, why = await self._given(wanted)
@@ -96,7 +96,7 @@ class Renderer:
             return {}, str(error)
 
     async def _message(self, activation: Activation, codes: Codes) -> Made:
-        """Make a message; none to send where `codes` lacks one, since an example stands there."""
+        """Make a message. Where `codes` lacks one an example stands there, which only a copy may show."""
         subject = text = html = ""
         follow: Change | None = None
         try:
@@ -125,7 +125,7 @@ class Renderer:
                 return Refused(reason=f"render_failed: {', '.join(error.names)}")
             except TemplateError:
                 return Refused(reason=f"render_failed: {activation.template}")
-        if not codes.lacking:
+        if not codes.lacking or activation.copy:
             html = inlined(html)
             if follow is not None:
                 html = relinked(html, follow)  # first, for only so many links are followed

@@ -22,6 +22,7 @@ import structlog
 
 from channels.base import Channel, Later, Outcome
 from channels.delivery.breaker import Patience
+from channels.delivery.copies import Copies
 from channels.delivery.gate import ERASED, StoreUnavailableError, Withdrawals
 from channels.delivery.lane import Desk, Lane, Limits
 from channels.delivery.latency import Latencies
@@ -91,6 +92,7 @@ class Worker:
         now_us: us, for latencies; from `now` if not given.
         say: puts events into the log, where what became of messages is heard. None where nobody
             listens.
+        copies: makes those for seed addresses; none are made, if not given.
         links: what leaves with messages and leads home; nothing does, if not given.
         handed: ms; when an activation is handed over. Now, if not given; in a replay of the
             past it is when it was decided, or all would be too late.
@@ -108,6 +110,7 @@ class Worker:
         withdrawals: Withdrawals,
         workspaces: Workspaces,
         links: Links | None = None,
+        copies: Copies | None = None,
         now: Callable[[], int],
         vouchers: Take = none_left,
         now_us: Callable[[], int] | None = None,
@@ -128,6 +131,7 @@ class Worker:
         self._how = delivery or Delivery()
         self._withdrawals = withdrawals
         self._vouchers = vouchers
+        self._copies = copies
         self._lanes: dict[str, Lane] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._after = [ledger.cursor(p).read for p in range(stream.partitions)]
@@ -246,6 +250,7 @@ class Worker:
             except LogUnavailableError:
                 return  # the next read says so
             await self._thread(self._ledger.rewind, partition, gone)
+            self._forget_copies()
             self._after[partition] = gone
 
     async def _take(
@@ -254,6 +259,8 @@ class Worker:
         async with self._taking:
             if self._after[partition] != after:
                 return  # a slot came back meanwhile and needs older entries first
+            if self._copies is not None:
+                activations = activations + await self._copies.of(activations)
             now = min((self._handed(a) for a in activations), default=self._now())
             down = self._no_room_for(activations)
             new = await self._thread(self._ledger.take, activations, now, down)
@@ -378,8 +385,13 @@ class Worker:
                 _log.error("slot is not served", slot=slot, reason=reason)
             if await self._thread(self._ledger.revive, self._now()):
                 self._after = [self._ledger.cursor(p).read for p in range(len(self._after))]
+                self._forget_copies()
         if self._teller is not None:
             self._teller.look()  # at what was written down only now
+
+    def _forget_copies(self) -> None:
+        if self._copies is not None:
+            self._copies.forget()
 
     async def _intend(self, ids: Sequence[str]) -> set[str]:
         return await self._thread(self._ledger.intend, ids, self._now()) if ids else set()

@@ -26,7 +26,6 @@ from profile_state.stores.base import LedgerLostError
 
 MOST = 1_000_000  # decided in one go
 SIMULATED = "would be resent"
-SIMULATED = "would be resent"
 SHOWN = 20  # of those that stay, named one by one
 HINT = (
     "`kairos deliveries show ID` shows one whole, `resend` sends it, `confirm` says that it has "

@@ -24,6 +24,7 @@ from profile_state.stores.base import LedgerLostError
 from triggers.languages import TRAITS as LANGUAGE
 from triggers.languages import spoken
 from triggers.load import load
+from triggers.loading.seeds import Seeds, seeds_of
 from triggers.problems import WorkspaceError
 from triggers.sending import facts_of
 from triggers.templates import (
@@ -76,9 +77,9 @@ def command(
     workspace
         The workspace folder; else the example.
     profile
-        A person, as for `kairos profile`: their traits and scores fill it.
+        A person, as for `kairos profile`: their traits and scores fill it, else the workspace's examples.
     facts
-        A JSON object of more that fills it, such as {"first_name": "Ana"}; it goes before what the person has.
+        A JSON object of more that fills it, such as {"first_name": "Ana"}; it goes before what else does.
     event
         A JSON object: the properties of the entering event.
     language
@@ -93,9 +94,10 @@ def command(
     try:
         files = read_folder(workspace or example())
         bands = load(files, known_addresses()).bands
-        given = _object("--facts", facts) | _spoken(language)
-        properties = _object("--event", event)
         person = None if profile is None else _person(data, profile)
+        examples = seeds_of(files) if person is None else Seeds()
+        given = examples.facts | _object("--facts", facts) | _spoken(language)
+        properties = examples.event | _object("--event", event)
         path, parsed, filling = _chosen(template, channel, files, person, given, bands)
         subject, text, html = render(parsed, filling, properties, channel, EXAMPLES, Codes())
         html = inlined(html)

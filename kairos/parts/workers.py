@@ -11,6 +11,7 @@ import redis.asyncio
 import structlog
 
 from channels.delivery import configured
+from channels.delivery.copies import Copies
 from channels.delivery.gate import RedisWithdrawals
 from channels.delivery.ledger import Ledger, SlotTakenError
 from channels.delivery.links import Links
@@ -54,7 +55,7 @@ async def _serve(settings: Settings, watched: Callable[[Log], Log]) -> None:
     stream = watched(open_log(activations(settings)))
     source = open_log(settings.log)
     store = redis.asyncio.Redis.from_url(settings.ledger)
-    links = _links(settings)
+    replayed, links, workspaces = settings.log.replayed, _links(settings), RedisWorkspaces(store)
     connected = configured.connect(settings.channels)
     keyed = configured.keyed(settings.channels)
     configured.known(settings.rates)
@@ -69,13 +70,14 @@ async def _serve(settings: Settings, watched: Callable[[Log], Log]) -> None:
         connected,
         keyed=keyed,
         withdrawals=RedisWithdrawals(store, settings.log.partitions),
-        workspaces=RedisWorkspaces(store),
+        workspaces=workspaces,
         links=links,
-        vouchers=examples if settings.log.replayed else vouchers.take,
+        copies=None if replayed else Copies(workspaces),
+        vouchers=examples if replayed else vouchers.take,
         now=_now_ms,
         now_us=lambda: time.time_ns() // 1000,
-        handed=_decided if settings.log.replayed else None,
-        say=None if settings.log.replayed else partial(_say, source),
+        handed=_decided if replayed else None,
+        say=None if replayed else partial(_say, source),
         delivery=Delivery(per_s_of=Delivery().per_s_of | settings.rates),
     )
     try:
