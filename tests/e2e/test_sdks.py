@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import httpx
 import pytest
 import redis
 
@@ -28,7 +29,8 @@ from tests.e2e.stacks import eventually, watched, workspace
 from tests.shared import LONG
 
 ROUNDS, PAUSE_MS = 12, 350
-EVERY_S = 1.1  # between two kills of the collector
+KILLS = 4  # of the collector, while one of them sends
+UP_S = 0.6  # that it serves before each
 FILES = {"workspace.yaml": "workspace: shop\n"}
 SERVERS = ("identify", "product_viewed", "page_viewed", "screen_viewed", "group", "alias")
 
@@ -54,25 +56,33 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @contextmanager
 def killed_again_and_again(
-    stack: Stack, may: Callable[[], bool] = lambda: True
+    stack: Stack, may: Callable[[], bool] = lambda: True, kills: int = KILLS
 ) -> Iterator[list[int]]:
-    """Kill the collector every second or so, as long as this lasts; whoever watches starts another.
+    """Kill the collector, each time once it has served for a moment; whoever watches starts another.
 
-    `may` says whether it may be killed now.
+    Only so often, for an SDK gives up after so many tries of its own, and where a collector is back
+    for a moment in ten seconds alone what gets lost says nothing of us.
+
+    Args:
+        stack: whose collector it is.
+        may: whether it may be killed now.
+        kills: how often, at most.
     """
     killed: list[int] = []
     over = threading.Event()
 
+    def serves() -> bool:
+        try:
+            return httpx.get(f"{stack.url}/readyz", timeout=1).is_success
+        except httpx.TransportError:
+            return False
+
     def kill() -> None:
-        while not over.wait(EVERY_S):
-            process = stack.children["collector"].process
-            if not may():
-                continue
-            try:
+        while len(killed) < kills and not over.wait(0.02):
+            if serves() and not over.wait(UP_S) and may():
+                process = stack.children["collector"].process
                 os.kill(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue  # on a busy machine it is not back yet
-            killed.append(process.pid)
+                killed.append(process.pid)
 
     killing = threading.Thread(target=kill)
     killing.start()
@@ -180,7 +190,7 @@ def test_our_own_script_delivers_every_call_once(site: Site, tmp_path: Path) -> 
     before, rounds = told(site.stack.settings), 40
     with browser(tmp_path / "profile") as tab:
         tab.serve(shop(site.url, key=site.keys["browser"]))
-        with killed_again_and_again(site.stack) as killed:
+        with killed_again_and_again(site.stack, kills=3 * KILLS) as killed:
             for n in range(rounds):
                 tab.open(f"/page-{n}")
                 tab.run(f"kairos.track('Product Viewed', {{ n: {n} }})")
