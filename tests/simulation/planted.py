@@ -52,8 +52,9 @@ def copied(fault: Fault) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="kairos-fault-") as name:
         folder = Path(name)
         for package in (*PACKAGES, "tests/simulation"):
+            # Compiled files too, which are known by the times of theirs; but for those being written.
             shutil.copytree(
-                ROOT / package, folder / package, ignore=shutil.ignore_patterns("*.pyc")
+                ROOT / package, folder / package, ignore=shutil.ignore_patterns("*.pyc.*")
             )
         (folder / "tests" / "__init__.py").touch()
         subprocess.run(
