@@ -25,6 +25,9 @@ class Log(msgspec.Struct, frozen=True):
     url: str = "valkey://127.0.0.1:6379/log"
     partitions: int = 1  # fixed for the life of the log
 
+    def __repr__(self) -> str:
+        return f"Log({urlsplit(self.url).scheme!r}, partitions={self.partitions})"
+
     @property
     def replayed(self) -> bool:
         """Whether its clock is that of the events in it, as `kairos replay --clock file` has it.
@@ -50,6 +53,9 @@ class Collector(msgspec.Struct, frozen=True):
     identity_keys: str = ""  # of identity tokens, see `events/proofs.py`
     audience: str = "kairos"  # which they are for
     http: Http = "uvicorn"  # what speaks HTTP
+
+    def __repr__(self) -> str:
+        return f"Collector({self.url!r})"
 
     @property
     def sealing(self) -> Path:
@@ -125,6 +131,10 @@ class Settings(msgspec.Struct, frozen=True):
     disk_free_mb: int = DISK_FREE_MB  # below which no event is accepted
     status: Path | None = None  # the folder into which processes say how they are
     server_key: str | None = None  # a server write key, for commands that send events
+
+    def __repr__(self) -> str:
+        # Of the rest much is secret: keys, passwords in URLs, what providers sign with.
+        return f"Settings({self.log!r}, {self.collector!r}, channels={sorted(self.channels)})"
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":

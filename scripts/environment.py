@@ -120,7 +120,9 @@ class Environment:
         say(f"setting up, once: {count} packages into {self.folder.relative_to(self._root)}")
         self._remove(self.folder)
         self._bare()
-        self._pip("install", "--require-hashes", "--only-binary", ":all:", "-r", str(self.lock))
+        # What is imported is compiled then; to compile all of it takes as long as to install it.
+        only = ("--no-compile", "--require-hashes", "--only-binary", ":all:")
+        self._pip("install", *only, "-r", str(self.lock))
         say(f"set up in {time.monotonic() - began:.0f} s")
 
     def _bare(self) -> None:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from kairos.discovery import found_in
-from kairos.settings import CHANNEL_OPTIONS, MAIL_SECRETS, Collector, Settings, Upkeep
+from kairos.settings import CHANNEL_OPTIONS, MAIL_SECRETS, Collector, Log, Settings, Upkeep
 from tests.docs.pages import ROOT, cells, first_cells, page
 
 PAGE = "docs/settings.md"
@@ -36,6 +36,24 @@ def test_the_variables_described_are_those_that_are_read() -> None:
         server_key="k",
     ).to_env()
     assert set(first_cells(page(PAGE))) == set(full)
+
+
+def test_what_is_printed_of_settings_has_no_secret() -> None:
+    secret = "swordfish"
+    said = Settings(
+        log=Log(f"valkey://:{secret}@127.0.0.1/log"),
+        ledger=f"redis://:{secret}@127.0.0.1:6379/0",
+        collector=Collector(
+            mail={"sendgrid": {"public_key": secret}},
+            identity_keys=secret,
+            hooks={"shopify": secret},
+        ),
+        channels={"email": {"url": f"smtps://shop:{secret}@127.0.0.1", "dkim_key": secret}},
+        server_key=secret,
+    )
+    shown = f"{said} {said!r} {said.log!r} {said.collector}"
+    assert "email" in shown
+    assert secret not in shown
 
 
 def test_the_defaults_described_are_those_there_are() -> None:

@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import redis
@@ -47,7 +48,7 @@ def test_seed_addresses_see_what_is_sent_and_may_leave(tmp_path: Path) -> None:
 
         def happens(what: str, nth: int) -> None:
             traits = {"email": f"c{nth}@shop.example", "first_name": "Sarah"}
-            calls = [
+            calls: list[dict[str, Any]] = [
                 {"type": "identify", "userId": f"c{nth}", "traits": traits},
                 {"type": "track", "event": what, "userId": f"c{nth}", "messageId": f"{what}{nth}"},
             ]

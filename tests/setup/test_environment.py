@@ -55,7 +55,7 @@ def machine(tmp_path: Path) -> Machine:
 
 def test_the_lock_is_installed_with_its_hashes_and_then_the_project_alone(machine: Machine) -> None:
     _, locked, project = machine.ready()
-    assert locked.startswith("pip install --require-hashes --only-binary :all: -r ")
+    assert locked.startswith("pip install --no-compile --require-hashes --only-binary :all: -r ")
     assert project.startswith("pip install --no-deps --no-build-isolation --editable ")
 
 

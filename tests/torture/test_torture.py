@@ -1,6 +1,6 @@
 """R7 and R8 in short: one stack through random kills, power cuts, and a death at each crash point.
 
-KAIROS_KILLS and KAIROS_POWER_CUTS say how many; `.ci/run` takes 50 and 10.
+KAIROS_KILLS and KAIROS_POWER_CUTS say how many; `.ci/run` takes 25 and 5.
 """
 
 import os
