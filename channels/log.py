@@ -57,22 +57,34 @@ class Log:
         self._timeout = options.timeout
         self._key = options.key.encode()[:64] or secrets.token_bytes(16)
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="log")
-        self._lines: list[str] = []  # that are written next, together
-        self._writing: asyncio.Task[Outcome] | None = None
+        self._next: list[tuple[str, asyncio.Future[Outcome]]] = []  # written next, together
+        self._writing: asyncio.Task[None] | None = None
 
     async def deliver(self, message: Message) -> Outcome:
         """Write the line, with all that come in the same moment: each way to the thread costs more."""
-        self._lines.append(self._line(message))
-        if len(self._lines) == 1:
-            self._writing = asyncio.create_task(self._write_all())
-        assert self._writing is not None
-        return await asyncio.shield(self._writing)
+        written: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._next.append((self._line(message), written))
+        if len(self._next) == 1:
+            self._writing = asyncio.create_task(self._write_next())
+        return await written
 
-    async def _write_all(self) -> Outcome:
+    async def _write_next(self) -> None:
         await asyncio.sleep(0)  # so that others come
-        lines, self._lines = self._lines, []
+        lines, self._next = self._next, []
+        try:
+            outcome = await self._write_all("".join(line for line, _ in lines))
+        except Exception as error:  # noqa: BLE001 - a bug, which each of these calls is told of
+            for _, written in lines:
+                if not written.done():
+                    written.set_exception(error)
+            return
+        for _, written in lines:
+            if not written.done():  # its call may have been cancelled
+                written.set_result(outcome)
+
+    async def _write_all(self, lines: str) -> Outcome:
         loop = asyncio.get_running_loop()
-        writing = loop.run_in_executor(self._writer, self._write, "".join(lines))
+        writing = loop.run_in_executor(self._writer, self._write, lines)
         try:
             await asyncio.wait_for(writing, self._timeout)
         except TimeoutError:

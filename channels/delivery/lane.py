@@ -31,6 +31,7 @@ class Desk(NamedTuple):
 
     intend: Callable[[Sequence[str]], Awaitable[set[str]]]
     settle: Callable[[Activation, Outcome | Expired], asyncio.Future[None]]
+    low: Callable[[str], None]  # called with a lane's name where its queue is half empty
     withdrawals: Withdrawals
     renderer: Renderer
     handed: Callable[[Activation], int]  # ms; when an activation is handed over
@@ -64,6 +65,7 @@ class Lane:
         self._desk = desk
         self._keyed = keyed
         self._limit = limits.calls
+        self._half = limits.depth // 2
         self._queue = Turns(limits.depth)
         self._breaker = Breaker(limits.patience)
         self._pace = Pace(limits.per_s)
@@ -74,6 +76,11 @@ class Lane:
     def rooms(self) -> dict[str, int]:
         """Return how many more the queue takes of each trigger that waits in it."""
         return self._queue.rooms()
+
+    @property
+    def full(self) -> bool:
+        """Whether there is a trigger of which the queue takes no more."""
+        return 0 in self._queue.rooms().values()
 
     @property
     def waiting(self) -> int:
@@ -113,7 +120,10 @@ class Lane:
                 if size < 1:
                     await self._until_changed()
                     continue
-                await self._start(self._queue.next(size), calls)
+                batch = self._queue.next(size)
+                if len(self._queue) <= self._half:
+                    self._desk.low(self.name)
+                await self._start(batch, calls)
 
     def _allowed(self) -> int:
         """Return how many calls may begin now."""

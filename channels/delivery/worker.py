@@ -138,6 +138,8 @@ class Worker:
         self._taking = asyncio.Lock()  # an entry is taken and marked while no slot comes back
         self._settled: list[_Writing] = []
         self._to_settle = asyncio.Event()
+        self._full: set[str] = set()  # lanes that had no room when something was handed out
+        self._low = asyncio.Event()  # one of them is half empty
         self._counts: Counter[str] = Counter()
         self._by_channel: dict[str, Counter[str]] = {}
         self._latencies = Latencies()
@@ -146,6 +148,7 @@ class Worker:
         self._desk = Desk(
             intend=self._intend,
             settle=self._settle,
+            low=self._runs_low,
             withdrawals=withdrawals,
             renderer=Renderer(workspaces, self._codes, links),
             handed=self._handed,
@@ -175,10 +178,11 @@ class Worker:
                     tasks.create_task(self._reading(p, stop))
                     for p in range(self._stream.partitions)
                 ]
+                feeding = tasks.create_task(self._feeding(stop))
                 ticking = tasks.create_task(self._ticking(stop))
                 sweeping = tasks.create_task(self._sweeping(stop))
                 telling = tasks.create_task(self._teller.run()) if self._teller else None
-                await asyncio.wait([*reading, ticking, sweeping])
+                await asyncio.wait([*reading, feeding, ticking, sweeping])
                 for lane in self._lanes.values():
                     lane.stop()
                 if self._running:
@@ -332,14 +336,27 @@ class Worker:
             for trigger, room in lane.rooms().items()
         }
 
-    async def _ticking(self, stop: asyncio.Event) -> None:
-        """Hand out what is due, and look after the ledger."""
-        clock = asyncio.get_running_loop().time
-        saved = revived = pruned = looked = clock()
+    async def _feeding(self, stop: asyncio.Event) -> None:
+        """Hand out what is due: when it may be, and as soon as a lane that was full runs low."""
         while not stop.is_set():
+            self._low.clear()
             if self._ledger.next_due() <= self._now():
                 depth, room = self._how.depth, self._rooms()
                 await self._hand_out(await self._thread(self._ledger.due, self._now(), depth, room))
+                self._full = {name for name, lane in self._lanes.items() if lane.full}
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._low.wait(), self._how.tick)
+
+    def _runs_low(self, lane: str) -> None:
+        if lane in self._full:
+            self._full.discard(lane)
+            self._low.set()
+
+    async def _ticking(self, stop: asyncio.Event) -> None:
+        """Look after the ledger."""
+        clock = asyncio.get_running_loop().time
+        saved = revived = pruned = looked = clock()
+        while not stop.is_set():
             at = clock()
             if at - saved >= self._how.save:
                 saved = at
@@ -355,10 +372,9 @@ class Worker:
             if at - pruned >= self._how.prune:
                 pruned = at
                 await self._thread(self._ledger.prune, self._now())
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self._how.tick)
-            except TimeoutError:
-                continue
+        self._low.set()  # so that nobody waits for it any more
 
     async def _sweeping(self, stop: asyncio.Event) -> None:
         """Let go of what waits for somebody who was erased; for its call it may wait for long."""

@@ -32,6 +32,7 @@ def test_one_intent_is_one_call() -> None:
         desk = Desk(
             intend,
             settle,
+            lambda _: None,
             InMemoryWithdrawals(),
             Renderer(InMemoryWorkspaces(), no_vouchers),
             lambda _: NOW,

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from pytest_httpserver import HTTPServer
 
@@ -858,3 +859,15 @@ def test_a_campaign_does_not_make_a_reminder_wait(tmp_path: Path) -> None:
 
     bench.run(until)
     assert channel.ids.index(reminder.id) < 200
+
+
+def test_a_lane_that_was_full_is_filled_again_before_the_next_look_at_what_is_due(
+    tmp_path: Path,
+) -> None:
+    how = msgspec.structs.replace(QUICK, tick=3.0, depth=10)
+    bench = Bench(tmp_path, {}, delivery=how)
+    bench.stream.send(*(activation(n) for n in range(200)))
+    began = time.monotonic()
+    bench.run(until=bench.settled(200))
+    assert len(bench.log.ids) == len(set(bench.log.ids)) == 200
+    assert time.monotonic() - began < 9, "twenty times ten, and not every three seconds ten"
