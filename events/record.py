@@ -75,7 +75,7 @@ def own_event(source: str, leaf: str, message_id: str, name: str, time: int, **s
     """Make an event that we say ourselves; said again, the first one counts, whatever a copy says.
 
     Args:
-        source: OWN or WORKER.
+        source: one of OURS.
         leaf: whose it is.
         message_id: which follows from what caused it.
         name: a slug.
@@ -107,7 +107,8 @@ STARTS, EXITS = (
     "exit:",
 )  # before the trigger's name; no SDK can send an event of such a name
 WORKER = "kairos:worker"  # the source of what workers tell; the same
-OURS = frozenset({OWN, WORKER})  # events that nobody sent us; "own" counts them
+OPERATOR_SOURCE = "kairos:operator"  # the source of events that operators' commands say; the same
+OURS = frozenset({OWN, WORKER, OPERATOR_SOURCE})  # events that nobody sent us; "own" counts them
 DELIVERY_FAILED = "delivery_failed"  # {message, channel, reason}: that a message never will arrive
 ADDRESS_LOST, ADDRESS_RESTORED = "address_lost", "address_restored"  # {kind, address, reason}
 ABOUT_ADDRESSES = frozenset({ADDRESS_LOST, ADDRESS_RESTORED})
