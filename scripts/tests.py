@@ -26,8 +26,12 @@ ALONE = (
     "e2e/test_demo.py",
     "e2e/test_disk_full.py",
     "e2e/test_engines.py",
+    "e2e/test_onsite.py",
     "e2e/test_overload.py",
+    "e2e/test_sdks.py",
     "e2e/test_supervisor.py",
+    "e2e/test_up.py",
+    "e2e/test_workers.py",
 )
 _COUNT = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed|deselected)")
 _IDLE = ["chrt", "--idle", "0"] if shutil.which("chrt") else ["nice", "-n", "19"]

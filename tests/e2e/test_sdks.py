@@ -28,9 +28,9 @@ from tests.clients import SDKS
 from tests.e2e.stacks import eventually, watched, workspace
 from tests.shared import LONG
 
-ROUNDS, PAUSE_MS = 12, 350
+ROUNDS, PAUSE_MS = 12, 500
 KILLS = 4  # of the collector, while one of them sends
-UP_S = 0.6  # that it serves before each
+UP_S = 0.3  # that it serves before each
 FILES = {"workspace.yaml": "workspace: shop\n"}
 SERVERS = ("identify", "product_viewed", "page_viewed", "screen_viewed", "group", "alias")
 
@@ -187,7 +187,7 @@ def test_an_sdk_for_browsers_delivers_every_call_once(
 @LONG
 def test_our_own_script_delivers_every_call_once(site: Site, tmp_path: Path) -> None:
     """It keeps what was not confirmed, also what a beacon was handed: so it may be killed under it."""
-    before, rounds = told(site.stack.settings), 40
+    before, rounds = told(site.stack.settings), 16
     with browser(tmp_path / "profile") as tab:
         tab.serve(shop(site.url, key=site.keys["browser"]))
         with killed_again_and_again(site.stack, kills=3 * KILLS) as killed:
