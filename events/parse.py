@@ -75,6 +75,7 @@ _TOKENS = 2  # identity tokens of one event: an alias names two users
 _TYPED_ID = re.compile(r"(user_id|anonymous_id):(.*)", re.DOTALL)
 
 _ADDRESSES = kinds()
+_UNKNOWN_TYPE = f"type: one of {', '.join(sorted(KINDS))} was expected"
 
 
 def parse(body: bytes | msgspec.Raw, arrival: Arrival) -> Event | Rejected:
@@ -109,7 +110,7 @@ def _assemble(raw: RawEvent, arrival: Arrival, check: Check) -> Event:
     flags: list[str] = []
     kind = arrival.kind or raw.type
     if type(kind) is not str or kind not in KINDS:
-        raise RefusedError("unknown_type", f"type: one of {', '.join(sorted(KINDS))} was expected")
+        raise RefusedError("unknown_type", _UNKNOWN_TYPE)
 
     own = as_context(raw.context)
     properties = check.fields("properties", as_object("properties", raw.properties))
