@@ -24,6 +24,6 @@ def dead_letter(result: Rejected, body: bytes, arrival: Arrival) -> DeadLetter:
         accepted_us=arrival.accepted_us,
         kind=arrival.kind,
         sent_at="" if arrival.sent_at is None else str(arrival.sent_at),
-        context=msgspec.json.encode(arrival.context) if arrival.context else b"{}",
+        context=msgspec.json.encode(arrival.context),
         import_id=arrival.import_id,
     )

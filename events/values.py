@@ -206,3 +206,19 @@ def typed(text: str) -> Any:
     if len(digits) > 1 and digits[0] == "0" and not lowered.removeprefix("-").startswith("0."):
         return text
     return float(lowered) if "." in lowered else int(lowered)
+
+
+def typed_whole(value: Any) -> Any:
+    """Read every text in lists and mappings so; the files of a workspace hold nothing but texts.
+
+    >>> typed_whole({"total": "89.90", "lines": [{"count": "3", "zip": "01067"}]})
+    {'total': 89.9, 'lines': [{'count': 3, 'zip': '01067'}]}
+    """
+    match value:
+        case str():
+            return typed(value)
+        case list():
+            return [typed_whole(one) for one in value]
+        case dict():
+            return {key: typed_whole(one) for key, one in value.items()}
+    return value

@@ -81,14 +81,19 @@ def named(kind: str, address: str) -> str:
 
 def found(reach: Reach) -> Iterator[Address]:
     """Yield addresses, of each kind the one that was stated last first."""
-    suppressions = reach.suppressions
     for name, (seen, _, confirmed) in sorted(
         reach.addresses.items(), key=lambda one: (one[1][:2], one[0]), reverse=True
     ):
         kind, _, address = name.partition(":")
-        at, _, reason = suppressions.get(name, (0, "", ""))
-        again = max(confirmed, seen if kind in RENEWED else 0)
-        yield Address(kind, address, seen, confirmed, "" if again > at else reason)
+        yield Address(kind, address, seen, confirmed, why_lost(reach, name))
+
+
+def why_lost(reach: Reach, name: str) -> str:
+    """Return why nothing is sent to an address, whether or not they have it; "" where it is good."""
+    at, _, reason = reach.suppressions.get(name, (0, "", ""))
+    seen, _, confirmed = reach.addresses.get(name, (0, "", 0))
+    again = max(confirmed, seen if name.partition(":")[0] in RENEWED else 0)
+    return "" if again > at else reason
 
 
 def good(reach: Reach) -> dict[str, str]:

@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
-import msgspec
 import structlog
 
 from channels.base import addresses
 from channels.delivery.gate import StoreUnavailableError
 from channels.delivery.workspaces import Workspaces
 from profile_state.identity import person_id
+from profile_state.reach import named
 from triggers.activation import Activation, activation_id
 from triggers.languages import TRAITS, spoken
-from triggers.loading.seeds import Seeds, seeds_of
+from triggers.loading.seeds import Examples, Seeds, seeds_of
 from triggers.recommended import RECOMMENDED
 from triggers.sending import OFFER
 from triggers.templates import choose
@@ -25,10 +25,11 @@ from triggers.templates import choose
 _log = structlog.get_logger(__name__)
 
 WEEK = 7 * 86_400_000  # ms
-KEPT = 10_000  # kinds of message in memory of which copies were made
-OURS = frozenset({OFFER, "item", RECOMMENDED})  # facts that are of our catalogue, not of a person
+KEPT = 10_000  # versions, and kinds of message of which copies were made, in memory
+CATALOGUED = frozenset({OFFER, "item", RECOMMENDED})  # facts that are not of a person
 SHOWN = 3  # elements of a list
 
+# Version, trigger, channel, template, languages and week: what has the same has the same copies.
 Kind = tuple[str, str, str, str | None, tuple[str, ...], int]
 
 
@@ -48,44 +49,38 @@ class Copies:
     async def of(self, activations: Sequence[Activation]) -> list[Activation]:
         """Return the copies of messages of which none was made this week."""
         found: list[Activation] = []
-        for a in activations:
-            if a.channel not in self._posted or self._seeds.get(a.version) == Seeds():
-                continue
-            languages = spoken(a.facts)
-            kind = (a.version, a.trigger, a.channel, a.template, languages, week(a))
-            if kind in self._made:
-                continue
-            try:
-                files = await self._workspaces.files(a.version)
-            except StoreUnavailableError as error:
-                _log.warning("store unavailable, no copies for seeds", reason=str(error))
-                return found
-            if files is None:
-                continue  # the message waits for its workspace too, and the next one makes the copy
-            if len(self._made) >= KEPT:
-                self._made.clear()
-            self._made.add(kind)
-            found += self._copied(a, files, languages)
+        try:
+            for a in activations:
+                if a.channel in self._posted:
+                    found += await self._copied(a)
+        except StoreUnavailableError as error:
+            _log.warning("store unavailable, no copies for seeds", reason=str(error))
         return found
 
     def forget(self) -> None:
         """Make each copy again with the next message of its kind: what was taken may be lost."""
         self._made.clear()
 
-    def _copied(
-        self, a: Activation, files: Mapping[str, str], languages: Sequence[str]
-    ) -> list[Activation]:
-        if a.version not in self._seeds:
-            if len(self._seeds) >= KEPT:
-                self._seeds.clear()
-            self._seeds[a.version] = seeds_of(files)
-        seeds = self._seeds[a.version]
+    async def _copied(self, a: Activation) -> list[Activation]:
+        """Return the copies of a message, none where its version is not known yet: the next makes them."""
+        seeds = self._seeds.get(a.version)
+        if seeds is not None and not seeds.addresses:
+            return []
+        languages = spoken(a.facts)
+        kind = (a.version, a.trigger, a.channel, a.template, languages, week(a))
+        files = None if kind in self._made else await self._workspaces.files(a.version)
+        if files is None:
+            return []
+        if seeds is None:
+            seeds = self._seeds[a.version] = seeds_of(files)
+        for known in (self._made, self._seeds):
+            if len(known) > KEPT:
+                known.clear()
+        self._made.add(kind)
         path = choose(a.template or "", a.channel, files, languages)
         if path is None:
             return []
-        said = {TRAITS[0]: languages[0]} if languages else {}
-        filled = msgspec.structs.replace(seeds, facts=seeds.facts | said)
-        return [copied(a, files[path], to, filled) for to in seeds.addresses]
+        return [copied(a, files[path], to, seeds.examples) for to in seeds.addresses]
 
 
 def week(activation: Activation) -> int:
@@ -93,21 +88,24 @@ def week(activation: Activation) -> int:
     return activation.decided // WEEK
 
 
-def copied(activation: Activation, text: str, to: str, seeds: Seeds) -> Activation:
+def copied(activation: Activation, text: str, to: str, examples: Examples) -> Activation:
     """Return a copy of a message for a seed address.
 
     It belongs to the address itself, whose click on a link, bounce or unsubscription is its own. It
-    is filled with the workspace's examples; what these lack of the customer's is masked.
+    is filled with examples, in the language of the message; what these lack of the customer's is
+    masked.
 
     Args:
         activation: the message.
         text: its template.
         to: where the copy goes.
-        seeds: of the workspace, with the language of the message.
+        examples: of the workspace.
     """
-    a, leaf = activation, f"email:{to}"
+    a, leaf = activation, named("email", to)
     digest = blake2b(text.encode(), digest_size=8).hexdigest()
-    ours = {name: value for name, value in a.facts.items() if name in OURS}
+    catalogued = {name: value for name, value in a.facts.items() if name in CATALOGUED}
+    tags = spoken(a.facts)
+    language = {TRAITS[0]: tags[0]} if tags else {}
     return Activation(
         id=activation_id(a.trigger, digest, to, week(a), a.channel),
         trigger=a.trigger,
@@ -119,8 +117,8 @@ def copied(activation: Activation, text: str, to: str, seeds: Seeds) -> Activati
         person=person_id(leaf),
         leaf=leaf,
         address=to,
-        facts=masked(a.facts) | ours | seeds.facts,
-        event=masked(a.event) | seeds.event,
+        facts=masked(a.facts) | catalogued | examples.facts | language,
+        event=masked(a.event) | examples.event,
         decided=a.decided,
         valid_until=None,
         accepted_us=None,

@@ -61,14 +61,14 @@ class Renderer:
             StoreUnavailableError: when the workspace cannot be asked for.
         """
         made: dict[str, Made] = {}
-        left = {a.id: (a, Codes()) for a in some}
+        left = {a.id: (a, Codes(examples=a.copy)) for a in some}
         while left:
             for i, (a, codes) in left.items():
                 made[i] = await self._message(a, codes)
             wanted = [
                 Wanted(pool, i)
-                for i, (a, codes) in left.items()
-                if isinstance(made[i], Message) and not a.copy
+                for i, (_, codes) in left.items()
+                if isinstance(made[i], Message)
                 for pool in sorted(codes.lacking)
             ]
             given, why = await self._given(wanted)
@@ -96,7 +96,7 @@ class Renderer:
             return {}, str(error)
 
     async def _message(self, activation: Activation, codes: Codes) -> Made:
-        """Make a message. Where `codes` lacks one an example stands there, which only a copy may show."""
+        """Make a message; none to send where `codes` lacks one, since an example stands there."""
         subject = text = html = ""
         follow: Change | None = None
         try:
@@ -125,7 +125,7 @@ class Renderer:
                 return Refused(reason=f"render_failed: {', '.join(error.names)}")
             except TemplateError:
                 return Refused(reason=f"render_failed: {activation.template}")
-        if not codes.lacking or activation.copy:
+        if not codes.lacking:
             html = inlined(html)
             if follow is not None:
                 html = relinked(html, follow)  # first, for only so many links are followed

@@ -1,9 +1,9 @@
 """A file of voucher codes: one a line, as shop systems write them."""
 
-import csv
-import io
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from events.rows import RowError, rows
 
 LONGEST = 255  # characters of a code
 HEADER = "code"
@@ -49,22 +49,17 @@ def read_codes(content: bytes) -> Listed:
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     """Return what stands in each line that is not empty, with its number."""
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    line = 1
     try:
-        for row in rows:
-            columns = [cell.strip() for cell in row]
-            if len(columns) == 1:
-                columns = [cell.strip() for cell in columns[0].split(";")]
+        for line, cells in rows(text, strict=True):
+            columns = cells if len(cells) > 1 else cells[0].split(";")
             if len(columns) > 1:
                 raise CodesError(
                     f"line {line}: one code was expected, found {len(columns)} columns"
                 )
-            if any(columns):
-                yield line, columns[0]
-            line = rows.line_num + 1
-    except csv.Error as error:
-        raise CodesError(f"line {line}: one code was expected, found no CSV: {error}") from None
+            yield line, columns[0]
+    except RowError as error:
+        found = f"one code was expected, found no CSV: {error.reason}"
+        raise CodesError(f"line {error.line}: {found}") from None
 
 
 def _fits(line: int, code: str) -> bool:

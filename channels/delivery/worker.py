@@ -34,7 +34,7 @@ from channels.delivery.stand_in import StandIn
 from channels.delivery.teller import Teller
 from channels.delivery.templates import Renderer
 from channels.delivery.vouchers import Take, Wanted, none_left
-from channels.delivery.workspaces import Workspaces
+from channels.delivery.workspaces import InMemoryWorkspaces, Workspaces
 from events.record import Event
 from events.sources.base import Entry, Log, LogUnavailableError, LostHistoryError
 from triggers.activation import Activation, decode
@@ -131,7 +131,7 @@ class Worker:
         self._how = delivery or Delivery()
         self._withdrawals = withdrawals
         self._vouchers = vouchers
-        self._copies = copies
+        self._copies = copies or Copies(InMemoryWorkspaces())
         self._lanes: dict[str, Lane] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._after = [ledger.cursor(p).read for p in range(stream.partitions)]
@@ -254,7 +254,7 @@ class Worker:
             except LogUnavailableError:
                 return  # the next read says so
             await self._thread(self._ledger.rewind, partition, gone)
-            self._forget_copies()
+            self._copies.forget()
             self._after[partition] = gone
 
     async def _take(
@@ -263,8 +263,7 @@ class Worker:
         async with self._taking:
             if self._after[partition] != after:
                 return  # a slot came back meanwhile and needs older entries first
-            if self._copies is not None:
-                activations = activations + await self._copies.of(activations)
+            activations = activations + await self._copies.of(activations)
             now = min((self._handed(a) for a in activations), default=self._now())
             down = self._no_room_for(activations)
             new = await self._thread(self._ledger.take, activations, now, down)
@@ -401,13 +400,9 @@ class Worker:
                 _log.error("slot is not served", slot=slot, reason=reason)
             if await self._thread(self._ledger.revive, self._now()):
                 self._after = [self._ledger.cursor(p).read for p in range(len(self._after))]
-                self._forget_copies()
+                self._copies.forget()
         if self._teller is not None:
             self._teller.look()  # at what was written down only now
-
-    def _forget_copies(self) -> None:
-        if self._copies is not None:
-            self._copies.forget()
 
     async def _intend(self, ids: Sequence[str]) -> set[str]:
         return await self._thread(self._ledger.intend, ids, self._now()) if ids else set()

@@ -24,7 +24,7 @@ from profile_state.stores.base import LedgerLostError
 from triggers.languages import TRAITS as LANGUAGE
 from triggers.languages import spoken
 from triggers.load import load
-from triggers.loading.seeds import Seeds, seeds_of
+from triggers.loading.seeds import Examples, seeds_of
 from triggers.problems import WorkspaceError
 from triggers.sending import facts_of
 from triggers.templates import (
@@ -95,7 +95,7 @@ def command(
         files = read_folder(workspace or example())
         bands = load(files, known_addresses()).bands
         person = None if profile is None else _person(data, profile)
-        examples = seeds_of(files) if person is None else Seeds()
+        examples = seeds_of(files).examples if person is None else Examples()
         given = examples.facts | _object("--facts", facts) | _spoken(language)
         properties = examples.event | _object("--event", event)
         path, parsed, filling = _chosen(template, channel, files, person, given, bands)

@@ -1,18 +1,18 @@
 """`kairos suppressions`: addresses where nothing is sent, whoever has them."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from events.rows import RowError
+from kairos.given import content
 from kairos.operators import suppressing
 from kairos.operators.words import NotDoneError, carried_out, speaker
 from kairos.profile.beside import Beside
 from kairos.say import as_json, columns
 from kairos.settings import SettingsError
 
-STDIN = Path("-")
 SHOWN = 10  # lines that hold no address, named one by one
 BEHIND = "it is in the log, but the engine has not come to it yet; see `kairos doctor`"
 
@@ -45,10 +45,7 @@ def add(
     """
 
     def do(running: Beside) -> int:
-        try:
-            listed = suppressing.read_list(_text(file), reason)
-        except suppressing.ListError as error:
-            raise SettingsError(f"{file}, {error}; nothing is suppressed") from None
+        listed = _listed(file, reason)
         if not listed.wanted:
             raise SettingsError(f"{file}: at least one address was expected, found none")
         applied = suppressing.suppress(running, listed.wanted, speaker(by))
@@ -83,7 +80,7 @@ def lift(
     """
 
     def do(running: Beside) -> int:
-        known = suppressing.kind_of(address)
+        known = suppressing.read_address(address)
         if known is None:
             raise NotDoneError(
                 f"an e-mail address or a telephone number such as +491701234567 was expected, "
@@ -128,14 +125,14 @@ def list_(*, data: Path | None = None, json: bool = False) -> int:
 COMMANDS = {"add": add, "lift": lift, "list": list_}
 
 
-def _text(file: Path) -> str:
+def _listed(file: Path, reason: str) -> suppressing.Listed:
     try:
-        content = sys.stdin.buffer.read() if file == STDIN else file.read_bytes()
-        return content.decode("utf-8-sig")
-    except OSError as error:
-        raise SettingsError(f"{file} cannot be read: {error.strerror}") from None
+        return suppressing.read_list(content(file).decode("utf-8-sig"), reason)
     except UnicodeDecodeError as error:
         raise SettingsError(f"{file}: UTF-8 was expected, found {error.reason}") from None
+    except RowError as error:
+        found = f"line {error.line}: this is no list: {error.reason}"
+        raise SettingsError(f"{file}, {found}; nothing is suppressed") from None
 
 
 def _lines(numbers: list[int]) -> str:

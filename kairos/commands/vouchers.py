@@ -1,7 +1,6 @@
 """`kairos vouchers`: pools of single-use codes, which templates give away one a message."""
 
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -12,12 +11,11 @@ from cyclopts import Parameter
 
 from channels.delivery.voucher_file import CodesError, Listed, read_codes
 from channels.delivery.vouchers import Stock, Vouchers, VouchersUnusableError
+from kairos.given import content
 from kairos.say import as_json, failed
 from kairos.settings import SettingsError
 from kairos.where import engine
 from triggers.vouchers import NAME
-
-STDIN = Path("-")
 
 
 def add(
@@ -122,9 +120,7 @@ def _read(pool: str, file: Path) -> Listed:
     if not re.fullmatch(NAME, pool):
         raise SettingsError(f"a pool such as summer or summer_26 was expected, found {pool!r}")
     try:
-        return read_codes(sys.stdin.buffer.read() if file == STDIN else file.read_bytes())
-    except OSError as error:
-        raise SettingsError(f"{file} cannot be read: {error.strerror}") from None
+        return read_codes(content(file))
     except CodesError as error:
         raise CodesError(f"{file}, {error}; nothing was added") from None
 

@@ -3,33 +3,31 @@
 A list of another sender's comes along so, whether or not anybody here has these addresses yet.
 """
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from events.addresses.base import kinds
-from events.record import ADDRESS_LOST, ADDRESS_RESTORED, OPERATOR_SOURCE, Event, own_event
-from kairos.operators.words import say
+from events.record import (
+    ADDRESS_LOST,
+    ADDRESS_RESTORED,
+    OPERATOR_SOURCE,
+    Event,
+    encode,
+    own_event,
+)
+from events.rows import rows
+from kairos.operators.words import PATIENCE_S
 from kairos.profile.beside import Beside
-from profile_state.reach import found
+from profile_state.reach import named, why_lost
 from profile_state.stored import unpack
 from profile_state.stores.base import everybody
 
-COLUMNS = (
-    "email",
-    "address",
-    "recipient",
-    "phone",
-)  # that hold the address, where a file has names
+# Where the first line names columns, those that hold the address.
+COLUMNS = ("email", "address", "recipient", "phone")
 REASON = "reason"
 LISTED = "listed"  # why, where nobody says more
 TOGETHER = 500  # events in an entry of the log
 _LONGEST = 200  # characters of a reason
-
-
-class ListError(ValueError):
-    """A list that cannot be read; says where."""
 
 
 class Wanted(NamedTuple):
@@ -56,10 +54,10 @@ class Suppressed(NamedTuple):
     person: str
 
 
-def kind_of(text: str) -> tuple[str, str] | None:
+def read_address(text: str) -> tuple[str, str] | None:
     """Return kind and spelling of an address, None where it is none.
 
-    >>> kind_of(" Ana@Shop.example "), kind_of("+49 170 1234567"), kind_of("ana")
+    >>> read_address(" Ana@Shop.example "), read_address("+49 170 1234567"), read_address("ana")
     (('email', 'ana@shop.example'), ('phone', '+491701234567'), None)
     """
     for kind, normal in kinds().items():
@@ -77,7 +75,7 @@ def read_list(text: str, reason: str = LISTED) -> Listed:
         reason: why, where the list does not say.
 
     Raises:
-        ListError: it is no such list.
+        RowError: a line cannot be read.
 
     >>> read_list("Email,Reason\nAna@Shop.example,550 no such user\nnobody,\n").wanted
     [Wanted(kind='email', address='ana@shop.example', reason='550 no such user')]
@@ -86,35 +84,21 @@ def read_list(text: str, reason: str = LISTED) -> Listed:
     """
     head, _, _ = text.partition("\n")
     separator = ";" if head.count(";") > head.count(",") else ","
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     place, why = 0, -1
     wanted: dict[tuple[str, str], Wanted] = {}
     unread: list[int] = []
-    for line, cells in _rows(rows):
+    for line, cells in rows(text, separator):
         if line == 1 and (names := _names(cells)):
             place = min(names[name] for name in COLUMNS if name in names)
             why = names.get(REASON, -1)
             continue
-        known = kind_of(cells[place]) if place < len(cells) else None
+        known = read_address(cells[place]) if place < len(cells) else None
         if known is None:
             unread.append(line)
         else:
             said = cells[why] if 0 <= why < len(cells) else ""
             wanted.setdefault(known, Wanted(*known, (said or reason)[:_LONGEST]))
     return Listed(list(wanted.values()), unread)
-
-
-def _rows(rows: Any) -> Iterator[tuple[int, list[str]]]:
-    """Yield what stands in each line that is not empty, with its number."""
-    line = 1
-    try:
-        for row in rows:
-            cells = [cell.strip() for cell in row]
-            if any(cells):
-                yield line, cells
-            line = rows.line_num + 1
-    except csv.Error as error:
-        raise ListError(f"line {line}: this is no list: {error}") from None
 
 
 def _names(cells: list[str]) -> dict[str, int]:
@@ -156,24 +140,21 @@ def suppressed(engine: Beside) -> Iterator[Suppressed]:
     """
     for value in everybody(engine.store):
         person = unpack(value, {})
-        if not person.view.suppressions:
-            continue
-        stated = {(one.kind, one.address): one.lost for one in found(person.view)}
-        for name, (_, _, reason) in sorted(person.view.suppressions.items()):
-            kind, _, address = name.partition(":")
-            why = stated.get((kind, address), reason)
-            if why:
-                yield Suppressed(kind, address, why, person.id)
+        for name in sorted(person.view.suppressions):
+            reason = why_lost(person.view, name)
+            if reason:
+                kind, _, address = name.partition(":")
+                yield Suppressed(kind, address, reason, person.id)
 
 
 def _event(name: str, kind: str, address: str, at: int, said: Mapping[str, str]) -> Event:
-    leaf = f"{kind}:{address}"
+    leaf = named(kind, address)
     about = {"kind": kind, "address": address, **said}
     return own_event(OPERATOR_SOURCE, leaf, f"{name}/{leaf}/{at}", name, at, properties=about)
 
 
 def _said(engine: Beside, events: Sequence[Event]) -> bool:
-    applied = True
+    entry = 0
     for first in range(0, len(events), TOGETHER):
-        _, applied = say(engine, list(events[first : first + TOGETHER]))
-    return applied
+        entry = engine.log.append(0, encode(list(events[first : first + TOGETHER])))
+    return engine.caught_up(entry, PATIENCE_S)

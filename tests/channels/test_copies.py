@@ -20,7 +20,7 @@ from channels.delivery.workspaces import InMemoryWorkspaces
 from tests.channels.doubles import NOW, InMemoryLog, RecordingChannel, activation
 from tests.channels.test_worker import QUICK, Bench, keyed
 from triggers.activation import Activation
-from triggers.loading.seeds import Seeds
+from triggers.loading.seeds import Examples
 
 SEEDS = ("inbox@agency.example", "tess@shop.example")
 WORKSPACE = """
@@ -138,7 +138,7 @@ def test_a_copy_shows_an_example_for_a_voucher_and_takes_none(tmp_path: Path) ->
 def test_who_takes_their_own_consent_back_gets_no_more_copies(tmp_path: Path, before: int) -> None:
     """Whenever that was: of customers the engine knows what was withdrawn before it decided."""
     shop = Shop(tmp_path)
-    copy = copied(mail(), "", SEEDS[0], Seeds())
+    copy = copied(mail(), "", SEEDS[0], Examples())
     shop.withdrawals.withdraw(copy.person, "marketing", "email", NOW - before)
     sent = shop.send(mail(), then=2)
     assert {to for to, _ in sent} == {"ana0@shop.example", SEEDS[1]}
@@ -228,14 +228,14 @@ def test_masked_has_the_shape_and_no_value(said: dict[str, Any]) -> None:
 
 
 def test_what_a_copy_is_of_is_all_that_its_name_depends_on() -> None:
-    one = copied(mail(), "text", SEEDS[0], Seeds())
-    other = copied(mail(5, decided=NOW + 1), "text", SEEDS[0], Seeds())
+    one = copied(mail(), "text", SEEDS[0], Examples())
+    other = copied(mail(5, decided=NOW + 1), "text", SEEDS[0], Examples())
     assert one.id == other.id
     differing: list[Callable[[], Activation]] = [
-        lambda: copied(mail(trigger="x"), "text", SEEDS[0], Seeds()),
-        lambda: copied(mail(), "Text", SEEDS[0], Seeds()),
-        lambda: copied(mail(), "text", SEEDS[1], Seeds()),
-        lambda: copied(mail(decided=NOW + WEEK), "text", SEEDS[0], Seeds()),
+        lambda: copied(mail(trigger="x"), "text", SEEDS[0], Examples()),
+        lambda: copied(mail(), "Text", SEEDS[0], Examples()),
+        lambda: copied(mail(), "text", SEEDS[1], Examples()),
+        lambda: copied(mail(decided=NOW + WEEK), "text", SEEDS[0], Examples()),
     ]
     assert len({one.id, *(make().id for make in differing)}) == 5
     assert msgspec.structs.replace(one, copy=False).copy is False

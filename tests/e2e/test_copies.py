@@ -12,8 +12,7 @@ from profile_state.identity import person_id
 from profile_state.reach import SUPPRESSED, hidden
 from profile_state.stores.keys import withdrawn
 from tests.channels.doubles import Mails
-from tests.e2e.stacks import eventually, mailing, post, server_key, workspace
-from tests.e2e.test_unsubscribe import link_in
+from tests.e2e.stacks import eventually, mailing, only_link, post, server_key, workspace
 
 FILES = {
     "workspace.yaml": "workspace: shop\npurposes: {marketing: {default: allowed}}\n"
@@ -71,7 +70,7 @@ def test_seed_addresses_see_what_is_sent_and_may_leave(tmp_path: Path) -> None:
         gone = "rcpt550@agency.example"
         lost = withdrawn(person_id(f"email:{gone}"), SUPPRESSED, hidden(gone))
         assert eventually(lambda: bool(ledger.exists(lost))), "the engine has heard that it bounced"
-        done = httpx.post(link_in(copy), data={"List-Unsubscribe": "One-Click"}, timeout=20)
+        done = httpx.post(only_link(copy), data={"List-Unsubscribe": "One-Click"}, timeout=20)
         assert done.status_code == 200
         happens("sale", 0)
         assert eventually(lambda: len(mails.accepted) == 7), [to for to, _ in mails.accepted]

@@ -1,11 +1,9 @@
 """A way out of an e-mail, on a stack of real processes: from the link in it to the message that stays."""
 
-import re
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from channels.delivery.beside import listed, summary
 from kairos.embedded.stack import Stack
 from profile_state.identity import person_id
 from tests.channels.doubles import Mails
-from tests.e2e.stacks import eventually, mailing, post, server_key, workspace
+from tests.e2e.stacks import eventually, mailing, only_link, post, server_key, workspace
 from tests.e2e.test_journeys import decided
 
 NEWS = """
@@ -54,7 +52,7 @@ def test_r44_who_unsubscribes_with_one_click_gets_not_even_what_was_decided_befo
 
         reads("ana", 1)
         assert eventually(lambda: len(mails.accepted) == 1)
-        link = link_in(mails.accepted[0][1])
+        link = only_link(mails.accepted[0][1])
         assert link.startswith(f"{stack.url}/u/")
 
         assert "Unsubscribe" in httpx.get(link).text
@@ -81,15 +79,6 @@ def test_r44_who_unsubscribes_with_one_click_gets_not_even_what_was_decided_befo
         assert [to for to, _ in mails.accepted] == ["ana@shop.example"] * 2 + ["bob@shop.example"]
         assert len(decided(ledger, "news")) == 4, "of ana nothing more is decided"
         assert summary(stack.settings.deliveries) == {"email": {"delivered": 3, "refused": 1}}
-
-
-def link_in(raw: bytes) -> str:
-    """Return the link in an e-mail's HTML."""
-    html = message_from_bytes(raw, policy=policy.default).get_body(("html",))
-    assert html is not None
-    found = re.search(r"href='([^']+)'", html.get_content())
-    assert found is not None
-    return found[1]
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import pytest
 
 from tests.shop import ADDRESSES
 from triggers.load import load
-from triggers.loading.seeds import MOST, Seeds, seeds_of
+from triggers.loading.seeds import MOST, Examples, Seeds, seeds_of
 from triggers.problems import WorkspaceError
 
 
@@ -18,7 +18,7 @@ def test_what_workers_go_by() -> None:
     )
     load(said, ADDRESSES)
     assert seeds_of(said) == Seeds(
-        ("tess@shop.example",), {"first_name": "Ana", "points": 7}, {"order_id": "A-1"}
+        ("tess@shop.example",), Examples({"first_name": "Ana", "points": 7}, {"order_id": "A-1"})
     )
     assert seeds_of(files("")) == seeds_of({}) == Seeds()
 

@@ -11,7 +11,7 @@ from events.limits import Limits
 from events.names import slug
 from events.record import OPT_IN_CONFIRMED
 from events.rejected import RefusedError
-from events.values import Check, typed
+from events.values import Check, typed_whole
 from triggers import cases, rules, yaml
 from triggers.awaited import RECEIPTS
 from triggers.cases import Line, Moment
@@ -60,19 +60,7 @@ def fields(written: Mapping[str, Any]) -> dict[str, Any]:
     >>> fields({"cartId": "c1", "value": "30", "zip": "01067"})
     {'cart_id': 'c1', 'value': 30, 'zip': '01067'}
     """
-    return Check(Limits()).fields("", {key: _typed(value) for key, value in written.items()})
-
-
-def _typed(value: Any) -> Any:
-    """Read scalars as what they are; in the files of a workspace all are text."""
-    match value:
-        case str():
-            return typed(value)
-        case list():
-            return [_typed(one) for one in value]
-        case dict():
-            return {key: _typed(one) for key, one in value.items()}
-    return value
+    return Check(Limits()).fields("", typed_whole(dict(written)))
 
 
 class _Written(NamedTuple):

@@ -7,11 +7,11 @@ import msgspec
 
 from triggers.links import WORDS, LinkRules, strangers
 from triggers.loading.context import Context
+from triggers.loading.workspace import in_force
 from triggers.schema import WorkspaceFile
 from triggers.words import nearest
 from triggers.yaml import Document
 
-FILE = "workspace.yaml"
 _HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*", re.ASCII)
 
 
@@ -48,6 +48,5 @@ def rules_of(files: Mapping[str, str]) -> LinkRules | None:
     >>> rules_of(files)
     LinkRules(hosts=('shop.example',), track=False, utm=(('utm_source', 'k'),))
     """
-    context = Context(files, {})
-    found = context.read(FILE, WorkspaceFile) if FILE in files else None
-    return None if found is None else link_rules(context, *found)
+    found = in_force(files)
+    return None if found is None else link_rules(*found)

@@ -1,6 +1,5 @@
 """`seeds` and `examples` of workspace.yaml: who is sent a copy of each e-mail, and what fills it."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,28 +7,33 @@ import msgspec
 
 from events.addresses import email
 from events.names import slug
+from events.values import typed_whole
 from triggers.loading.context import Context
+from triggers.loading.workspace import in_force
 from triggers.schema import WorkspaceFile
 from triggers.yaml import Document, Path
 
-FILE = "workspace.yaml"
 EVENT = "event"  # the key of `examples` that holds those of the entering event's properties
 MOST = 50  # seed addresses
-_SCALAR = re.compile(r"true|false|-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,9})?")
-_decode = msgspec.json.Decoder().decode
+
+
+class Examples(msgspec.Struct, frozen=True):
+    """What fills copies and previews."""
+
+    facts: dict[str, Any] = {}
+    event: dict[str, Any] = {}  # properties of the entering event
 
 
 class Seeds(msgspec.Struct, frozen=True):
     """Addresses that are sent copies, and what fills these."""
 
     addresses: tuple[str, ...] = ()
-    facts: dict[str, Any] = {}
-    event: dict[str, Any] = {}
+    examples: Examples = Examples()
 
 
 def seeds(context: Context, document: Document, workspace: WorkspaceFile) -> Seeds:
     """Return what a workspace says of copies and examples."""
-    said = _read(workspace.examples)
+    said = typed_whole(workspace.examples)
     event = said.get(EVENT, {})
     if not isinstance(event, dict):
         message = f"properties such as {{order_id: A-1001}} were expected, found {event!r}"
@@ -38,7 +42,7 @@ def seeds(context: Context, document: Document, workspace: WorkspaceFile) -> See
     _names(context, document, ("examples",), said)
     _names(context, document, ("examples", EVENT), event)
     facts = {name: value for name, value in said.items() if name != EVENT}
-    return Seeds(_addresses(context, document, workspace.seeds), facts, event)
+    return Seeds(_addresses(context, document, workspace.seeds), Examples(facts, event))
 
 
 def seeds_of(files: Mapping[str, str]) -> Seeds:
@@ -47,9 +51,8 @@ def seeds_of(files: Mapping[str, str]) -> Seeds:
     >>> seeds_of({"workspace.yaml": "workspace: shop\nseeds: [Ana@shop.example]"}).addresses
     ('ana@shop.example',)
     """
-    context = Context(files, {})
-    found = context.read(FILE, WorkspaceFile) if FILE in files else None
-    return Seeds() if found is None else seeds(context, *found)
+    found = in_force(files)
+    return Seeds() if found is None else seeds(*found)
 
 
 def _addresses(context: Context, document: Document, said: list[str]) -> tuple[str, ...]:
@@ -75,12 +78,3 @@ def _names(context: Context, document: Document, path: Path, said: dict[str, Any
         if slug(name) != name:
             message = f"a name as templates have it was expected, found {name!r}."
             context.say(document, (*path, name, ""), f"{message} Did you mean {slug(name)!r}?")
-
-
-def _read(value: Any) -> Any:
-    """Read numbers and `true`, as templates compare and count them; a workspace's YAML has texts only."""
-    if isinstance(value, dict):
-        return {name: _read(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_read(one) for one in value]
-    return _decode(value) if _SCALAR.fullmatch(value) else value

@@ -1,6 +1,7 @@
 """workspace.yaml: time zone, purposes, channels and their caps."""
 
 import re
+from collections.abc import Mapping
 
 import msgspec
 
@@ -57,6 +58,17 @@ def workspace_file(context: Context) -> tuple[Document, WorkspaceFile]:
             band = context.rule(rules.band, text, document, ("bands", score, word))
             context.bands.setdefault(score, {})[word] = band or Band(">", 0.0)
     return document, workspace
+
+
+def in_force(files: Mapping[str, str]) -> tuple[Context, Document, WorkspaceFile] | None:
+    """Read the workspace.yaml of a version that was let in, for what workers go by.
+
+    Args:
+        files: of the version; None is returned where it has no such file.
+    """
+    context = Context(files, {})
+    found = context.read(FILE, WorkspaceFile) if FILE in files else None
+    return None if found is None else (context, *found)
 
 
 def _purposes(context: Context, document: Document, workspace: WorkspaceFile) -> None:
