@@ -13,12 +13,11 @@ from typing import Any
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
-from bytewax.errors import BytewaxRuntimeError
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
-from bytewax.run import cli_main
 
 from events.sources.base import Entry
+from flows import running
 from flows.engine import Engine
 from triggers.work import Work
 
@@ -138,13 +137,7 @@ def run(engine: Engine, stop: threading.Event) -> None:
         LedgerLostError: the ledger is away; the engine must recover.
         LogUnavailableError: the log is away; the same.
     """
-    try:
-        cli_main(live(engine, stop))  # type: ignore[no-untyped-call]  # Bytewax's own
-    except BytewaxRuntimeError as error:
-        cause = error.__cause__
-        while isinstance(cause, BytewaxRuntimeError):  # one for each step that it came through
-            cause = cause.__cause__
-        raise cause or error from error
+    running.run(live(engine, stop))
 
 
 def rest_cycle_collection() -> None:

@@ -10,6 +10,7 @@ from profile_state.consent import consent
 from profile_state.person import Person
 from profile_state.stated import claimed
 from profile_state.surroundings import SIGN as AROUND
+from triggers.modelled import scores_of
 from triggers.signs import is_ours
 from triggers.state import State
 
@@ -35,7 +36,7 @@ def view_of(person: Person, state: State) -> View:
     """Return what is known of a person, as the log has it up to the state's offset."""
     stated = person.view.traits
     traits = {name: said for name, said in stated.items() if name[:1] not in (SIGN, AROUND)}
-    leaves = person.leaves.values()
+    leaves, workspace = person.leaves.values(), state.workspace
     return View(
         id=person.id,
         identifiers=sorted(person.ids),
@@ -44,7 +45,8 @@ def view_of(person: Person, state: State) -> View:
         events=sum(leaf.total for leaf in leaves),
         traits={name: said[2] for name, said in sorted(traits.items())},
         claimed=sorted(name for name, said in traits.items() if claimed(said)),
-        scores={name[1:]: said[2] for name, said in stated.items() if name[:1] == SIGN},
+        scores={name[1:]: said[2] for name, said in stated.items() if name[:1] == SIGN}
+        | ({} if workspace is None else scores_of(workspace, person, state.learnt, state.now)),
         segments=sorted(name for name in person.member if not is_ours(name)),
         consents=_consents(person, state),
         messages=_messages(person),

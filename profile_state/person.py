@@ -5,7 +5,7 @@ stretch of the log again changes nothing.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Set
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -17,8 +17,17 @@ from profile_state.reach import Known, Suppression, join
 from profile_state.stated import Stated, stands
 
 Differ = Callable[[dict[str, Any], int, Any], None]  # cells, since (ms), a LeafDifference
-NO_RANKS: Mapping[str, float] = {}
 NOBODY: frozenset[str] = frozenset()  # of most people; an empty set takes 216 bytes
+
+
+class Learnt(NamedTuple):
+    """What was worked out from all people, as conditions read it."""
+
+    ranks: Mapping[str, float]  # where bands begin that are shares of people
+    models: Mapping[str, Mapping[str, float]]  # the version in force of each
+
+
+NOTHING_LEARNT = Learnt({}, {})
 
 
 class Items(Protocol):
@@ -74,12 +83,12 @@ class Person:
         "ids",
         "items",
         "known_due",
+        "learnt",
         "leaves",
         "member",
         "named",
         "offset",
         "packed",
-        "ranks",
         "recheck",
         "refused",
         "seen",
@@ -113,7 +122,7 @@ class Person:
         self.member: dict[str, int] = {}  # segment -> ms since when
         self.recheck: dict[str, int] = {}  # segment -> ms at which time alone may change it
         self.version = ""  # of the definitions that `member` follows
-        self.ranks: Mapping[str, float] = NO_RANKS  # where bands begin that `member` follows
+        self.learnt = NOTHING_LEARNT  # that `member` follows
         self.items: Items = NO_ITEMS  # of the partition whose state has them
         self.slots: Mapping[str, Slot] = {}  # of the definitions that the view follows
         self.view: Leaf | View = (

@@ -6,7 +6,6 @@ as well: what a salesperson does is part of what a trigger does.
 
 from typing import Any
 
-from events.scores import is_score
 from triggers import sending
 from triggers.arbitrate import Send
 from triggers.definitions import SendStep
@@ -73,7 +72,7 @@ def telling(
             building.say((*path, name), f"{link} is a link of messages, and a system is told none")
         if template.vouchers:
             building.say((*path, name), f"a {VOUCHER} is for messages to people; leave it out")
-    scores = {name for name in read if is_score(name, building.context.bands)}
+    scores = {name for name in read if building.context.is_score(name)}
     return SendStep(
         channels=(channel,),
         template=None,

@@ -16,13 +16,16 @@ import msgspec
 from events.names import slug
 from events.scores import is_score, remembered
 from kairos.discovery import found_in
+from models.base import Feature
+from models.runtime.orders import Orders
 from profile_state.cells import MOST, Slot
 from profile_state.surroundings import KINDS
 from profile_state.surroundings import remembered as around
 from triggers import ast
 from triggers.catalog import ITEM
 from triggers.definitions import Band, PurposeRule
-from triggers.expressions import ExpressionError
+from triggers.expressions import ExpressionError, parse
+from triggers.modelled import Modelled
 from triggers.runtime import number_of
 from triggers.slots import Slots
 from triggers.words import nearest
@@ -40,6 +43,7 @@ _DEAR = {
     "c.get(": 4,
     "amount_since(": 8,
     "distinct_since(": 16,
+    "scored(": 32,
 }
 
 
@@ -80,7 +84,7 @@ class Uses(msgspec.Struct):
     events: set[str] = msgspec.field(default_factory=set)
     traits: set[str] = msgspec.field(default_factory=set)
     segments: set[str] = msgspec.field(default_factory=set)
-    ranks: bool = False  # a share of all people by a score
+    learnt: bool = False  # a share of all people by a score, or what a model says
     properties: set[str] = msgspec.field(default_factory=set)  # of the entering event
 
 
@@ -94,6 +98,7 @@ class Known(NamedTuple):
     timezone: str  # of people who state none
     bands: Mapping[str, Mapping[str, Band]]  # score -> word
     around: set[str]  # kinds of surroundings that are asked for; compiling adds to them
+    scored: Mapping[str, Modelled]  # score -> the model that gives it
 
 
 class Scope:
@@ -126,6 +131,12 @@ class Scope:
     def of_run(self) -> "Scope":
         """Return the same scope for what is asked of a run."""
         asked = Scope(self.known, has_event=self.has_event, has_item=self.has_item, has_run=True)
+        asked.uses = self.uses
+        return asked
+
+    def of_features(self) -> "Scope":
+        """Return a scope for what a model looks at: what people did, and no model's scores."""
+        asked = Scope(self.known._replace(scored={}), has_event=False)
         asked.uses = self.uses
         return asked
 
@@ -294,10 +305,11 @@ def _band(node: ast.Band, scope: Scope) -> Code:
     if band.op not in ("top", "bottom"):
         than = ast.Literal(band.than)
         return compiled(ast.Compare(band.op, node.score, than, node.column), scope)
-    scope.uses.ranks = True
+    scope.uses.learnt = True
     compare = ">=" if band.op == "top" else "<="
-    where = f"p.ranks.get({rank_name(score, node.band)!r}, NAN)"
-    return Code(f"(number_of({compiled(node.score, scope).value}) {compare} {where})")
+    where = f"p.learnt.ranks.get({rank_name(score, node.band)!r}, NAN)"
+    value = compiled(node.score, scope)
+    return Code(f"(number_of({value.value}) {compare} {where})", value.horizons)
 
 
 def rank_name(score: str, band: str) -> str:
@@ -353,10 +365,11 @@ def _name(node: ast.Name, scope: Scope) -> Code:
                 "a segment has no event; it can count events, or ask for traits", node.column
             )
         return Code(scope.property(node.path))
+    model = scope.known.scored.get(node.path)
+    if model is not None:
+        return _modelled(node.path, model, scope)
     if is_score(node.path, scope.known.bands):
-        name = remembered(node.path)
-        scope.uses.traits.add(name)
-        return Code(f"trait(t, {name!r})")
+        return Code(_told(node.path, scope))
     if head in KINDS and rest:
         scope.known.around.add(head)
         scope.uses.traits.add(around(head))
@@ -378,6 +391,39 @@ def _name(node: ast.Name, scope: Scope) -> Code:
         return Code(f"pick(trait(t, {slug(head)!r}), {parts})")
     scope.uses.traits.add(slug(head))
     return Code(f"trait(t, {slug(head)!r})")
+
+
+def _told(path: str, scope: Scope) -> str:
+    """Return the source that reads a score which somebody tells."""
+    name = remembered(path)
+    scope.uses.traits.add(name)
+    return f"trait(t, {name!r})"
+
+
+def _modelled(score: str, model: Modelled, scope: Scope) -> Code:
+    """Compile a score that a model gives."""
+    scope.uses.learnt = True
+    bare = scope.of_features()
+    try:
+        looked_at = [feature(one, bare) for one in model.features]
+    except ExpressionError:  # it is said of the model itself, see `triggers.loading.models`
+        return Code("None")
+    sources = [one.value for one in looked_at]
+    horizons = tuple(h for one in looked_at for h in one.horizons)
+    if model.daily:
+        horizons += (f"next_day(p, now, {sources[0]})",)
+    told, mark = _told(score, scope), model.mark(sources)
+    words = f"{model.key!r}, {model.kind!r}, {model.scores[score]!r}, {mark!r}"
+    return Code(f"scored(p, {told}, {words}, now, {', '.join(sources)})", horizons)
+
+
+def feature(asked: Feature, scope: Scope) -> Code:
+    """Compile what a model looks at in a person."""
+    if isinstance(asked, Orders):
+        call = ast.Call("orders", (ast.Source(f"{asked.event}.{asked.value}"),))
+        cell = scope.cell("amounts", call)
+        return Code(f"bought({cell}, now)", (f"next_order({cell}, now)",))
+    return compiled(parse(asked), scope)
 
 
 _FUNCTIONS = {"=": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "in": "one_of"}

@@ -67,7 +67,7 @@ from triggers.load import load
 from triggers.loading import formers
 from triggers.local_time import hour_at, zone_at
 from triggers.problems import WorkspaceError
-from triggers.state import RANKS, Due, State
+from triggers.state import Due, State
 from triggers.work import Withdrawal, Work
 
 MACHINE = "machine"  # the flag of what no human did: kept, but it occurs nowhere
@@ -514,9 +514,13 @@ def _retire(state: State, addresses: Mapping[str, str | None]) -> None:
 
 def _learned(state: State, said: Learned) -> None:
     """Take what was worked out from all people; who follows something else is swept."""
+    before = state.learnt
     state.learn(state.learned | {said.what: said.values})
     workspace = state.workspace
-    if said.what == RANKS and workspace is not None and any(s.ranks for s in workspace.segments):
+    if workspace is None or state.learnt is before:
+        return
+    placed = state.learnt.models != before.models and workspace.ranked
+    if placed or any(segment.learnt for segment in workspace.segments):
         state.sweep = Sweep(0, PLACES - 1)
 
 

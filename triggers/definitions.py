@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from events.record import Event
+from events.scores import is_score
 from profile_state.cells import Happened, Slot
 from profile_state.fold import Folding
 from profile_state.leaf import Run
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from triggers.cases import Case
     from triggers.catalog import Happening
     from triggers.goals import Goal
+    from triggers.modelled import Modelled
     from triggers.offers import Offer, Wanted
     from triggers.steps.base import Step
 
@@ -65,6 +67,24 @@ class Band(msgspec.Struct, frozen=True):
 
     op: str  # a comparison, or `top` or `bottom`
     than: float  # a number, or a share of people
+
+
+class Ranked(msgspec.Struct, frozen=True):
+    """A score whose bands are shares of all people."""
+
+    value: Callable[[Any, int], tuple[Any, int]]  # person, now -> (score, may change at)
+    events: frozenset[str]  # that may change it
+
+
+class Seeing(msgspec.Struct, frozen=True):
+    """What a model looks at in a person."""
+
+    look: Callable[[Any, int], tuple[int, tuple[Any, ...]]]  # person, now -> their day, features
+    slots: frozenset[str]  # that this needs
+    mark: float  # of these features, see `triggers.modelled.Modelled.mark`
+    label: (
+        Callable[[Any, int], bool] | None
+    )  # person, now -> what came of it, of a model of examples
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -139,7 +159,7 @@ class Segment(msgspec.Struct, frozen=True):
     events: frozenset[str]
     traits: bool  # looks at traits
     segments: frozenset[str]
-    ranks: bool  # asks for a share of all people
+    learnt: bool  # asks for a share of all people, or for what a model says
     warming: bool = False  # who is inside is not known yet
 
 
@@ -203,7 +223,10 @@ class Workspace(msgspec.Struct, frozen=True):
     leaving: dict[int, Leaving]  # trigger's number -> the conditions of its `exit_when`
     tests: dict[str, Guard]  # conditions of steps
     excluded: dict[str, Callable[[Any, int], bool]]  # purpose -> whom nothing of it may reach
-    ranked: dict[str, str]  # score of whose order bands are shares -> its name among the traits
+    ranked: dict[str, "Ranked"]  # scores of whose order bands are shares
+    models: dict[str, "Modelled"]  # by name
+    scored: dict[str, "Modelled"]  # score -> the model that gives it
+    seen: dict[str, Seeing]  # by the model's name
     bands: dict[str, dict[str, Band]]  # score -> word
     cases: dict[str, "tuple[Case, ...]"]  # the tests of triggers; these decide nothing
     catalog: str | None  # a file beside workspace.yaml
@@ -213,6 +236,10 @@ class Workspace(msgspec.Struct, frozen=True):
     unknown: frozenset[str]  # purposes of which it is not known yet whom nothing may reach
     warms_at: int  # ms; when so much time has passed that more is known, NEVER if it never has
     source: str  # the generated Python, for whoever wants to read it
+
+    def is_score(self, path: str) -> bool:
+        """Say whether a name in a condition or a template is a score."""
+        return path in self.scored or is_score(path, self.bands)
 
     def trigger_of(self, run: Run) -> Trigger | None:
         """Return the trigger that a run goes on with: as it was when the run began."""

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from events.record import Event
+from models.runtime import days, orders
 from profile_state import cells, difference
 from profile_state.cells import KINDS, Slot
 from profile_state.leaf import NEVER
 from profile_state.naming import name_of
-from triggers import local_time, recommended, runtime, sequences
+from triggers import local_time, modelled, recommended, runtime, sequences
 
 _NAMES: dict[str, Any] = (
     {name: value for name, value in vars(runtime).items() if callable(value) and name[0] != "_"}
@@ -32,10 +33,15 @@ _NAMES: dict[str, Any] = (
         "streak_of": local_time.streak_of,
         "zone_of": local_time.zone_of,
         "bisect_left": bisect_left,
+        "bought": orders.bought,
+        "day_of": days.day_of,
         "micros": cells.micros,
         "newest_part": difference.newest_part,
+        "next_day": days.next_day,
+        "next_order": orders.next_order,
         "part": difference.part,
         "recommended": recommended.recommended,
+        "scored": modelled.scored,
         "split_parts": difference.split_parts,
     }
     | {name: getattr(sequences, name) for name in ("Sequence", "Step", "completed")}
@@ -298,6 +304,11 @@ def guard_body(condition: str) -> list[str]:
 
 def member_body(condition: str, horizons: tuple[str, ...]) -> list[str]:
     """Write a segment: inside or not, and the instant at which time alone may change it."""
+    return value_body(f"bool({condition})", horizons)
+
+
+def value_body(value: str, horizons: tuple[str, ...]) -> list[str]:
+    """Write a value, and the instant at which time alone may change it."""
     unique = sorted(set(horizons))
     until = f"min(NEVER, {', '.join(unique)})" if unique else "NEVER"
-    return [*PERSON, f"return bool({condition}), {until}"]
+    return [*PERSON, f"return {value}, {until}"]

@@ -7,11 +7,15 @@ from typing import Any
 
 import msgspec
 
+from kairos.discovery import one_in
 from triggers.code import functions
 from triggers.loading.building import steps
 from triggers.loading.mappings import COMPARISONS, NESTED, WINDOWS, subjects
+from triggers.loading.models import KIND
+from triggers.modelled import PACKAGE, kinds
 from triggers.schema import (
     CONDITION,
+    MODELS,
     STEPS,
     OffersFile,
     SegmentFile,
@@ -44,6 +48,7 @@ def schema(kind: str) -> dict[str, Any]:
     shapes = [KINDS[kind], *(module.Shape for module in known.values())]
     (top, *of_steps), defs = msgspec.json.schema_components(shapes, ref_template="#/$defs/{name}")
     defs |= {"Steps": _list_of(of_steps), "Condition": _condition()}
+    defs |= {"Models": _models()} if kind == "workspace" else {}
     found = {name: _read_as_text(one) for name, one in defs.items()}
     for one, (word, module) in zip(of_steps, known.items(), strict=True):
         found[one["$ref"].rpartition("/")[2]] |= {
@@ -57,6 +62,32 @@ def schema(kind: str) -> dict[str, Any]:
         "title": f"Kairos {kind}",
         "$defs": found,
     }
+
+
+def _models() -> dict[str, Any]:
+    """Return the schema of what `models` asks for: each by its kind's name, or saying its kind."""
+    modules = {kind: one_in(PACKAGE, kind) for kind in kinds()}
+    shapes = {kind: _options(kind, module.Options) for kind, module in modules.items()}
+    return {
+        "type": "object",
+        "properties": {
+            kind: {
+                "anyOf": [shape, {"type": "null"}],
+                "description": (modules[kind].__doc__ or "").strip(),
+            }
+            for kind, shape in shapes.items()
+        },
+        "additionalProperties": {
+            "anyOf": [{**shape, "title": k, "required": [KIND]} for k, shape in shapes.items()]
+        },
+    }
+
+
+def _options(kind: str, shape: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the schema of a model's options."""
+    (ref,), defs = msgspec.json.schema_components([shape], ref_template="{name}")
+    found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(defs[ref["$ref"]]))
+    return {**found, "properties": {KIND: {"enum": [kind]}, **found["properties"]}}
 
 
 def _list_of(of_steps: list[dict[str, Any]]) -> dict[str, Any]:
@@ -93,6 +124,8 @@ def _read_as_text(part: Any) -> Any:
         return {"$ref": "#/$defs/Steps"}
     if part.get("title") == CONDITION:
         return {"$ref": "#/$defs/Condition"}
+    if part.get("title") == MODELS:
+        return {"$ref": "#/$defs/Models"}
     if part.get("type") == "string":
         return {**part, "type": SCALAR}
     return {key: _read_as_text(one) for key, one in part.items()}

@@ -10,18 +10,18 @@ from functools import lru_cache
 
 import msgspec
 
-from events.scores import remembered
 from profile_state.fold import Folding
 from profile_state.history import WHOLE, History
 from profile_state.identity import DEFAULT_LIMITS
 from profile_state.leaf import NEVER
 from triggers import generate, rules
-from triggers.definitions import Cap, Trigger, Workspace
+from triggers.definitions import Cap, Ranked, Seeing, Trigger, Workspace
 from triggers.loading.cases import cases
 from triggers.loading.conditions import FALSE
 from triggers.loading.context import Context
 from triggers.loading.formers import apart, formers
 from triggers.loading.links import link_rules
+from triggers.loading.models import models, ranked, seen
 from triggers.loading.offers import offers
 from triggers.loading.seeds import seeds
 from triggers.loading.segments import segments
@@ -129,11 +129,14 @@ def _load(
     unread_files(context, workspace)
     link_rules(context, document, workspace)  # workers go by these two; here they are checked
     seeds(context, document, workspace)
+    models(context, document, workspace)
     context.segments = {file.segment for _, file in segment_files}
     members = segments(context, segment_files, trigger_files)
     excludes = excluded(context, document, workspace)
     offered = offers(context, document, workspace)
     made = triggers(context, trigger_files)
+    ranking = ranked(context, document)
+    seeing = seen(context, document)
     if new:
         strangers(context)
     tested = cases(context, trigger_files, [one.trigger for one in made])
@@ -173,6 +176,12 @@ def _load(
     for nth, one_offer in enumerate(offered):
         eligible = FALSE if unknown.concerns(one_offer.asks) else one_offer.code
         source.function(f"offer_{nth}", "p, now", generate.guard_body(eligible.value))
+    for nth, (code, _) in enumerate(ranking.values()):
+        source.function(f"ranked_{nth}", "p, now", generate.value_body(code.value, code.horizons))
+    for nth, one_model in enumerate(seeing.values()):
+        source.function(f"seen_{nth}", "p, now", [*generate.PERSON, f"return {one_model.look}"])
+        if one_model.label:
+            source.function(f"label_{nth}", "p, now", generate.guard_body(one_model.label))
     folded = _fold_functions(context, source)
     entering, alone = _entering_functions(made, source)
     for one in (*made, *gone):
@@ -237,9 +246,16 @@ def _load(
         leaving={t.nth: functions[f"leaves_{t.nth}"] for t in running if t.leaves},
         tests={name: functions[name] for one in (*made, *gone) for name in one.tests},
         ranked={
-            score: remembered(score)
-            for score, words in context.bands.items()
-            if any(band.op in ("top", "bottom") for band in words.values())
+            score: Ranked(functions[f"ranked_{nth}"], events)
+            for nth, (score, (_, events)) in enumerate(ranking.items())
+        },
+        models=context.models,
+        scored=context.scored,
+        seen={
+            model: Seeing(
+                functions[f"seen_{nth}"], one.slots, one.mark, functions.get(f"label_{nth}")
+            )
+            for nth, (model, one) in enumerate(seeing.items())
         },
         bands=context.bands,
         cases=tested,

@@ -20,11 +20,20 @@ def after_event(work: Work, person: Person, event: Event, *, everything: bool) -
         return []
     if everything:
         return after_all(work, person)
-    if workspace.ranked and event.kind == "scores":
+    name = event.name
+    first = event.time <= person.leaves[event.leaf].first  # it says when their days turn
+    if (
+        first
+        or event.kind == "scores"
+        or any(name in one.events for one in workspace.ranked.values())
+    ):
         ranks.place(work, person, workspace)
     with_traits = bool(event.traits or event.context)
-    name = event.name
-    return _evaluate(work, person, lambda s: name in s.events or (with_traits and s.traits))
+    return _evaluate(
+        work,
+        person,
+        lambda s: name in s.events or (with_traits and s.traits) or (first and s.learnt),
+    )
 
 
 def after_all(work: Work, person: Person) -> Edges:
@@ -36,7 +45,11 @@ def after_all(work: Work, person: Person) -> Edges:
 
 def after_time(work: Work, person: Person) -> Edges:
     """Bring memberships up to date where only time has passed."""
-    now = work.state.now
+    now, workspace = work.state.now, work.state.workspace
+    if workspace is not None and any(
+        person.recheck.get(RANK + score, NEVER) <= now for score in workspace.ranked
+    ):
+        ranks.place(work, person, workspace)
     return _evaluate(work, person, lambda s: person.recheck.get(s.name, NEVER) <= now)
 
 
@@ -53,13 +66,18 @@ def adopt(work: Work, person: Person) -> Edges | None:
         # Also where the person follows this version already: written after its record, and read
         # again from before it.
         person.refresh(workspace.slots)
-    begin = work.state.ranks
+    before, person.learnt = person.learnt, work.state.learnt
     if person.version == workspace.version:
-        if person.ranks is begin:
+        if person.learnt is before:
             return None
-        person.ranks = begin
-        return (workspace.ranked and _evaluate(work, person, lambda s: s.ranks)) or None
-    person.ranks = begin
+        moved = person.learnt.models != before.models and ranks.place(work, person, workspace)
+        # What time has changed as well is left to the tick that is due: that is an occurrence. Somebody
+        # who comes from the ledger seems to follow nothing yet.
+        now = work.state.now
+        edges = _evaluate(
+            work, person, lambda s: s.learnt and person.recheck.get(s.name, NEVER) > now
+        )
+        return edges if moved or edges else None
     person.version, person.whole = workspace.version, True
     _migrate(workspace, person, work.state.now)
     for leaf in person.leaves.values():

@@ -343,7 +343,7 @@ def _admit(work: Work, person: Person, offset: Offset) -> None:
     person.offset = offset
     if state.workspace is not None:
         person.version = person.version or state.workspace.version
-        person.ranks = state.ranks
+        person.learnt = state.learnt
         person.refresh(state.workspace.slots)
     state.admit(person)
     work.dirty.add(person.id)

@@ -8,10 +8,11 @@ record. From there on that is what a band means, for everybody.
 from collections.abc import Mapping
 from math import exp, floor, inf, log
 
+from profile_state.leaf import NEVER
 from profile_state.person import Person
 from triggers.code import rank_name
 from triggers.definitions import Band, Workspace
-from triggers.runtime import number_of, trait
+from triggers.runtime import number_of
 from triggers.signs import RANK
 from triggers.work import Work
 
@@ -44,20 +45,32 @@ def bounds(name: str) -> tuple[float, float]:
     return (edges[0], edges[1]) if name[0] == "+" else (-edges[1], -edges[0])
 
 
-def place(work: Work, person: Person, workspace: Workspace) -> None:
-    """Count somebody in the buckets of their scores, where bands ask for a share of all people."""
-    traits, now = person.view.traits, work.state.now
+def place(work: Work, person: Person, workspace: Workspace) -> bool:
+    """Count somebody in the buckets of their scores, where bands ask for a share of all people.
+
+    Returns:
+        Whether they left one, or came into one.
+    """
+    now = work.state.now
     wanted = set()
-    for score, name in workspace.ranked.items():
-        found = bucket(number_of(trait(traits, name)))
+    for score, ranked in workspace.ranked.items():
+        value, until = ranked.value(person, now)
+        if until < NEVER:
+            person.recheck[f"{RANK}{score}"] = until
+        else:
+            person.recheck.pop(f"{RANK}{score}", None)
+        found = bucket(number_of(value))
         if found:
             wanted.add(f"{RANK}{score}:{found}")
-    for known in [name for name in person.member if name[0] == RANK and name not in wanted]:
-        del person.member[known]
-        work.count(person.id, f"segment:{known}", -1)
-    for name in wanted - person.member.keys():
+    left = [name for name in person.member if name[0] == RANK and name not in wanted]
+    for name in left:
+        del person.member[name]
+        work.count(person.id, f"segment:{name}", -1)
+    entered = wanted - person.member.keys()
+    for name in entered:
         person.member[name] = now
         work.count(person.id, f"segment:{name}")
+    return bool(left or entered)
 
 
 def begins(bands: Mapping[str, Mapping[str, Band]], counts: Mapping[str, int]) -> dict[str, float]:

@@ -6,6 +6,7 @@ import msgspec
 
 STEPS = "steps"  # by which `triggers.json_schema` knows a list of steps
 CONDITION = "condition"  # by which it knows one
+MODELS = "models"  # by which it knows the models of a workspace
 Condition = Annotated[str | dict[str, Any], msgspec.Meta(title=CONDITION)]
 Conditions = Annotated[
     list[Condition] | Condition,
@@ -229,6 +230,7 @@ class WorkspaceFile(Strict):
     quiet_hours: str | None = None
     links: LinksOptions | None = None
     identity: dict[str, IdentityLimit] = {}
+    models: Annotated[dict[str, Any], msgspec.Meta(title=MODELS)] = {}  # by name: its options
     bands: dict[str, dict[str, str]] = {}  # by trait: word -> comparison
     exclude: dict[str, Conditions] = {}  # by purpose
     control_group: dict[str, str] = {}  # by purpose

@@ -1,11 +1,10 @@
 """From a decided send to an activation, and to what caps and re-entry remember of it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
-from events.scores import remembered
 from profile_state.leaf import NEVER, RUNS, Sent
 from profile_state.person import Person
 from triggers.activation import Activation, activation_id
@@ -13,6 +12,7 @@ from triggers.arbitrate import Send
 from triggers.catalog import ITEM
 from triggers.definitions import SendStep, Trigger
 from triggers.goals import note_message
+from triggers.modelled import score_of
 from triggers.offers import HELD
 from triggers.receipts import prune
 from triggers.recommended import RECOMMENDED
@@ -112,13 +112,19 @@ def _watch(turn: Turn, at: str, activation: Activation, offer: Any) -> None:
         leaf.runs.append(watching)
 
 
-def facts_of(person: Person, names: Iterable[str], scores: Iterable[str]) -> dict[str, Any]:
+def facts_of(
+    person: Person,
+    names: Iterable[str],
+    scores: Iterable[str],
+    score: Callable[[str], Any],
+) -> dict[str, Any]:
     """Return what a template is filled with of a person.
 
     Args:
         person: with the catalogue of their partition.
         names: of traits.
         scores: paths, such as `rfm.monetary`.
+        score: returns one, None for none.
     """
     traits = person.view.traits
     facts = {name: traits[name][2] for name in names if name in traits}
@@ -126,15 +132,20 @@ def facts_of(person: Person, names: Iterable[str], scores: Iterable[str]) -> dic
         if path == RECOMMENDED:
             facts[path] = recommended_items(person)
             continue
-        stated = traits.get(remembered(path))
-        if stated is not None:
+        value = score(path)
+        if value is not None:
             group, dot, name = path.partition(".")
-            facts[group] = {**facts.get(group, {}), name: stated[2]} if dot else stated[2]
+            facts[group] = {**facts.get(group, {}), name: value} if dot else value
     return facts
 
 
 def _facts(turn: Turn, step: SendStep) -> dict[str, Any]:
-    facts = facts_of(turn.person, step.facts, step.scores)
+    person = turn.person
+
+    def score(path: str) -> Any:
+        return score_of(turn.workspace, person, person.learnt, path, turn.now)
+
+    facts = facts_of(person, step.facts, step.scores, score)
     if ITEM in turn.run.event:
         facts["item"] = turn.run.event[ITEM]
     return facts

@@ -14,12 +14,13 @@ from events.record import START, Build, Offset, Paused, Sweep
 from profile_state.history import WHOLE, History
 from profile_state.identity import PLACES, place_of
 from profile_state.leaf import NEVER
-from profile_state.person import NO_RANKS, Person
+from profile_state.person import NOTHING_LEARNT, Learnt, Person
 from triggers.catalog import Catalog
 from triggers.definitions import Workspace
 
 Due = tuple[int, str]  # ms, and a person
 RANKS = "ranks"  # how a record names where bands begin
+MODEL = "model "  # how it names a version of a model, before the model's name
 STALE = 4  # entries of the heap for each that holds: who is active moves theirs with each event
 NO_LIMITS: Mapping[str, int] = {}  # of identity, where no workspace is in force
 
@@ -123,7 +124,7 @@ class State:
         self.sweep: Sweep | None = None  # what is still to be swept for the workspace in force
         self.loaded: set[Sweep] = set()  # sweeps whose people are in memory, ahead of their step
         self.learned: dict[str, dict[str, float]] = {}  # what was worked out from all people
-        self.ranks: Mapping[str, float] = NO_RANKS  # of it, where bands that are shares begin
+        self.learnt = NOTHING_LEARNT  # of it, what conditions read
         self.catalog = Catalog()
         self.failures: dict[str, Failures] = {}  # by trigger
         self.failed_before: Offset = START  # `failures` was recovered with all that came up to here
@@ -145,7 +146,11 @@ class State:
 
     def learn(self, learned: dict[str, dict[str, float]]) -> None:
         """Take all that was worked out from all people."""
-        self.learned, self.ranks = learned, learned.get(RANKS, NO_RANKS)
+        self.learned = learned
+        models = {w.removeprefix(MODEL): v for w, v in learned.items() if w.startswith(MODEL)}
+        learnt = Learnt(learned.get(RANKS, {}), models)
+        if learnt != self.learnt:  # people tell by this very object whether they follow it
+            self.learnt = learnt
 
     def find(self, identifier: str) -> Person | None:
         """Return the person that an identifier or former person id belongs to."""

@@ -1,7 +1,7 @@
 """`kairos preview TEMPLATE`: what a person would be sent."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ import orjson
 from channels.base import addresses as known_addresses
 from channels.delivery.inlining import inlined
 from events.names import slug
-from events.scores import is_score
 from events.sources.base import LogUnavailableError
 from flows.workspace_folder import read_folder
 from kairos.example import example
@@ -19,12 +18,12 @@ from kairos.profile.find import AmbiguousError
 from kairos.say import as_json, failed
 from kairos.settings import SettingsError
 from kairos.where import engine
-from profile_state.person import Person
 from profile_state.stores.base import LedgerLostError
 from triggers.languages import TRAITS as LANGUAGE
 from triggers.languages import spoken
 from triggers.load import load
 from triggers.loading.seeds import Examples, seeds_of
+from triggers.modelled import score_of
 from triggers.problems import WorkspaceError
 from triggers.sending import facts_of
 from triggers.templates import (
@@ -43,6 +42,7 @@ from triggers.vouchers import Codes
 EXAMPLES = {
     name: f"https://id.shop.example/{'o' if name == CONFIRM else name[0]}/EXAMPLE" for name in LINKS
 }
+Facts = Callable[[Iterable[str], Iterable[str]], dict[str, Any]]  # names of traits, and of scores
 
 
 class WrongError(ValueError):
@@ -93,12 +93,12 @@ def command(
     """
     try:
         files = read_folder(workspace or example())
-        bands = load(files, known_addresses()).bands
-        person = None if profile is None else _person(data, profile)
-        examples = seeds_of(files).examples if person is None else Examples()
+        is_score = load(files, known_addresses()).is_score
+        read = _nothing if profile is None else _reader(data, profile)
+        examples = seeds_of(files).examples if profile is None else Examples()
         given = examples.facts | _object("--facts", facts) | _spoken(language)
         properties = examples.event | _object("--event", event)
-        path, parsed, filling = _chosen(template, channel, files, person, given, bands)
+        path, parsed, filling = _chosen(template, channel, files, read, given, is_score)
         subject, text, html = render(parsed, filling, properties, channel, EXAMPLES, Codes())
         html = inlined(html)
         _write(out, html, channel)
@@ -127,9 +127,9 @@ def _chosen(
     name: str,
     channel: str,
     files: Mapping[str, str],
-    person: Person | None,
+    facts: Facts,
     given: dict[str, Any],
-    bands: Mapping[str, Any],
+    is_score: Callable[[str], bool],
 ) -> tuple[str, Template, dict[str, Any]]:
     """Return the file that the person would be sent, and what fills it.
 
@@ -140,22 +140,40 @@ def _chosen(
         raise WrongError(f"no channel {channel!r}; known: {', '.join(sorted(known_addresses()))}")
     parsed = {path: parse(path, files[path]) for path in choices(name, channel, files)}
     read = {variable for one in parsed.values() for variable in one.variables()}
-    scores = {variable for variable in read if is_score(variable, bands)}
+    scores = {variable for variable in read if is_score(variable)}
     traits = {slug(variable.split(".")[0]) for variable in read - scores}
-    known = {} if person is None else facts_of(person, {*traits, *LANGUAGE}, scores)
-    filling = known | given
+    filling = facts({*traits, *LANGUAGE}, scores) | given
     path = choose(name, channel, files, spoken(filling))
     if path is None:
         raise WrongError(f"no template {name!r} for {channel} in this workspace")
     return path, parsed[path], filling
 
 
-def _person(data: Path | None, asked: str) -> Person:
+def _nothing(_names: Iterable[str], _scores: Iterable[str]) -> dict[str, Any]:
+    """Fill a template with nothing of nobody's."""
+    return {}
+
+
+def _reader(data: Path | None, asked: str) -> Facts:
+    """Return what fills a template with what is known of a person.
+
+    Raises:
+        NobodyError: nobody has that id.
+    """
     with beside(engine(data)) as running:
-        person = running.person(asked)
-    if person is None:
-        raise NobodyError(f"nobody is {asked!r}")
-    return person
+        known = running.person(asked)
+        if known is None:
+            raise NobodyError(f"nobody is {asked!r}")
+        state, now = running.around(known.ids), running.now()
+    person = state.find(min(known.ids)) or known
+
+    def score(path: str) -> Any:
+        return score_of(state.workspace, person, state.learnt, path, now)
+
+    def facts(names: Iterable[str], scores: Iterable[str]) -> dict[str, Any]:
+        return facts_of(person, names, scores, score)
+
+    return facts
 
 
 def _object(option: str, text: str | None) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from kairos.settings import SettingsError
 from kairos.where import engine
 from profile_state.stores.base import LedgerLostError
 
+WHY = 5  # lines of a model
+
 
 def command(id: str, *, data: Path | None = None, events: int = 20, json: bool = False) -> int:  # noqa: A002 - the word on the command line
     """Show a person: identifiers and what joins them, traits, counters, segments, runs, messages.
@@ -62,6 +64,9 @@ def _lines(found: Profile) -> list[str]:
     lines += _part("not joined", [line_of(link) for link in found.refused])
     lines += _part("traits", [_trait(name, said) for name, said in found.traits.items()])
     lines += _part("scores", [f"{n:<24} {_value(s['value'])}" for n, s in found.scores.items()])
+    lines += _part(
+        "why", [f"{m:<24} {line}" for m, said in found.why.items() for line in said[:WHY]]
+    )
     lines += _part("around", [f"{n:<24} {_value(s['value'])}" for n, s in found.around.items()])
     lines += _part("addresses, vouched for", [_address(one) for one in found.addresses])
     lines += _part("consent", [_consent(one) for one in found.consents])

@@ -17,7 +17,7 @@ def command(part: str, *, retain: str | None = None, json: bool = False) -> int:
     Parameters
     ----------
     part
-        collector, live, archive or workers.
+        collector, live, archive, learn or workers.
     retain
         Of archive alone: how long it keeps what happened, such as 30d; else KAIROS_RETAIN, else
         for good.

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import IO, Self
 
 import msgspec
+import orjson
 import structlog
 
 from kairos.embedded import running, servers
@@ -38,6 +39,7 @@ from kairos.settings import (
 log = structlog.get_logger()
 
 READS_S = 5.0  # how long the door waits for that
+LOOK_S = 1.0  # between looks whether models are asked for
 LEAVE_S = 30.0  # until the children of a stack that was killed have ended
 RESTART_S = (0.1, 0.5, 2.0, 5.0)  # pauses before a child that keeps ending is started again
 
@@ -160,6 +162,7 @@ class Stack:
             status=status,
         )
         self.children: dict[str, _Child] = {}
+        self._look_s = 0.0  # when it is asked next whether there are models
         self._note: IO[bytes] | None = None  # to be found by, as long as it is open
 
     def __enter__(self) -> Self:
@@ -252,13 +255,24 @@ class Stack:
         now = time.monotonic()
         for child in list(self.children.values()):  # a stop may take them meanwhile
             child.watch(now)
+        if "learn" not in self.children and now >= self._look_s:
+            self._look_s = now + LOOK_S
+            if not self.settings.log.replayed and self._models():
+                self._part("learn")
+
+    def _models(self) -> bool:
+        """Say whether the workspace in force asks for models."""
+        try:
+            return bool(orjson.loads(self._status("live").read_bytes()).get("models"))
+        except FileNotFoundError:  # it is just starting
+            return False
 
     def stop(self) -> None:
         """Stop everything: the door first, the servers last."""
         if self._note is not None:
             (self.data / running.NOTE).unlink(missing_ok=True)
             self._note.close()
-        for name in ("collector", "live", "archive", "workers", "log", "ledger"):
+        for name in ("collector", "live", "learn", "archive", "workers", "log", "ledger"):
             child = self.children.pop(name, None)
             if child is not None:
                 end(child.process)

@@ -217,4 +217,5 @@ def _facts(engine: Engine) -> dict[str, object]:
         "busiest": engine.hot.busiest,
         "busiest_share": round(engine.hot.share, 4),
         "workspace": state.workspace.hash if state.workspace is not None else None,
+        "models": sorted(state.workspace.models) if state.workspace is not None else [],
     }

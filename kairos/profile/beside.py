@@ -100,6 +100,7 @@ class Beside:
             state = State(0)
             state.offset = mark.offset
             state.workspace, state.files = self.workspace(mark), mark.files
+            state.learn(mark.learned)
             try:
                 bring_in(state, self.store, [_asking_for(identifiers)])
                 tied = {i for p in state.people.values() for e in p.refused for i in (e.a, e.b)}

@@ -20,6 +20,7 @@ from profile_state.person import Person
 from profile_state.shown import shown
 from profile_state.stated import Stated, claimed
 from profile_state.surroundings import SIGN as AROUND
+from triggers.modelled import scores_of, why
 from triggers.signs import is_ours
 from triggers.state import State
 from triggers.warming import own_slots
@@ -52,8 +53,11 @@ class Profile(msgspec.Struct, frozen=True):
     last: int
     events: int  # how many were applied, ever
     traits: dict[str, Any]  # name -> {value, at}
-    scores: dict[str, Any]  # the same of what models say
-    around: dict[str, Any]  # the same of their device and place, where the workspace asks
+    scores: dict[str, Any]  # the same of scores that were told; and {value, at, model} of others
+    why: dict[str, list[str]]  # model -> what of the person moved its scores, in words
+    around: dict[
+        str, Any
+    ]  # the same as of traits, of their device and place, where the workspace asks
     addresses: list[dict[str, Any]]  # those vouched for, of each kind the latest first
     consents: list[dict[str, Any]]
     counters: dict[str, Any]
@@ -154,7 +158,8 @@ def _profile(
         last=max((leaf.last for leaf in leaves), default=0),
         events=sum(leaf.total for leaf in leaves),
         traits=_traits(view.traits),
-        scores=_stated((n[1:], s) for n, s in view.traits.items() if n[:1] == SIGN),
+        scores=_scores(person, state, now),
+        why=_why(person, state, now),
         around=_stated((n[1:], s) for n, s in view.traits.items() if n[:1] == AROUND),
         addresses=[_address(one) for one in reach.found(view)],
         consents=_consents(person),
@@ -174,6 +179,24 @@ def _profile(
         as_of=now,
         behind=behind,
     )
+
+
+def _scores(person: Person, state: State, now: int) -> dict[str, Any]:
+    """Show what was told of the person, and what models say of them now."""
+    found = _stated((n[1:], s) for n, s in person.view.traits.items() if n[:1] == SIGN)
+    workspace = state.workspace
+    if workspace is not None:
+        for score, value in scores_of(workspace, person, state.learnt, now).items():
+            found[score] = {"value": value, "at": now, "model": workspace.scored[score].name}
+    return found
+
+
+def _why(person: Person, state: State, now: int) -> dict[str, list[str]]:
+    workspace = state.workspace
+    if workspace is None:
+        return {}
+    said = {model: why(workspace, person, state.learnt, model, now) for model in workspace.models}
+    return {model: lines for model, lines in said.items() if lines}
 
 
 def _stated(known: Iterable[tuple[str, Stated]]) -> dict[str, Any]:

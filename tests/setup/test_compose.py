@@ -12,7 +12,7 @@ from kairos.embedded import servers
 from kairos.settings import CHANNEL_OPTIONS, Collector, Settings
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("collector", "live", "archive", "workers")
+PARTS = ("collector", "live", "archive", "learn", "workers")
 
 
 @pytest.fixture

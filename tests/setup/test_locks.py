@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 REQUIREMENTS = ROOT / "requirements"
 LOCKS = ("run", "dev", "clients", "fuzz")
 BUILD = {"hatchling", "editables"}
-OURS = ("kairos", "events", "collector", "profile_state", "triggers", "channels", "flows")
+OURS = ("kairos", "events", "collector", "profile_state", "models", "triggers", "channels", "flows")
 
 # Distributions whose modules have another name.
 MODULES = {
@@ -54,6 +54,12 @@ def dependencies() -> dict[NormalizedName, Requirement]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found = [Requirement(written) for written in project["dependencies"]]
     return {canonicalize_name(one.name): one for one in found}
+
+
+def extras() -> set[NormalizedName]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = project["optional-dependencies"].values()
+    return {canonicalize_name(Requirement(one).name) for several in asked for one in several}
 
 
 def imported(*folders: str) -> set[str]:
@@ -111,7 +117,7 @@ def test_nothing_is_installed_that_nobody_uses() -> None:
 
 
 def test_what_the_product_imports_is_what_it_asks_for() -> None:
-    known = {MODULES.get(name, name) for name in lines("run.in")}
+    known = {MODULES.get(name, name) for name in (*lines("run.in"), *extras())}
     strangers = imported(*OURS) - set(sys.stdlib_module_names) - set(OURS) - {"benchmarks"}
     assert strangers <= known
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from events.addresses.base import kinds
 from events.rejected import RefusedError
-from events.scores import is_score
 from events.values import typed
 from triggers import schema
 from triggers.cases import REFUSED, Banded, Case, Given, Line, Refusal, Sends
@@ -147,7 +146,7 @@ class _Reading:
         found: dict[str, Any] = {}
         for score, text in written.items():
             words = self._context.bands.get(score, {})
-            if not is_score(score, self._context.bands):
+            if not self._context.is_score(score):
                 message = f"{score!r} is no score; one without bands is written score.{score}"
                 self._say((*path, score, ""), message)
             if isinstance(text, list):

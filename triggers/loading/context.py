@@ -5,11 +5,13 @@ from typing import TypeVar
 
 import msgspec
 
+from events.scores import is_score
 from triggers import yaml
 from triggers.best_time import slots_of
 from triggers.code import Known, Scope
 from triggers.convert import convert
 from triggers.definitions import Band, PurposeRule
+from triggers.modelled import Modelled
 from triggers.problems import Problem, WorkspaceError
 from triggers.slots import Slots
 from triggers.words import nearest
@@ -49,6 +51,8 @@ class Context:
         self.vouchers: dict[str, int] = {}  # pool -> with how many codes left it is low
         self.timezone = "UTC"
         self.bands: dict[str, dict[str, Band]] = {}
+        self.models: dict[str, Modelled] = {}
+        self.scored: dict[str, Modelled] = {}  # score -> the model that gives it
 
     def scope(self, *, has_event: bool, has_item: bool = False) -> Scope:
         """Say what a condition may name, in a trigger or in a segment, which has no event."""
@@ -60,8 +64,13 @@ class Context:
             self.timezone,
             self.bands,
             self.around,
+            self.scored,
         )
         return Scope(known, has_event=has_event, has_item=has_item)
+
+    def is_score(self, path: str) -> bool:
+        """Say whether a name in a condition or a template is a score."""
+        return path in self.scored or is_score(path, self.bands)
 
     def remember_opens(self) -> None:
         """Have it remembered when people open messages, on every channel that has addresses."""

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from events.catalog import SEEN_DAYS
 from events.names import slug
-from events.scores import is_score, remembered
+from events.scores import remembered
 from kairos.durations import duration
 from profile_state.cells import Slot
 from triggers import rules
@@ -41,11 +41,16 @@ def edge(context: Context, document: Document, file: TriggerFile) -> tuple[str, 
     return word, name
 
 
-def changed(context: Context, when: When) -> Changed | None:
-    """Read `changed: TRAIT`, or a score."""
+def changed(context: Context, document: Document, when: When) -> Changed | None:
+    """Read `changed: TRAIT`, or a score that somebody tells."""
     if when.changed is None:
         return None
-    of_score = is_score(when.changed, context.bands)
+    of_score = context.is_score(when.changed)
+    if when.changed in context.scored:
+        message = (
+            f"{when.changed} changes with each order and each day; write `crosses`, with a line"
+        )
+        context.say(document, ("when", "changed"), message)
     name = remembered(when.changed) if of_score else slug(when.changed)
     return Changed(name, when.from_, when.to)
 

@@ -57,7 +57,7 @@ def _compiled(
     context: Context, document: Document, name: str, conditions: Conditions, path: Path
 ) -> Made:
     code, asks, uses = of_anybody(context, document, conditions, path)
-    segment = Segment(name, frozenset(uses.events), bool(uses.traits), asks.segments, uses.ranks)
+    segment = Segment(name, frozenset(uses.events), bool(uses.traits), asks.segments, uses.learnt)
     return Made(document, segment, code, asks)
 
 

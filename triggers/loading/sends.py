@@ -1,7 +1,6 @@
 """Sends: channels, purpose, template, and the facts that the template reads."""
 
 from events.names import slug
-from events.scores import is_score
 from triggers.definitions import SendStep
 from triggers.languages import TRAITS as LANGUAGE
 from triggers.loading.context import Context
@@ -51,7 +50,7 @@ def send_step(
             machines = machines or (not found and context.addresses[channel] is None)
     read = {name for template in templates for name in template.variables()}
     of_event = {slug(name.split(".")[1]) for name in read if name.startswith("event.")}
-    scores = {name for name in read if is_score(name, context.bands)}
+    scores = {name for name in read if context.is_score(name)}
     heads = {name.split(".")[0] for name in read - scores}
     if OFFER in heads and send.offer is None and not offered:
         message = "the template speaks of an {{ offer }}; add `offer: next_best`, a name or a text"

@@ -150,7 +150,7 @@ def _made(context: Context, nth: int, document: Document, file: TriggerFile) -> 
         sequence=sequence_of(context, document, file.when, in_order, _read(building)),
         segment=occurrences.edge(context, document, file),
         include=file.when.include,
-        changed=occurrences.changed(context, file.when),
+        changed=occurrences.changed(context, document, file.when),
         calendar=occurrences.calendar(context, document, file.when),
         item=item,
         absence=absence,

@@ -1,0 +1,220 @@
+"""What do models cost: a score that is read, a version that comes into force, and learning?
+
+    python -m benchmarks.models --events 100000
+
+In one process, over a log in memory; the ledger is in memory as well, but for the switch. Scores: the engine's own CPU for an event with the
+50 triggers of the load, beside the same with one trigger more that asks a score on every event, after
+a cheap condition and as its only one; by turns. Switch: batches of 50 events while a new version comes
+into force for everybody, beside the same batches without. Learning: events a second of the learner.
+"""
+
+import argparse
+import gc
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from itertools import islice
+from pathlib import Path
+
+from benchmarks import marketing
+from benchmarks.encoded import entries, packed
+from benchmarks.workload import Call, Shop, sent_at_rate
+from channels.base import addresses
+from events import record
+from events.record import Learned
+from events.sources.base import Entry
+from events.sources.memory import MemoryLog
+from flows.engine import Engine
+from flows.learner import Learner
+from flows.live import rest_cycle_collection
+from flows.poison import decoded
+from kairos.embedded import servers
+from kairos.embedded.children import end
+from models.base import MADE_FOR
+from profile_state.stores.base import Store
+from profile_state.stores.memory import MemoryStore, Shelf
+from profile_state.stores.redis import RedisStore
+from triggers.state import MODEL
+
+ROUNDS = 5
+SMALL = 50  # events in a batch, as the latency benchmark sends them
+SWITCHES = 6
+MODELS = "models: {ltv: {value: value}, rfm: {value: value}}\nbands: {ltv: {high: top 20%}}\n"
+EVENTS = (
+    "product_viewed, page_viewed, cart_updated, search_performed, email_opened, order_completed"
+)
+CDNOW = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426, "p": 6.25, "q": 3.744, "v": 15.444}
+CDNOW |= {"within": 365.0}  # of the load itself there is no such fit: all of it is of one day
+ASKED = {
+    "never": "",
+    "after a cheap condition": "[event.value >= 450, ltv is high, rfm.stage = champion]",
+    "on every event": "[ltv >= 1000000]",
+}
+
+
+def workspace(condition: str) -> dict[str, str]:
+    """Return the load's workspace, with one trigger that asks a score on every event."""
+    files = marketing.files()
+    files["workspace.yaml"] += MODELS
+    if condition:
+        files["triggers/asking.yaml"] = (
+            f"trigger: asking\nwhen: {{event: [{EVENTS}]}}\nif: {condition}\n"
+            "reentry: always\ndo: [{send: {channels: [webhook]}}]\ndeliver: {purpose: product}\n"
+        )
+    return files
+
+
+class Bench:
+    """An engine over memory, on a clock that follows the load."""
+
+    def __init__(
+        self, files: Mapping[str, str], payloads: list[bytes], start_ms: int, store: Store
+    ) -> None:
+        self.now = start_ms
+        self.log = MemoryLog(clock=lambda: self.now)
+        self._ahead = iter(payloads)
+        self.engine = Engine(
+            self.log,
+            store,
+            addresses(),
+            clock=lambda: self.now,
+            monotonic=lambda: self.now / 1000,
+        )
+        self.engine.recover()
+        self.engine.adopt(dict(files))
+        self.read()
+
+    def read(self) -> float:
+        """Let the engine read all there is, under load; returns what it took of CPU, s."""
+        began = time.thread_time()
+        while found := self.engine.read():
+            self.engine.process(found)
+            self.engine.pump(busy=True)
+        return time.thread_time() - began
+
+    def say(self, count: int) -> float:
+        """Append so many entries of the load, and let them be read; returns s of CPU."""
+        return sum(self.each(count))
+
+    def each(self, count: int) -> list[float]:
+        """Do the same; returns what each entry took, with what the engine does beside it."""
+        took = []
+        for payload in islice(self._ahead, count):
+            self.now += 20
+            self.log.append(0, payload)
+            took.append(self.read())
+        return took
+
+    def publish(self, version: Mapping[str, Mapping[str, float]]) -> None:
+        """Put versions into the log; they come into force with the next entry that is read."""
+        assert self.engine.state.workspace is not None
+        seen = self.engine.state.workspace.seen
+        news = [
+            Learned(MODEL + name, {**values, MADE_FOR: seen[name].mark})
+            for name, values in version.items()
+        ]
+        self.log.append(0, record.encode(news))
+
+
+def versions(payloads: list[bytes], start_ms: int) -> tuple[dict[str, Mapping[str, float]], float]:
+    """Learn from the load; returns the versions, and how many seconds of CPU reading it took."""
+    learner = Learner({"workspace.yaml": workspace("")["workspace.yaml"]}, addresses(), 2**62)
+    began = time.thread_time()
+    for nth, payload in enumerate(payloads):
+        learner.take(decoded(Entry(nth, start_ms + 20 * nth, payload)))
+    took = time.thread_time() - began
+    learner.state.now = start_ms + 20 * len(payloads)
+    learner.look()
+    return {**learner.owed, "ltv": CDNOW}, took
+
+
+def scores(payloads: list[bytes], start_ms: int, events: int) -> dict[str, list[float]]:
+    """Return us of CPU an event, by when a score is asked, of each round."""
+    version, _ = versions(payloads, start_ms)
+    found: dict[str, list[float]] = {name: [] for name in ASKED}
+    half = len(payloads) // 2
+    for _ in range(ROUNDS):
+        for name, condition in ASKED.items():
+            bench = Bench(workspace(condition), payloads, start_ms, MemoryStore(Shelf()))
+            bench.say(half)  # people, orders, and what is warm
+            bench.publish(version)
+            rest_cycle_collection()
+            took = bench.say(len(payloads) - half)
+            found[name].append(took / (events - events * half // len(payloads)) * 1e6)
+            gc.unfreeze()
+    return found
+
+
+def switch(payloads: list[bytes], small: list[bytes], start_ms: int) -> Iterator[tuple[str, float]]:
+    """Yield ms of CPU of the slowest and of half of all small batches, around new versions."""
+    version, _ = versions(payloads, start_ms)
+    files = workspace(ASKED["after a cheap condition"])
+    with _ledger() as store:
+        bench = Bench(files, [*payloads, *small], start_ms, store)
+        bench.say(len(payloads))
+        bench.publish(version)
+        bench.say(len(small) // 4)
+        rest_cycle_collection()
+        yield "people in memory", float(len(bench.engine.state.people))
+        moved = {"ltv": {**version["ltv"], "v": 1.01 * version["ltv"]["v"]}}
+        for name, news in (("alone", ()), ("new versions", (moved, version) * 3)):
+            took = []
+            for nth in range(SWITCHES):
+                if news:
+                    bench.publish(news[nth])
+                took += [1000 * s for s in bench.each(len(small) // (4 * SWITCHES))]
+            yield f"{name}: ms of half of all batches", statistics.median(took)
+            yield f"{name}: ms of 99 % of them", sorted(took)[int(0.99 * len(took))]
+            yield f"{name}: ms of the slowest", max(took)
+        gc.unfreeze()
+
+
+@contextmanager
+def _ledger() -> Iterator[RedisStore]:
+    """Run a ledger's server."""
+    with tempfile.TemporaryDirectory(prefix="kairos-bench-") as folder:
+        socket = Path(folder) / "l.sock"
+        server = servers.start(servers.LEDGER, Path(folder) / "data", socket)
+        try:
+            servers.wait_for("ledger", server, socket, Path(folder) / "data")
+            with closing(RedisStore(f"unix://{socket}")) as store:
+                yield store
+        finally:
+            end(server)
+
+
+def main(arguments: list[str]) -> int:
+    """Run all of it, and print what came of it."""
+    parser = argparse.ArgumentParser(prog="benchmarks.models", description=__doc__)
+    parser.add_argument("--events", type=int, default=100_000)
+    events = parser.parse_args(arguments).events
+    start_us = time.time_ns() // 1000
+    payloads = list(entries(Shop(1).calls(events), start_us, 25_000))
+    _, took = versions(payloads, start_us // 1000)
+    print(
+        f"learner      {events / took:,.0f} events/s of one core ({took / events * 1e6:.1f} us an event)"
+    )
+    found = scores(payloads, start_us // 1000, events)
+    for name, each in found.items():
+        least, most = min(each), max(each)
+        print(
+            f"asked {name:<24} {statistics.median(each):6.2f} us an event ({least:.2f} to {most:.2f})"
+        )
+    small = list(_packed(Shop(2).calls(events), start_us + 4 * events))
+    for name, figure in switch(payloads, small, start_us // 1000):
+        print(f"switch       {name}: {figure:,.2f}")
+    return 0
+
+
+def _packed(calls: list[Call], start_us: int) -> Iterator[bytes]:
+    """Pack calls as entries of small batches."""
+    sent = sent_at_rate(calls, start_us, 2_500)
+    while few := list(islice(sent, SMALL)):
+        yield packed(few)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

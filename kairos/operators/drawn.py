@@ -1,0 +1,95 @@
+"""A model as a picture: how what it foretold compares with what came, and how good each version was.
+
+Needs matplotlib, which the extra `plots` installs.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.base import QUALITY, Version
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+CALIBRATION = f"{QUALITY}calibration."
+MANY = 60  # versions, whose marks would hide the line
+INK, PALE, OTHER = "#1f4e79", "#9db8d2", "#c0392b"
+
+
+class NotDrawnError(Exception):
+    """There is nothing to draw, or nothing to draw with; says what to do."""
+
+
+def draw(model: str, versions: Sequence[Version], path: Path) -> None:
+    """Draw a model into a PNG.
+
+    Args:
+        model: its name.
+        versions: with the instants (ms) at which they were learnt, the newest first.
+        path: of the file.
+
+    Raises:
+        NotDrawnError: matplotlib is not installed, or the versions say nothing of how good they are.
+    """
+    told = [one for one in reversed(versions) if any(name.startswith(QUALITY) for name in one)]
+    if not told:
+        raise NotDrawnError(f"{model}: no version says how good it is, so there is nothing to draw")
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - an extra
+        from matplotlib.figure import Figure  # noqa: PLC0415
+    except ImportError as error:
+        raise NotDrawnError(
+            f"matplotlib was expected, found: {error}; pip install 'kairos-cdp[plots]'"
+        ) from error
+    figure = Figure(figsize=(10, 5), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    at = datetime.fromtimestamp(told[-1]["at"] / 1000, UTC)
+    figure.suptitle(f"{model}, version of {at:%Y-%m-%d %H:%M}Z")
+    left, right = figure.subplots(1, 2)
+    if f"{QUALITY}auc" in told[-1]:
+        _calibrated(left, told[-1])
+        _over_versions(right, told, {"auc": "AUC, each foretold before it was learnt"})
+        right.axhline(0.5, color=OTHER, linewidth=1, linestyle=":", label="by chance")
+        right.set_ylim(0.4, 1.0)
+    else:
+        _over_versions(left, told, {"foretold": "days of orders, foretold", "came": "that came"})
+        left.set_ylim(bottom=0)
+        _over_versions(
+            right,
+            told,
+            {"off": "off by so many for a customer", "off_at_own_rate": "by the own rate of each"},
+        )
+        right.set_ylim(bottom=0)
+    for axes in (left, right):
+        axes.legend(frameon=False, fontsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, format="png")
+
+
+def _calibrated(axes: "Axes", version: Version) -> None:
+    """Draw how likely it was said to be, of each tenth of people, beside how often it was."""
+    rows: list[tuple[float, float]] = []
+    while (said := version.get(f"{CALIBRATION}{len(rows)}.said")) is not None:
+        rows.append((said, version[f"{CALIBRATION}{len(rows)}.came"]))
+    most = max(max(row) for row in rows) * 1.05 or 1.0
+    axes.plot([0, most], [0, most], color=PALE, linewidth=1, label="as it was said")
+    axes.plot(
+        *zip(*rows, strict=True), "o-", color=INK, markersize=5, label="a tenth of the examples"
+    )
+    axes.set_xlabel("how likely it was said to be")
+    axes.set_ylabel("how often it was")
+    axes.set_xlim(0, most)
+    axes.set_ylim(0, most)
+
+
+def _over_versions(axes: "Axes", versions: Sequence[Version], lines: dict[str, str]) -> None:
+    """Draw a figure of each version, by when it was learnt."""
+    for (name, label), color in zip(lines.items(), (INK, OTHER), strict=False):
+        known = [one for one in versions if QUALITY + name in one]
+        instants = [datetime.fromtimestamp(one["at"] / 1000, UTC) for one in known]
+        values = [one[QUALITY + name] for one in known]
+        shape = "o-" if len(values) < MANY else "-"
+        axes.plot(instants, values, shape, color=color, markersize=4, label=label)  # type: ignore[arg-type] # its types know no datetime
+    axes.tick_params(axis="x", labelrotation=30)

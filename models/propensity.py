@@ -1,0 +1,63 @@
+"""Propensity: how likely somebody is to buy, within some days from now.
+
+A logistic regression over what they did of late. It learns at events: what they had done then, and
+whether an order came within that time. Nobody has it before 200 such examples are over, 20 of each kind.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+
+from events.names import slug
+from models.base import Score, Version
+from models.runtime import asked
+from models.runtime.spans import ahead
+
+FORM = 1
+AT = "event"
+LOOKS_AT = (
+    "count(product_viewed, last 1d)",
+    "count(product_viewed, last 7d)",
+    "count(product_viewed, last 30d)",
+    "distinct(product_viewed.product_id, last 7d)",
+    "count(search_performed, last 7d)",
+    "count(cart_updated, last 1d)",
+    "count(cart_updated, last 7d)",
+    "count(email_clicked, last 30d)",
+    "count(order_completed)",
+    "count(order_completed, last 7d)",
+    "count(order_completed, last 30d)",
+    "count(order_completed, last 90d)",
+)
+
+
+class Options(msgspec.Struct, forbid_unknown_fields=True):
+    """`propensity: {event: order_completed, within: 7d, looks_at: [...]}`."""
+
+    event: str = "order_completed"
+    within: str = "7d"
+    looks_at: tuple[str, ...] = LOOKS_AT
+
+
+def daily(options: Options) -> bool:
+    """Say whether it changes other than as events leave windows, at those very instants."""
+    return any(re.search(r"\bsince\s*\(", one) for one in options.looks_at)
+
+
+def features(options: Options) -> tuple[str, ...]:
+    """Look at conditions; of everybody something is known."""
+    return asked.features("1", options.looks_at)
+
+
+def label(options: Options) -> tuple[str, int]:
+    """Return what must be true when the time is up, and after how many ms that is."""
+    return f"count({slug(options.event)}, last {options.within}) >= 1", ahead(options.within)
+
+
+def why(version: Version, features: tuple[Any, ...], _day: int, options: Options) -> list[str]:
+    """Say which conditions moved it."""
+    return asked.why(version, features, options.looks_at)
+
+
+SCORES = {"propensity": Score(asked.likely, "the probability that they will buy within that time")}

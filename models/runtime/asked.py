@@ -1,0 +1,54 @@
+"""What models of likelihood look at: conditions of a workspace."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from models.runtime import logistic
+
+LEAST = 0.01  # of the odds' logarithm: what moves them less is not worth a line
+LEAST = 0.01  # of the odds' logarithm: what moves them less is not worth a line
+
+
+def features(known: str, looks_at: Sequence[str]) -> tuple[str, ...]:
+    """Return conditions as a model's features: what must be there, and what is weighed.
+
+    Raises:
+        ValueError: there are none, or too many.
+    """
+    if not 0 < len(looks_at) <= logistic.MOST:
+        raise ValueError(
+            f"looks_at: 1 to {logistic.MOST} conditions were expected, found {len(looks_at)}"
+        )
+    return (known, *looks_at)
+
+
+def weighed(features: Sequence[Any]) -> Sequence[Any]:
+    """Return those features that are weighed."""
+    return features[1:]
+
+
+def why(
+    version: Mapping[str, float], features: tuple[Any, ...], looks_at: Sequence[str]
+) -> list[str]:
+    """Say which conditions moved somebody's likelihood, and by how much: as a logarithm of the odds."""
+    moved = logistic.moved(version, weighed(features))
+    rows = sorted(
+        zip(moved, looks_at, weighed(features), strict=True), key=lambda row: -abs(row[0])
+    )
+    return [f"{by:+.2f}  {text} is {_shown(value)}" for by, text, value in rows if abs(by) >= LEAST]
+
+
+def _shown(value: Any) -> str:
+    """Write what somebody's condition comes to.
+
+    >>> _shown(None), _shown(True), _shown(2.3456), _shown(3)
+    ('missing', 'true', '2.35', '3')
+    """
+    if value is None:
+        return "missing"
+    return f"{value:.2f}" if isinstance(value, float) else str(value).lower()
+
+
+def likely(version: Mapping[str, float], features: tuple[Any, ...], _day: int) -> float:
+    """Return how likely it is."""
+    return logistic.probability(version, weighed(features))
