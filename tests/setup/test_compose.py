@@ -1,6 +1,7 @@
 """docker-compose.yml, read as data: a client with the compose plugin is not everywhere."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -89,5 +90,9 @@ def test_the_image_is_built_from_the_lock_and_runs_as_nobody_special() -> None:
     assert re.search(r"^USER (?!root)", dockerfile, re.MULTILINE)
     ignored = (ROOT / "deploy/Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
     assert ignored[0] == "*"
-    for kept in (line[1:] for line in ignored if line.startswith("!")):
-        assert (ROOT / kept).exists(), kept
+    kept = [line[1:] for line in ignored if line.startswith("!")]
+    for one in kept:
+        assert (ROOT / one).exists(), one
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    for folder in project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]:
+        assert folder.partition("/")[0] in kept, f"{folder} is in the wheel, and not in the image"
