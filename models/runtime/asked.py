@@ -6,7 +6,6 @@ from typing import Any
 from models.runtime import logistic
 
 LEAST = 0.01  # of the odds' logarithm: what moves them less is not worth a line
-LEAST = 0.01  # of the odds' logarithm: what moves them less is not worth a line
 
 
 def features(known: str, looks_at: Sequence[str]) -> tuple[str, ...]:
