@@ -19,7 +19,7 @@ import structlog
 from events.record import Erase, Event, Join, Learned, Offset, Record, Sweep
 from flows.poison import NotAppliedError, applying
 from kairos.discovery import one_in
-from models.base import MADE_FOR, Seen
+from models.base import MADE_FOR, QUALITY, Seen
 from models.runtime import asked
 from models.runtime.examples import DAY, Examples
 from profile_state.copies.base import place_of
@@ -241,7 +241,7 @@ class Learner:
         """Owe the log a version, where it is another one."""
         key, mark = self.workspace.models[model].key, self.workspace.seen[model].mark
         content = {} if version is None else {**version, MADE_FOR: mark}
-        if content and content != _content(self.said.get(key, {})):
+        if content and _content(content) != _content(self.said.get(key, {})):
             self.owed[key] = {**content, AT: float(self.state.now)}
         else:
             self.owed.pop(key, None)
@@ -273,4 +273,5 @@ def _parts(records: list[Record]) -> Iterator[tuple[int, list[Record]]]:
 
 
 def _content(version: Mapping[str, float]) -> Mapping[str, float]:
-    return {name: value for name, value in version.items() if name != AT}
+    """Return what scores are computed from: for how good that is nobody is asked anew."""
+    return {n: v for n, v in version.items() if n != AT and not n.startswith(QUALITY)}

@@ -90,8 +90,13 @@ def why(_version: Version, features: tuple[Bought], day: int, _options: Options)
     """Say what they bought."""
     bought = features[0]
     ago, age = max(day, bought.last) - bought.last, max(day, bought.last) - bought.first
-    each = f", for {bought.again / (bought.days - 1):.2f} each later day" if bought.days > 1 else ""
-    return [f"bought on {bought.days} days within {age}, the last {ago} days ago{each}"]
+    if bought.days == 1:
+        return [f"bought on one day, {ago} days ago"]
+    each = bought.again / (bought.days - 1)
+    return [
+        f"bought on {bought.days} days in {age}, the last {ago} days ago, "
+        f"for {each:.2f} on each but the first"
+    ]
 
 
 def fit(see: See, now: int, options: Options) -> Version | None:

@@ -1,6 +1,6 @@
 """`kairos models`: the versions of each model, and how good they are."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,7 @@ def _read(data: Path | None, name: str | None, versions: int) -> "dict[str, _Tol
             model: _Told(
                 mark.learned.get(MODEL + one.key),
                 list(one.scores),
+                getattr(one.options, "looks_at", ()),
                 list(_past(running.log, one.key, versions)),
             )
             for model, one in models.items()
@@ -121,9 +122,16 @@ def _read(data: Path | None, name: str | None, versions: int) -> "dict[str, _Tol
 class _Told:
     """A model, with its versions."""
 
-    def __init__(self, version: Version | None, scores: list[str], past: list[Version]) -> None:
+    def __init__(
+        self,
+        version: Version | None,
+        scores: list[str],
+        looks_at: Sequence[str],
+        past: list[Version],
+    ) -> None:
         self._version = version
         self._scores = scores
+        self._looks_at = looks_at
         self.past = past
 
     def plain(self) -> dict[str, Any]:
@@ -143,7 +151,10 @@ class _Told:
         told = _plain(self._version)
         yield f"{model}: as of {moment(told['at'])}, from {_from(told)}"
         yield f"  scores   {', '.join(self._scores)}"
-        yield f"  numbers  {_listed(told['numbers'])}"
+        if not self._looks_at:
+            yield f"  numbers  {_listed(told['numbers'])}"
+        for nth, text in enumerate(self._looks_at):
+            yield f"  weighs   {told['numbers'][f'weight.{nth}']:+.3g}  {text}"
         if told["quality"]:
             yield f"  quality  {_listed(told['quality'])}"
         rows = [
