@@ -18,7 +18,6 @@ import structlog
 
 from events.record import Erase, Event, Join, Learned, Offset, Record, Sweep
 from flows.poison import NotAppliedError, applying
-from kairos.discovery import one_in
 from models.base import MADE_FOR, QUALITY, Seen
 from models.runtime import asked
 from models.runtime.examples import DAY, Examples
@@ -30,7 +29,7 @@ from triggers import core, generate
 from triggers.core import Batch
 from triggers.definitions import Workspace
 from triggers.load import load
-from triggers.modelled import PACKAGE
+from triggers.modelled import kinds
 from triggers.state import MODEL, State
 
 SOONEST, LATEST = 10_000, 86_400_000  # ms; between two looks at everybody
@@ -103,7 +102,7 @@ class Learner:
         self.state.workspace = self.workspace
         self._begun = 0  # ms; when the log's first event was taken
         self._next = self._turn = NEVER  # ms; when everybody is looked at next, and the day turns
-        self._modules = {n: one_in(PACKAGE, m.kind) for n, m in self.workspace.models.items()}
+        self._modules = {n: kinds()[m.kind] for n, m in self.workspace.models.items()}
         self._examples = {
             name: Examples(module.label(self.workspace.models[name].options)[1])
             for name, module in self._modules.items()

@@ -1,5 +1,6 @@
 """Real clients, in environments of their own, as they run at a customer's."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -38,6 +39,13 @@ def _packages(of: Path) -> tuple[str, str]:
         return "", "npm is not there"
     lock = (of / "package-lock.json").read_bytes()
     folder = ROOT / ".venvs" / f"{of.name}-{blake2b(lock, digest_size=6).hexdigest()}"
+    folder.parent.mkdir(exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # tests run in several processes
+        return _installed(npm, of, folder)
+
+
+def _installed(npm: str, of: Path, folder: Path) -> tuple[str, str]:
     if not (folder / "done").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)

@@ -7,12 +7,11 @@ from typing import Any
 
 import msgspec
 
-from kairos.discovery import one_in
 from triggers.code import functions
 from triggers.loading.building import steps
 from triggers.loading.mappings import COMPARISONS, NESTED, WINDOWS, subjects
 from triggers.loading.models import KIND
-from triggers.modelled import PACKAGE, kinds
+from triggers.modelled import kinds
 from triggers.schema import (
     CONDITION,
     MODELS,
@@ -66,7 +65,7 @@ def schema(kind: str) -> dict[str, Any]:
 
 def _models() -> dict[str, Any]:
     """Return the schema of what `models` asks for: each by its kind's name, or saying its kind."""
-    modules = {kind: one_in(PACKAGE, kind) for kind in kinds()}
+    modules = kinds()
     shapes = {kind: _options(kind, module.Options) for kind, module in modules.items()}
     return {
         "type": "object",

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from functools import cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
 import msgspec
 
 from events.scores import remembered
-from kairos.discovery import names_in, one_in
+from kairos.discovery import found_in
 from models.base import MADE_FOR, Feature, Read, Score, Version
 from models.runtime.days import day_of
 from profile_state.person import Learnt, Person
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from triggers.definitions import Workspace
 
 PACKAGE = "models"
+
+
+@cache
+def kinds() -> dict[str, ModuleType]:
+    """Find the kinds of models once: a version that comes into force later reads no folder."""
+    return found_in(PACKAGE)
 
 
 class Modelled(NamedTuple):
@@ -36,29 +43,23 @@ class Modelled(NamedTuple):
     @property
     def scores(self) -> dict[str, str]:
         """The scores that it gives: each by its own name, and that of its kind."""
-        own = one_in(PACKAGE, self.kind).SCORES
+        own = kinds()[self.kind].SCORES
         return {score.replace(self.kind, self.name, 1): score for score in own}
 
     def mark(self, sources: Sequence[str]) -> float:
         """Return a number that says of which features a version is, by their sources."""
-        words = (self.kind, str(one_in(PACKAGE, self.kind).FORM), *sources)
+        words = (self.kind, str(kinds()[self.kind].FORM), *sources)
         return float(crc32("\n".join(words).encode()))
 
     @property
     def daily(self) -> bool:
         """Whether they change as a person's day turns."""
-        return bool(one_in(PACKAGE, self.kind).daily(self.options))
-
-
-@cache
-def kinds() -> tuple[str, ...]:
-    """Name the kinds of models that there are."""
-    return tuple(names_in(PACKAGE))
+        return bool(kinds()[self.kind].daily(self.options))
 
 
 @cache
 def _reading(kind: str, score: str) -> Read:
-    found: Score = one_in(PACKAGE, kind).SCORES[score]
+    found: Score = kinds()[kind].SCORES[score]
     return found.read
 
 
@@ -118,7 +119,7 @@ def why(workspace: "Workspace", person: Person, learnt: Learnt, model: str, now:
     found = _known(workspace, person, learnt, asked, now)
     if found is None:
         return []
-    said: list[str] = one_in(PACKAGE, asked.kind).why(*found, asked.options)
+    said: list[str] = kinds()[asked.kind].why(*found, asked.options)
     return said
 
 

@@ -13,6 +13,7 @@ def torn(module, name):
 
 from profile_state import hashes
 from tests.flows.test_crashes import FILES, history
+from tests.flows.test_models_again import MODELLED
 from tests.shop import ADDRESSES
 from tests.triggers.orders import twelve
 from triggers import activation, core
@@ -23,7 +24,7 @@ from events.record import Sweep, Tick, Version
 entries = [(at, list(events)) for at, events in history(7)]
 entries.insert(0, (entries[0][0], [Version("v", FILES, "2026.1")]))
 entries.insert(90, (entries[90][0], twelve(3)))
-entries.insert(120, (entries[120][0], [Version("w", {**FILES, "segments/late.yaml":
+entries.insert(120, (entries[120][0], [Version("w", {**MODELLED, "segments/late.yaml":
     "segment: late\\nif: since(product_viewed) > 1h"}, "2026.1")]))
 entries.insert(121, (entries[121][0], [Sweep(0, 4095)]))
 last = entries[-1][0]

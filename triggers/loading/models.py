@@ -4,14 +4,13 @@ import re
 from typing import NamedTuple
 
 from events.scores import remembered
-from kairos.discovery import one_in
 from profile_state.surroundings import KINDS
 from triggers.code import Code, compiled, feature, functions
 from triggers.convert import convert
 from triggers.expressions import ExpressionError, parse
 from triggers.loading.conditions import FALSE
 from triggers.loading.context import Context
-from triggers.modelled import PACKAGE, Modelled, kinds
+from triggers.modelled import Modelled, kinds
 from triggers.problems import Problem
 from triggers.schema import WorkspaceFile
 from triggers.yaml import Document, Path
@@ -36,18 +35,19 @@ _TAKEN = {
 
 def models(context: Context, document: Document, workspace: WorkspaceFile) -> None:
     """Note which models a workspace asks for, before conditions name their scores."""
+    known = kinds()
     for name, written in workspace.models.items():
         path: Path = ("models", name)
         said = dict(written) if isinstance(written, dict) else written or {}
         kind, at = name, (*path, "")
         if isinstance(said, dict) and KIND in said:
             kind, at = said.pop(KIND), (*path, KIND)
-        if not context.known(document, at, "model", str(kind), kinds()):
+        if not context.known(document, at, "model", str(kind), known):
             continue
         if not _NAME.fullmatch(name) or name in _TAKEN or name in functions():
             expected = "a name such as cancels or win_back, in lower case, that means nothing else"
             context.say(document, (*path, ""), f"{expected}, was expected, found {name!r}")
-        module = one_in(PACKAGE, kind)
+        module = known[kind]
         options = convert(document, module.Options, said, path)
         if isinstance(options, Problem):
             context.problems.append(options)
@@ -108,7 +108,7 @@ def seen(context: Context, document: Document) -> dict[str, Seen]:
 
 def _label(context: Context, document: Document, model: Modelled) -> str:
     """Compile what comes of an example."""
-    module = one_in(PACKAGE, model.kind)
+    module = kinds()[model.kind]
     if not hasattr(module, "label"):
         return ""
     try:
