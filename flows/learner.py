@@ -20,7 +20,8 @@ from events.record import Erase, Event, Join, Learned, Offset, Record, Sweep
 from flows.poison import NotAppliedError, applying
 from models.base import MADE_FOR, QUALITY, Seen
 from models.runtime import asked
-from models.runtime.examples import DAY, Examples
+from models.runtime.days import DAY
+from models.runtime.examples import Examples
 from profile_state.copies.base import place_of
 from profile_state.fold import Folding
 from profile_state.leaf import NEVER
@@ -29,7 +30,6 @@ from triggers import core, generate
 from triggers.core import Batch
 from triggers.definitions import Workspace
 from triggers.load import load
-from triggers.modelled import kinds
 from triggers.state import MODEL, State
 
 SOONEST, LATEST = 10_000, 86_400_000  # ms; between two looks at everybody
@@ -102,11 +102,10 @@ class Learner:
         self.state.workspace = self.workspace
         self._begun = 0  # ms; when the log's first event was taken
         self._next = self._turn = NEVER  # ms; when everybody is looked at next, and the day turns
-        self._modules = {n: kinds()[m.kind] for n, m in self.workspace.models.items()}
         self._examples = {
-            name: Examples(module.label(self.workspace.models[name].options)[1])
-            for name, module in self._modules.items()
-            if hasattr(module, "label")
+            name: Examples(model.label[1])
+            for name, model in self.workspace.models.items()
+            if model.label is not None
         }
 
     @property
@@ -158,7 +157,7 @@ class Learner:
     def _draw(self, now: int) -> None:
         """Take people by chance as examples, as they are when a day turns."""
         for name, examples in self._examples.items():
-            if self._modules[name].AT == "day":
+            if self.workspace.models[name].module.AT == "day":
                 for person in self.state.people.values():
                     draw = crc32(f"{person.id} {now}".encode()) / 2**32
                     if person.leaves and examples.is_one(draw, now):
@@ -167,7 +166,8 @@ class Learner:
     def _decisions(self, entry: int, records: Sequence[Record]) -> None:
         """Take events by chance as examples: of what a human did just now, for the first time."""
         now, known = self.state.now, self.state.first_seen
-        names = [name for name in self._examples if self._modules[name].AT == "event"]
+        models = self.workspace.models
+        names = [name for name in self._examples if models[name].module.AT == "event"]
         for nth, event in enumerate(records if names else ()):
             if not isinstance(event, Event) or event.import_id or core.MACHINE in event.flags:
                 continue
@@ -230,7 +230,7 @@ class Learner:
         for name, model in self.workspace.models.items():
             if name not in self._examples:
                 see = partial(self.seen, name)
-                self._owe(name, self._modules[name].fit(see, now, model.options))
+                self._owe(name, model.module.fit(see, now, model.options))
 
     def _fit_to_examples(self) -> None:
         for name, examples in self._examples.items():

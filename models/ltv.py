@@ -15,16 +15,15 @@ from events.names import slug
 from models.base import QUALITY, Score, See, Seen, Version
 from models.runtime import beta_geometric, gamma_gamma
 from models.runtime.beta_geometric import BetaGeometric
+from models.runtime.days import DAY
 from models.runtime.fitting import fit_beta_geometric, fit_gamma_gamma
 from models.runtime.gamma_gamma import GammaGamma
-from models.runtime.orders import DAY, Bought, Orders
+from models.runtime.orders import Bought, Orders
 from models.runtime.spans import ahead
 
 FEWEST, FEWEST_BACK = 100, 30  # customers, and those of them who came back
 HELD_OUT = 3  # one part of so many of the time there is, to see how good a fit is
 _WEEK = 7.0  # days
-
-
 FORM = 1
 
 
@@ -102,9 +101,9 @@ def why(_version: Version, features: tuple[Bought], day: int, _options: Options)
 def fit(see: See, now: int, options: Options) -> Version | None:
     """Fit both models to everybody who ever bought, and see how well that would have foretold."""
     within = ahead(options.within) / DAY
-    people = [one for one in see(now) if one is not None]
-    version = _fitted(people, within)
-    return None if version is None else {**version, **_quality(see, now, within)}
+    people = see(now)
+    version = _fitted([one for one in people if one is not None], within)
+    return None if version is None else {**version, **_quality(see, people, now, within)}
 
 
 def _fitted(people: list[Seen], within: float) -> dict[str, float] | None:
@@ -130,14 +129,13 @@ def _row(one: Seen) -> tuple[float, float, float, float]:
     return bought.days - 1, (bought.last - bought.first) / _WEEK, age / _WEEK, bought.again
 
 
-def _quality(see: See, now: int, within: float) -> dict[str, float]:
+def _quality(see: See, people: list[Seen | None], now: int, within: float) -> dict[str, float]:
     """Hold the last third of the time out, and compare what came with what would have been foretold.
 
     Returns:
         Days held out, orders foretold and those that came; and by how much it is off on average for
         a customer, beside going by the own rate of each: nothing, where there was too little then.
     """
-    people = see(now)
     first = min(one.features[0].first for one in people if one is not None)
     days = min(within, (now / DAY - first) / HELD_OUT)
     then = see(now - round(days * DAY))

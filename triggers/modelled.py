@@ -34,6 +34,7 @@ class Modelled(NamedTuple):
     kind: str  # a file in `models`
     options: msgspec.Struct
     features: tuple[Feature, ...]
+    label: tuple[str, int] | None  # what came of an example, see `models.base`; None without any
 
     @property
     def key(self) -> str:
@@ -41,20 +42,25 @@ class Modelled(NamedTuple):
         return self.name if self.name == self.kind else f"{self.name}:{self.kind}"
 
     @property
+    def module(self) -> ModuleType:
+        """What `models.base` says of a model."""
+        return kinds()[self.kind]
+
+    @property
     def scores(self) -> dict[str, str]:
         """The scores that it gives: each by its own name, and that of its kind."""
-        own = kinds()[self.kind].SCORES
+        own = self.module.SCORES
         return {score.replace(self.kind, self.name, 1): score for score in own}
 
     def mark(self, sources: Sequence[str]) -> float:
         """Return a number that says of which features a version is, by their sources."""
-        words = (self.kind, str(kinds()[self.kind].FORM), *sources)
+        words = (self.kind, str(self.module.FORM), *sources)
         return float(crc32("\n".join(words).encode()))
 
     @property
     def daily(self) -> bool:
         """Whether they change as a person's day turns."""
-        return bool(kinds()[self.kind].daily(self.options))
+        return bool(self.module.daily(self.options))
 
 
 @cache
@@ -119,7 +125,7 @@ def why(workspace: "Workspace", person: Person, learnt: Learnt, model: str, now:
     found = _known(workspace, person, learnt, asked, now)
     if found is None:
         return []
-    said: list[str] = kinds()[asked.kind].why(*found, asked.options)
+    said: list[str] = asked.module.why(*found, asked.options)
     return said
 
 

@@ -104,12 +104,12 @@ def _read(data: Path | None, name: str | None, versions: int) -> "dict[str, _Tol
     with beside(engine(data)) as running:
         mark = running.store.peek()
         workspace = running.workspace(mark)
-        models = {} if workspace is None else workspace.models
+        models, seen = ({}, {}) if workspace is None else (workspace.models, workspace.seen)
         if name is not None and name not in models:
             raise _NoModelError(f"the workspace in force asks for no model {name!r}")
         return {
             model: _Told(
-                mark.learned.get(MODEL + one.key),
+                _in_force(mark.learned.get(MODEL + one.key), seen[model].mark),
                 list(one.scores),
                 getattr(one.options, "looks_at", ()),
                 list(_past(running.log, one.key, versions)),
@@ -117,6 +117,15 @@ def _read(data: Path | None, name: str | None, versions: int) -> "dict[str, _Tol
             for model, one in models.items()
             if name in (None, model)
         }
+
+
+def _in_force(version: Version | None, mark: float) -> Version | None:
+    """Return a version where it speaks of what the workspace asks for now.
+
+    >>> _in_force({"bias": 1.0, MADE_FOR: 5.0}, 6.0) is None
+    True
+    """
+    return version if version is not None and version.get(MADE_FOR) == mark else None
 
 
 class _Told:

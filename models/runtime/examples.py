@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 from models.base import QUALITY, Version
 from models.runtime import logistic
+from models.runtime.days import DAY
 from models.runtime.judged import auc, calibration, calibration_error, log_loss
 from models.runtime.online import Online
 
-DAY = 86_400_000  # ms
 PENDING = 100_000  # decisions that wait for what comes of them, about
 KEPT = 50_000  # examples that weights are fitted to, the latest
 JUDGED = 10_000  # that were foretold, the latest

@@ -8,10 +8,10 @@ from bisect import bisect_right
 from math import inf
 from typing import NamedTuple
 
+from models.runtime.days import DAY
 from profile_state.cells import MICRO, Amounts
 from profile_state.leaf import NEVER
 
-DAY = 86_400_000  # ms
 BEYOND = inf  # every amount
 new = tuple.__new__  # makes a named tuple without the call in Python that its constructor is
 

@@ -53,9 +53,8 @@ def models(context: Context, document: Document, workspace: WorkspaceFile) -> No
             context.problems.append(options)
             continue
         try:
-            model = Modelled(name, kind, options, module.features(options))
-            if hasattr(module, "label"):
-                module.label(options)
+            label = module.label(options) if hasattr(module, "label") else None
+            model = Modelled(name, kind, options, module.features(options), label)
         except ValueError as error:
             context.say(document, path, str(error))
             continue
@@ -82,7 +81,7 @@ def ranked(context: Context, document: Document) -> dict[str, tuple[Code, frozen
     return found
 
 
-class Seen(NamedTuple):
+class Sources(NamedTuple):
     """How a model looks at people, as sources."""
 
     look: str  # a person's day and features
@@ -91,7 +90,7 @@ class Seen(NamedTuple):
     mark: float  # of the features
 
 
-def seen(context: Context, document: Document) -> dict[str, Seen]:
+def seen(context: Context, document: Document) -> dict[str, Sources]:
     """Compile what each model looks at."""
     found = {}
     for model in context.models.values():
@@ -102,18 +101,17 @@ def seen(context: Context, document: Document) -> dict[str, Seen]:
             label = _label(context, document, model)
         slots = frozenset(need.slot.key for need in needs)
         look = f"day_of(p, now), ({', '.join(sources)},)"
-        found[model.name] = Seen(look, label, slots, model.mark(sources))
+        found[model.name] = Sources(look, label, slots, model.mark(sources))
     return found
 
 
 def _label(context: Context, document: Document, model: Modelled) -> str:
     """Compile what comes of an example."""
-    module = kinds()[model.kind]
-    if not hasattr(module, "label"):
+    if model.label is None:
         return ""
     try:
         scope = context.scope(has_event=False)
-        return compiled(parse(module.label(model.options)[0]), scope).value
+        return compiled(parse(model.label[0]), scope).value
     except ExpressionError as error:
         message = f"the name of an event, such as order_completed, was expected: {error.message}"
         context.say(document, ("models", model.name, "event"), message)
