@@ -10,17 +10,28 @@ An edit of the models, or of what joins people, begins again with the first entr
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from zlib import crc32
 
 import msgspec
 import structlog
 
-from events.record import Erase, Event, Join, Learned, Offset, Record, Sweep
+from events.record import (
+    OFFER_DRAWN,
+    WORKER,
+    Erase,
+    Event,
+    Join,
+    Learned,
+    Offset,
+    Record,
+    Sweep,
+)
 from flows.poison import NotAppliedError, applying
-from models.base import MADE_FOR, QUALITY, Seen
-from models.runtime import asked
+from models.base import DAILY, DRAW, EVENT, MADE_FOR, QUALITY, Seen
+from models.runtime.arms import Tried
 from models.runtime.days import DAY
+from models.runtime.draws import Draws
 from models.runtime.examples import Examples
 from profile_state.copies.base import place_of
 from profile_state.fold import Folding
@@ -35,6 +46,7 @@ from triggers.state import MODEL, State
 SOONEST, LATEST = 10_000, 86_400_000  # ms; between two looks at everybody
 SHARE = 8  # of its own age, for which a log is not looked at again
 COPIES = 1_000_000  # first copies that are remembered, those of the latest events
+CLICKED = "_clicked"  # behind a channel's name: an event that tells of a click
 AT = "at"  # in a version: when people were looked at, ms
 log = structlog.get_logger()
 
@@ -73,6 +85,22 @@ def definitions(
     return lean, msgspec.msgpack.encode((models, sorted(slots.items()), joining))
 
 
+class _Learning(Protocol):
+    """What came of decisions."""
+
+    def over(self, now: int) -> Iterator[Any]:
+        """Yield, and let go of, those whose time was up before an instant (ms)."""
+        ...
+
+    def learn(self, decision: Any, came: bool, /) -> None:
+        """Learn what came of one."""
+        ...
+
+    def forget(self, whom: Collection[str]) -> None:
+        """Let go of those of somebody."""
+        ...
+
+
 class Learner:
     """Learns from one partition.
 
@@ -102,16 +130,24 @@ class Learner:
         self.state.workspace = self.workspace
         self._begun = 0  # ms; when the log's first event was taken
         self._next = self._turn = NEVER  # ms; when everybody is looked at next, and the day turns
-        self._examples = {
-            name: Examples(model.label[1])
-            for name, model in self.workspace.models.items()
-            if model.label is not None
-        }
+        self._examples: dict[str, Examples] = {}
+        self._draws: dict[str, Draws] = {}
+        for name, model in self.workspace.models.items():
+            if model.label is not None and model.module.AT == DRAW:
+                mark, click = self.workspace.seen[name].mark, model.module.click(model.options)
+                self._draws[name] = Draws(model.label[1], click, mark)
+            elif model.label is not None:
+                self._examples[name] = Examples(model.label[1])
+        self._learning: dict[str, _Learning] = {**self._examples, **self._draws}
 
     @property
     def people(self) -> int:
         """How many people there are."""
         return len(self.state.people)
+
+    def follow(self, workspace: Workspace) -> None:
+        """Go by an edit that changes nothing of what is learnt but which offers there are."""
+        self.workspace = msgspec.structs.replace(self.workspace, offers=workspace.offers)
 
     def take(self, batch: Batch) -> None:
         """Read an entry."""
@@ -144,41 +180,52 @@ class Learner:
 
     def _settle(self, now: int) -> None:
         """Learn what came of examples whose time was up before an instant (ms)."""
-        for name, examples in self._examples.items():
+        for name, examples in self._learning.items():
             label = self.workspace.seen[name].label
             assert label is not None, "it is a model of examples"
             for decision in examples.over(now):
                 person = self.state.find(decision.whom)
                 if person is not None and person.leaves:
                     # A window that ends one ms later does not hold the decision's own event.
-                    came = label(person, decision.due + 1)
-                    examples.learn(decision.whom, asked.weighed(decision.features), came)
+                    examples.learn(decision, label(person, decision.due + 1))
 
     def _draw(self, now: int) -> None:
         """Take people by chance as examples, as they are when a day turns."""
         for name, examples in self._examples.items():
-            if self.workspace.models[name].module.AT == "day":
+            if self.workspace.models[name].module.AT == DAILY:
                 for person in self.state.people.values():
                     draw = crc32(f"{person.id} {now}".encode()) / 2**32
-                    if person.leaves and examples.is_one(draw, now):
+                    if person.leaves and examples.sampled.takes(draw, now):
                         self._decide(name, person, next(iter(person.leaves)))
 
     def _decisions(self, entry: int, records: Sequence[Record]) -> None:
         """Take events by chance as examples: of what a human did just now, for the first time."""
         now, known = self.state.now, self.state.first_seen
         models = self.workspace.models
-        names = [name for name in self._examples if models[name].module.AT == "event"]
-        for nth, event in enumerate(records if names else ()):
+        names = [name for name in self._examples if models[name].module.AT == EVENT]
+        for nth, event in enumerate(records if names or self._draws else ()):
             if not isinstance(event, Event) or event.import_id or core.MACHINE in event.flags:
                 continue
             first = known.get(event.key)
             if first is None or place_of(first) != (entry, nth):
                 continue
+            self._heard(event)
             draw = int.from_bytes(event.key[:4]) / 2**32
             for name in names:
                 person = self.state.find(event.leaf)
-                if person is not None and self._examples[name].is_one(draw, now):
+                if person is not None and self._examples[name].sampled.takes(draw, now):
                     self._decide(name, person, event.leaf)
+
+    def _heard(self, event: Event) -> None:
+        """Take note of offers that were drawn, and of clicks in messages that speak of them."""
+        message = event.properties.get("message")
+        if not isinstance(message, str):
+            return
+        for draws in self._draws.values():
+            if event.source == WORKER and event.name == OFFER_DRAWN:
+                draws.sent(event.properties, message, event.leaf, self.state.now)
+            elif event.name.endswith(CLICKED):
+                draws.clicked(message)
 
     def _decide(self, model: str, person: Person, leaf: str) -> None:
         now = self.state.now
@@ -194,8 +241,9 @@ class Learner:
                 yield record
             elif isinstance(record, Learned) and record.what.startswith(MODEL):
                 model = record.what.removeprefix(MODEL)
-                self.said[model] = record.values
-                if self.owed.get(model, {}).get(AT, 0) <= record.values.get(AT, 0):
+                self.said[model] = said = record.values
+                owed = self.owed.get(model, {})
+                if owed.get(AT, 0) <= said.get(AT, 0) or _content(owed) == _content(said):
                     self.owed.pop(model, None)
 
     def _apply(self, batch: Batch) -> None:
@@ -221,20 +269,22 @@ class Learner:
         """Let go of the examples that somebody was."""
         person = self.state.find(erase.identifier)
         leaves = set() if person is None else set(person.leaves)
-        for examples in self._examples.values():
+        for examples in self._learning.values():
             examples.forget(leaves | {erase.identifier})
 
     def look(self) -> None:
         """Fit what is fitted to everybody, as they are now."""
         now = self.state.now
         for name, model in self.workspace.models.items():
-            if name not in self._examples:
+            if model.label is None:
                 see = partial(self.seen, name)
                 self._owe(name, model.module.fit(see, now, model.options))
 
     def _fit_to_examples(self) -> None:
         for name, examples in self._examples.items():
             self._owe(name, examples.fit())
+        for name, draws in self._draws.items():
+            self._owe(name, draws.fit(self.workspace.offers))
 
     def _owe(self, model: str, version: Mapping[str, float] | None) -> None:
         """Owe the log a version, where it is another one."""
@@ -250,6 +300,10 @@ class Learner:
         look = self.workspace.seen[model].look
         found = (look(one, now) for one in self.state.people.values() if one.leaves)
         return [None if features[0] is None else Seen(day, features) for day, features in found]
+
+    def tried(self, model: str) -> list[Tried]:
+        """Return the offers that a model has learnt from, the oldest first."""
+        return list(self._draws[model].tried)
 
     def news(self) -> list[Learned]:
         """Return what the log is owed."""

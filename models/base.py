@@ -10,6 +10,8 @@ A module with an entry in docs/models.md, and with
         another one where a release reads other numbers from a version than the one before
     SCORES: dict[str, Score]
         that it gives, by the names that conditions and templates read them by
+    shown(version, options) -> list[str]
+        what a version says, in lines; where it is missing, its numbers are shown
     why(version, features, day, options) -> list[str]
         what of a person moved their scores, what moved them most first
     daily(options) -> bool
@@ -24,9 +26,12 @@ and, where it is fitted to everybody's histories,
 or, where it is fitted to examples, see `models.runtime.examples`,
 
     AT: str
-        when something could be decided: "event", at each of a person's, or "day", once a day
+        when something could be decided: EVENT, at each of a person's, or DAILY, once a day; or it was
+        decided: DRAW, see `models.runtime.draws`
     label(options) -> (str, int)
         a condition that says what came of it, and when it is asked, ms after the decision
+    click(options) -> float
+        where it was decided: what a click is worth where that did not come, from 0 to 1
 
 Where the first feature is missing, the model knows nothing of the person.
 
@@ -36,16 +41,42 @@ of which features it is; of others it says nothing.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from models.runtime.orders import Orders
 
 Version = Mapping[str, float]
+Opened = TypeVar("Opened")
 Value = float | str
 Feature = Orders | str  # or a condition's expression, such as `count(product_viewed, last 30d)`
 
 
 Read = Callable[[Version, tuple[Any, ...], int], Value | None]  # version, features, day
+
+
+class InForce(dict[str, float]):
+    """A version that the core goes by; what a model works out from it once is kept beside it."""
+
+    __slots__ = ("opened",)
+
+    def __init__(self, version: Version) -> None:
+        super().__init__(version)
+        self.opened: Any = None
+
+
+def opened(version: Version, work_out: Callable[[Version], Opened]) -> Opened:
+    """Return what is worked out from a version, as often as it is asked for by one model.
+
+    >>> version = InForce({"a": 2.0})
+    >>> opened(version, sorted) is opened(version, sorted)
+    True
+    """
+    if not isinstance(version, InForce):
+        return work_out(version)
+    if version.opened is None:
+        version.opened = work_out(version)
+    found: Opened = version.opened
+    return found
 
 
 class Score(NamedTuple):
@@ -64,5 +95,6 @@ class Seen(NamedTuple):
 
 See = Callable[[int], list[Seen | None]]
 """Looks at everybody as of an instant (ms), always in one order; None for who had done nothing yet."""
+EVENT, DAILY, DRAW = "event", "day", "draw"
 QUALITY = "quality."
 MADE_FOR = "made_for"

@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 
 from events.names import slug
-from models.base import Score, Version
+from models.base import DAILY, Score, Version
 from models.runtime import asked
 from models.runtime.spans import ahead
 
 FORM = 1
-AT = "day"
+AT = DAILY
 LOOKS_AT = (
     "since(order_completed) / 1d",
     "count(order_completed)",
@@ -50,6 +50,11 @@ def label(options: Options) -> tuple[str, int]:
     """Return what must be true when the time is up, and after how many ms that is."""
     within = options.within
     return f"never({slug(options.event)}, last {within})", ahead(within)
+
+
+def shown(version: Version, options: Options) -> list[str]:
+    """Say what conditions weigh."""
+    return asked.shown(version, options.looks_at)
 
 
 def why(version: Version, features: tuple[Any, ...], _day: int, options: Options) -> list[str]:

@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 
 from events.names import slug
-from models.base import Score, Version
+from models.base import EVENT, Score, Version
 from models.runtime import asked
 from models.runtime.spans import ahead
 
 FORM = 1
-AT = "event"
+AT = EVENT
 LOOKS_AT = (
     "count(product_viewed, last 1d)",
     "count(product_viewed, last 7d)",
@@ -53,6 +53,11 @@ def features(options: Options) -> tuple[str, ...]:
 def label(options: Options) -> tuple[str, int]:
     """Return what must be true when the time is up, and after how many ms that is."""
     return f"count({slug(options.event)}, last {options.within}) >= 1", ahead(options.within)
+
+
+def shown(version: Version, options: Options) -> list[str]:
+    """Say what conditions weigh."""
+    return asked.shown(version, options.looks_at)
 
 
 def why(version: Version, features: tuple[Any, ...], _day: int, options: Options) -> list[str]:

@@ -29,6 +29,7 @@ class Activation(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     tell: bool = False  # whether a worker says in the log that it failed for good
     content: dict[str, Any] = {}  # what a system is told beside the facts; texts may be Liquid
     copy: bool = False  # for a seed address, filled with examples; made by workers
+    drawn: dict[str, Any] | None = None  # how its offer was drawn, see `models.runtime.draws.Draw`
 
 
 def activation_id(trigger: str, step: str, entry: str, iteration: int, channel: str) -> str:

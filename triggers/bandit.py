@@ -1,8 +1,7 @@
 """A bandit: as an arm proves better, more people are sent its way.
 
 Each arm gets the probability that it is the best one, given what came of it until now: Thompson
-sampling, whose draws are the hashes of entries. W. R. Thompson, "On the likelihood that one unknown
-probability exceeds another in view of the evidence of two samples", Biometrika 25 (1933), 285-294.
+sampling, whose draws are the hashes of entries, see `models.runtime.highest`.
 """
 
 from collections.abc import Mapping
@@ -10,13 +9,13 @@ from math import sqrt
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
+
+from models.runtime.highest import REACH, highest, highest_of
 
 FEWEST = 100  # tries of each arm, before any is preferred
 LEAST = 0.01  # of all people, which every arm keeps: the better one may be another next month
 CENT = 10_000  # of the 10^-6 in which revenue is counted
 _STEPS = 4_001  # of the curves that are integrated
-Curve = NDArray[np.float64]
 
 
 class Bandit(msgspec.Struct, frozen=True):
@@ -71,10 +70,10 @@ def best_share(results: list[tuple[int, int]]) -> list[float]:
     [0.02, 0.98]
     """
     spread = [(s / n, sqrt((s + 1) * (n - s + 1) / (n + 2) ** 3)) for s, n in results]
-    low = max(0.0, min(mean - 8 * width for mean, width in spread))
-    high = min(1.0, max(mean + 8 * width for mean, width in spread))
+    low = max(0.0, min(mean - REACH * width for mean, width in spread))
+    high = min(1.0, max(mean + REACH * width for mean, width in spread))
     at = np.linspace(low, high, _STEPS)[1:-1]
-    return _best([s * np.log(at) + (n - s) * np.log1p(-at) for s, n in results])
+    return highest(at, [s * np.log(at) + (n - s) * np.log1p(-at) for s, n in results])
 
 
 def best_mean(results: list[tuple[int, int, int]]) -> list[float]:
@@ -87,19 +86,4 @@ def best_mean(results: list[tuple[int, int, int]]) -> list[float]:
     widths = [
         sqrt(max(q / n - m * m, 1e-9) / n) for (n, _, q), m in zip(results, means, strict=True)
     ]
-    low = min(m - 8 * w for m, w in zip(means, widths, strict=True))
-    high = max(m + 8 * w for m, w in zip(means, widths, strict=True))
-    at = np.linspace(low, high, _STEPS)
-    return _best([-(((at - m) / w) ** 2) / 2 for m, w in zip(means, widths, strict=True)])
-
-
-def _best(logs: list[Curve]) -> list[float]:
-    """Integrate: for each arm its density, times the chance that all others are lower."""
-    densities = [np.exp(log - log.max()) for log in logs]
-    densities = [d / d.sum() for d in densities]
-    lower = [np.cumsum(d) - d / 2 for d in densities]
-    found = [
-        float((d * np.prod([c for j, c in enumerate(lower) if j != i], axis=0)).sum())
-        for i, d in enumerate(densities)
-    ]
-    return [p / sum(found) for p in found]
+    return highest_of(np.array(means), np.array(widths))

@@ -18,6 +18,7 @@ _TYPES = {
     "object": "a mapping (key: value)",
     "str": "text",
     "int": "a whole number",
+    "float": "a number",
     "bool": "true or false",
 }
 

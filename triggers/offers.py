@@ -1,21 +1,25 @@
 """Offers: what a workspace may give, and which of it a person gets."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from events.scores import remembered
+from models.base import MADE_FOR, Version
+from models.runtime import arms, highest
+from models.runtime.asked import weighed
 from profile_state.person import Person
 from triggers.local_time import date_at, zone_at
-from triggers.runtime import trait
+from triggers.runtime import share_of, trait
 
 if TYPE_CHECKING:
     from triggers.definitions import Workspace
 
-NEXT_BEST = "next_best"  # the offer that this score names
-HELD = "@offer"  # beside the entering event's properties: what a step `offer` chose
+NEXT_BEST = "next_best"  # the offer that this score names, or the model of this name draws
+_HELD, _DRAWN = "@offer", "@drawn"  # beside the entering event's properties, see `Chosen`
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -38,25 +42,92 @@ class Wanted(msgspec.Struct, frozen=True):
     text: str | None = None  # or a text that says it all, such as "10%"
 
 
+class Chosen(NamedTuple):
+    """An offer that somebody gets."""
+
+    said: Mapping[str, Any] | str  # what a message carries of it
+    drawn: dict[str, Any] | None = (
+        None  # a `models.runtime.draws.Draw`, where it was chosen by chance
+    )
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.said if isinstance(self.said, str) else self.said["name"]
+
+    @property
+    def beside(self) -> dict[str, Any]:
+        """What a run remembers of it, beside the properties of its event."""
+        return {_HELD: self.said, _DRAWN: self.drawn}
+
+
+def held(event: Mapping[str, Any]) -> Chosen | None:
+    """Return the offer that a run remembers, if one was chosen for it."""
+    return Chosen(event[_HELD], event.get(_DRAWN)) if _HELD in event else None
+
+
 def chosen(
-    workspace: "Workspace", person: Person, wanted: Wanted, now: int
-) -> Mapping[str, Any] | str | None:
+    workspace: "Workspace", person: Person, wanted: Wanted, now: int, cause: str
+) -> Chosen | None:
     """Return an offer that a person may have now; None where there is none.
 
-    The next best is the one that the person's score names, or if they may not have that, the first
-    in the order of the file that they may have.
+    The next best is the one that the person's score names as somebody told it. If they may not have
+    that, or nobody told one, a model of that name draws one of those that they may have; without a
+    model it is the first of these in the order of the file.
+
+    Args:
+        workspace: in force.
+        person: who shall get it.
+        wanted: what is asked for.
+        now: ms.
+        cause: what a draw follows from, unique for ever: the same one draws the same.
     """
     if wanted.name is None:
-        return wanted.text
-    names = list(workspace.offers) if wanted.name == NEXT_BEST else [wanted.name]
-    if wanted.name == NEXT_BEST:
-        best = trait(person.view.traits, remembered(NEXT_BEST))
-        names.sort(key=lambda name: name != best)
+        return None if wanted.text is None else Chosen(wanted.text)
+    if wanted.name != NEXT_BEST:
+        found = _may_have(workspace, person, [wanted.name], now)
+        return Chosen(found[0].said) if found else None
+    offers = _may_have(workspace, person, workspace.offers, now)
+    if not offers:
+        return None
+    told = trait(person.view.traits, remembered(NEXT_BEST))
+    first = next((offer for offer in offers if offer.name == told), None)
+    if first is None and NEXT_BEST in workspace.models:
+        return _drawn(workspace, person, offers, now, cause)
+    return Chosen((first or offers[0]).said)
+
+
+def _may_have(
+    workspace: "Workspace", person: Person, names: Iterable[str], now: int
+) -> list[Offer]:
     today = date_at(now, zone_at(person.view.traits, workspace.timezone))
-    for name in names:
-        offer = workspace.offers.get(name)
-        if offer is None or (offer.until is not None and today > offer.until):
-            continue
-        if workspace.eligible[name](person, now):
-            return offer.said
-    return None
+    offers = (workspace.offers[name] for name in names if name in workspace.offers)
+    return [
+        offer
+        for offer in offers
+        if (offer.until is None or today <= offer.until)
+        and workspace.eligible[offer.name](person, now)
+    ]
+
+
+def _drawn(
+    workspace: "Workspace", person: Person, offers: Sequence[Offer], now: int, cause: str
+) -> Chosen:
+    """Draw an offer, and say all that it was drawn by: so it can be learnt from."""
+    seeing = workspace.seen[NEXT_BEST]
+    version: Version | None = person.learnt.models.get(workspace.models[NEXT_BEST].key)
+    if version is not None and version.get(MADE_FOR) != seeing.mark:
+        version = None
+    _, features = seeing.look(person, now)
+    names = [offer.name for offer in offers]
+    shares = arms.shares(version, names, weighed(features))
+    nth = highest.drawn(shares, share_of(cause))
+    drawn = {
+        "id": blake2b(cause.encode(), digest_size=16).hexdigest(),
+        "offer": names[nth],
+        "probability": shares[nth],
+        "among": names,
+        "features": list(features),
+        MADE_FOR: seeing.mark,
+    }
+    return Chosen(offers[nth].said, drawn)

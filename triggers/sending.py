@@ -13,7 +13,7 @@ from triggers.catalog import ITEM
 from triggers.definitions import SendStep, Trigger
 from triggers.goals import note_message
 from triggers.modelled import score_of
-from triggers.offers import HELD
+from triggers.offers import Chosen
 from triggers.receipts import prune
 from triggers.recommended import RECOMMENDED
 from triggers.recommended import items as recommended_items
@@ -32,7 +32,7 @@ def send(
     step: SendStep,
     verdict: Send,
     content: dict[str, Any] | None = None,
-    offer: Any = None,
+    offer: Chosen | None = None,
 ) -> None:
     """Put out an activation; a trigger in shadow only says that it would.
 
@@ -59,13 +59,14 @@ def send(
         person=turn.person.id,
         leaf=leaf.key,
         address=verdict.address,
-        facts=_facts(turn, step) | ({} if offer is None else {OFFER: offer}),
+        facts=_facts(turn, step) | ({} if offer is None else {OFFER: offer.said}),
         event=_event_facts(run.event, step),
         decided=now,
         valid_until=run.until,
         accepted_us=turn.accepted_us,
         tell=_may_go_elsewhere(trigger, step, verdict.channel),
         content=content or {},
+        drawn=None if offer is None else offer.drawn,
     )
     sent = Sent(now, verdict.channel, step.purpose, trigger.name, activation.id)
     floor = now - turn.workspace.longest_cap
@@ -81,7 +82,16 @@ def send(
     if activation.tell:
         _watch(turn, at, activation, offer)
     turn.work.activations.append(activation)
-    turn.work.explain(turn.person.id, trigger.name, "sent", verdict.channel)
+    turn.work.explain(turn.person.id, trigger.name, "sent", verdict.channel, _given(offer))
+
+
+def _given(offer: Chosen | None) -> str:
+    """Say which offer it is, and how likely it was to be drawn."""
+    if offer is None:
+        return ""
+    if offer.drawn is None:
+        return f"offer {offer.name}"
+    return f"offer {offer.name}, drawn with probability {offer.drawn['probability']:.2f}"
 
 
 def _may_go_elsewhere(trigger: Trigger, step: SendStep, channel: str) -> bool:
@@ -90,7 +100,7 @@ def _may_go_elsewhere(trigger: Trigger, step: SendStep, channel: str) -> bool:
     return trigger.on_error == NEXT_CHANNEL and not step.every and bool(behind)
 
 
-def _watch(turn: Turn, at: str, activation: Activation, offer: Any) -> None:
+def _watch(turn: Turn, at: str, activation: Activation, offer: Chosen | None) -> None:
     """Have a run beside wait for word that the channel failed, while this one goes on."""
     run, leaf = turn.run, turn.leaf
     until = run.until if run.until is not None else turn.now + PATIENCE
@@ -103,7 +113,7 @@ def _watch(turn: Turn, at: str, activation: Activation, offer: Any) -> None:
             beside=True,
             tried=[activation.channel],
             messages=[activation.id],
-            event=run.event if offer is None else {**run.event, HELD: offer},
+            event=run.event if offer is None else {**run.event, **offer.beside},
             due=until,
             until=until,
             done=[],

@@ -11,6 +11,7 @@ from heapq import heapify, heappop, heappush
 import msgspec
 
 from events.record import START, Build, Offset, Paused, Sweep
+from models.base import InForce
 from profile_state.history import WHOLE, History
 from profile_state.identity import PLACES, place_of
 from profile_state.leaf import NEVER
@@ -147,7 +148,11 @@ class State:
     def learn(self, learned: dict[str, dict[str, float]]) -> None:
         """Take all that was worked out from all people."""
         self.learned = learned
-        models = {w.removeprefix(MODEL): v for w, v in learned.items() if w.startswith(MODEL)}
+        models = {
+            what.removeprefix(MODEL): InForce(version)
+            for what, version in learned.items()
+            if what.startswith(MODEL)
+        }
         learnt = Learnt(learned.get(RANKS, {}), models)
         if learnt != self.learnt:  # people tell by this very object whether they follow it
             self.learnt = learnt

@@ -9,7 +9,7 @@ from typing import Any
 from channels.base import Delivered, Outcome, Refused, addresses
 from channels.delivery.gate import LOST
 from channels.delivery.slot import Expired, Untold
-from events.record import ADDRESS_LOST, DELIVERY_FAILED, WORKER, Event, own_event
+from events.record import ADDRESS_LOST, DELIVERY_FAILED, OFFER_DRAWN, WORKER, Event, own_event
 
 _kinds = cache(addresses)  # each message asks, and they are found by looking at a folder
 
@@ -44,7 +44,10 @@ def receipts(untold: Untold) -> list[Event]:
     if untold.state == "delivered":
         if _kinds().get(a.channel) is None:
             return []
-        return [said(f"{a.id}/sent", f"{a.channel}_sent", about)]
+        sent = said(f"{a.id}/sent", f"{a.channel}_sent", about)
+        if a.drawn is None:
+            return [sent]
+        return [sent, said(f"{a.id}/drawn", OFFER_DRAWN, {"message": a.id, **a.drawn})]
     failure = {"message": a.id, "channel": a.channel, "reason": untold.detail}
     failed = said(f"failed-{a.id}", DELIVERY_FAILED, failure)
     if untold.state != "bounced" or untold.detail == LOST or a.address is None:

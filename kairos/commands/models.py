@@ -1,6 +1,6 @@
 """`kairos models`: the versions of each model, and how good they are."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from kairos.settings import SettingsError
 from kairos.where import engine
 from models.base import MADE_FOR, QUALITY, Version
 from profile_state.stores.base import LedgerLostError
+from triggers.modelled import Modelled
 from triggers.state import MODEL
 
 FROM = ("people", "examples")  # what a version is learnt from
@@ -110,8 +111,7 @@ def _read(data: Path | None, name: str | None, versions: int) -> "dict[str, _Tol
         return {
             model: _Told(
                 _in_force(mark.learned.get(MODEL + one.key), seen[model].mark),
-                list(one.scores),
-                getattr(one.options, "looks_at", ()),
+                one,
                 list(_past(running.log, one.key, versions)),
             )
             for model, one in models.items()
@@ -131,16 +131,9 @@ def _in_force(version: Version | None, mark: float) -> Version | None:
 class _Told:
     """A model, with its versions."""
 
-    def __init__(
-        self,
-        version: Version | None,
-        scores: list[str],
-        looks_at: Sequence[str],
-        past: list[Version],
-    ) -> None:
+    def __init__(self, version: Version | None, model: Modelled, past: list[Version]) -> None:
         self._version = version
-        self._scores = scores
-        self._looks_at = looks_at
+        self._model = model
         self.past = past
 
     def plain(self) -> dict[str, Any]:
@@ -148,7 +141,7 @@ class _Told:
         version = None if self._version is None else _plain(self._version)
         return {
             "version": version,
-            "scores": self._scores,
+            "scores": list(self._model.scores),
             "past": [_plain(one) for one in self.past],
         }
 
@@ -159,11 +152,12 @@ class _Told:
             return
         told = _plain(self._version)
         yield f"{model}: as of {moment(told['at'])}, from {_from(told)}"
-        yield f"  scores   {', '.join(self._scores)}"
-        if not self._looks_at:
+        yield f"  scores   {', '.join(self._model.scores)}"
+        if hasattr(self._model.module, "shown"):
+            shown = self._model.module.shown(self._version, self._model.options)
+            yield from (f"  {line}" for line in shown)
+        else:
             yield f"  numbers  {_listed(told['numbers'])}"
-        for nth, text in enumerate(self._looks_at):
-            yield f"  weighs   {told['numbers'][f'weight.{nth}']:+.3g}  {text}"
         if told["quality"]:
             yield f"  quality  {_listed(told['quality'])}"
         rows = [
@@ -196,14 +190,15 @@ def _plain(version: Version) -> dict[str, Any]:
 
 
 def _listed(figures: Mapping[str, float]) -> str:
-    """Write figures in a line.
+    """Write figures in a line, without the details of others.
 
-    >>> _listed({"r": 0.24259, "came": 1882.0})
+    >>> _listed({"r": 0.24259, "came": 1882.0, "came.low": 1700.0})
     'r 0.2426, came 1882'
     """
     return ", ".join(
         f"{name} {value:.0f}" if abs(value) >= 1000 else f"{name} {value:.4g}"
         for name, value in figures.items()
+        if "." not in name
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.base import QUALITY, Version
+from models.runtime.draws import AS_DRAWN, BY_CHANCE, EACH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +49,13 @@ def draw(model: str, versions: Sequence[Version], path: Path) -> None:
     at = datetime.fromtimestamp(told[-1]["at"] / 1000, UTC)
     figure.suptitle(f"{model}, version of {at:%Y-%m-%d %H:%M}Z")
     left, right = figure.subplots(1, 2)
-    if f"{QUALITY}auc" in told[-1]:
+    if f"{QUALITY}{AS_DRAWN}" in told[-1]:
+        _offers(left, told[-1])
+        ways = {AS_DRAWN: "as it was drawn", BY_CHANCE: "had it been by chance alone"}
+        _over_versions(right, told, ways)
+        right.set_ylabel("reward of an offer")
+        right.set_ylim(bottom=0)
+    elif f"{QUALITY}auc" in told[-1]:
         _calibrated(left, told[-1])
         _over_versions(right, told, {"auc": "AUC, each foretold before it was learnt"})
         right.axhline(0.5, color=OTHER, linewidth=1, linestyle=":", label="by chance")
@@ -82,6 +89,31 @@ def _calibrated(axes: "Axes", version: Version) -> None:
     axes.set_ylabel("how often it was")
     axes.set_xlim(0, most)
     axes.set_ylim(0, most)
+
+
+def _offers(axes: "Axes", version: Version) -> None:
+    """Draw what each offer would have brought, had everybody got it who may have it."""
+    offers = sorted(
+        (name.removeprefix(QUALITY + EACH) for name in version if _is_mean_of_an_offer(name)),
+        key=lambda offer: version[f"{QUALITY}{EACH}{offer}"],
+    )
+    heads = [f"{QUALITY}{EACH}{offer}" for offer in offers]
+    means = [version[head] for head in heads]
+    ends = [
+        [version[head] - version[f"{head}.low"] for head in heads],
+        [version[f"{head}.high"] - version[head] for head in heads],
+    ]
+    label = "each offer, had everybody got it who may"
+    axes.errorbar(means, offers, xerr=ends, fmt="o", color=INK, capsize=3, label=label)
+    drawn = f"{QUALITY}{AS_DRAWN}"
+    axes.axvspan(version[f"{drawn}.low"], version[f"{drawn}.high"], color=PALE, alpha=0.5)
+    axes.axvline(version[drawn], color=OTHER, linewidth=1, label="as it was drawn")
+    axes.set_xlim(left=0)
+    axes.set_xlabel("reward of an offer, with its interval of 95 %")
+
+
+def _is_mean_of_an_offer(name: str) -> bool:
+    return name.startswith(QUALITY + EACH) and name.count(".") == (QUALITY + EACH).count(".")
 
 
 def _over_versions(axes: "Axes", versions: Sequence[Version], lines: dict[str, str]) -> None:

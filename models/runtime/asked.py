@@ -1,6 +1,6 @@
 """What models of likelihood look at: conditions of a workspace."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from models.runtime import logistic
@@ -8,16 +8,14 @@ from models.runtime import logistic
 LEAST = 0.01  # of the odds' logarithm: what moves them less is not worth a line
 
 
-def features(known: str, looks_at: Sequence[str]) -> tuple[str, ...]:
+def features(known: str, looks_at: Sequence[str], most: int = logistic.MOST) -> tuple[str, ...]:
     """Return conditions as a model's features: what must be there, and what is weighed.
 
     Raises:
         ValueError: there are none, or too many.
     """
-    if not 0 < len(looks_at) <= logistic.MOST:
-        raise ValueError(
-            f"looks_at: 1 to {logistic.MOST} conditions were expected, found {len(looks_at)}"
-        )
+    if not 0 < len(looks_at) <= most:
+        raise ValueError(f"looks_at: 1 to {most} conditions were expected, found {len(looks_at)}")
     return (known, *looks_at)
 
 
@@ -30,11 +28,18 @@ def why(
     version: Mapping[str, float], features: tuple[Any, ...], looks_at: Sequence[str]
 ) -> list[str]:
     """Say which conditions moved somebody's likelihood, and by how much: as a logarithm of the odds."""
-    moved = logistic.moved(version, weighed(features))
-    rows = sorted(
-        zip(moved, looks_at, weighed(features), strict=True), key=lambda row: -abs(row[0])
-    )
+    return said(logistic.moved(version, weighed(features)), looks_at, weighed(features))
+
+
+def said(moved: Iterable[float], looks_at: Sequence[str], looked: Sequence[Any]) -> list[str]:
+    """Write by how much conditions move the odds, what moves them most first."""
+    rows = sorted(zip(moved, looks_at, looked, strict=True), key=lambda row: -abs(row[0]))
     return [f"{by:+.2f}  {text} is {_shown(value)}" for by, text, value in rows if abs(by) >= LEAST]
+
+
+def shown(version: Mapping[str, float], looks_at: Sequence[str]) -> list[str]:
+    """Say what each condition weighs."""
+    return [f"weighs {version[f'weight.{n}']:+.3g}  {text}" for n, text in enumerate(looks_at)]
 
 
 def _shown(value: Any) -> str:

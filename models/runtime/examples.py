@@ -7,22 +7,21 @@ good they are is said of what they had not seen.
 
 Two are foretelling: weights that are fitted to the latest examples at once, and a challenger that learns
 one by one, see `models.runtime.online`. The one that was better lately is published. Where the first one
-becomes worse than it was, examples from before that are let go of: A. Bifet, R. Gavalda, "Learning from
-Time-Changing Data with Adaptive Windowing", SDM (2007).
+becomes worse than it was, examples from before that are let go of, see `models.runtime.drift`.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
-from importlib import import_module
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 from models.base import QUALITY, Version
 from models.runtime import logistic
-from models.runtime.days import DAY
+from models.runtime.asked import weighed
+from models.runtime.drift import Drift
 from models.runtime.judged import auc, calibration, calibration_error, log_loss
 from models.runtime.online import Online
+from models.runtime.sampled import Sampled
 
-PENDING = 100_000  # decisions that wait for what comes of them, about
 KEPT = 50_000  # examples that weights are fitted to, the latest
 JUDGED = 10_000  # that were foretold, the latest
 FEWEST, FEWEST_EACH = 200, 20  # examples, and of each label
@@ -61,35 +60,15 @@ class Examples:
 
     def __init__(self, within: int) -> None:
         self.judged: deque[Judged] = deque(maxlen=JUDGED)
-        self.drifts = 0  # how often what makes people act has changed
+        self.drift = Drift()
         self._within = within
         self._challenger = Online()
-        self._watched: Any = import_module("river.drift").ADWIN()
+        self.sampled = Sampled(within)  # which decisions are examples
         self._waiting: deque[Decision] = deque()
         self._known: deque[Known] = deque(maxlen=KEPT)
         self._weights: dict[str, float] | None = None
         self._version: Version | None = None
         self._fresh = False  # whether something was learnt since
-        self._day, self._seen, self._taken, self._share = -1, 0, 0, 1.0
-
-    def is_one(self, draw: float, now: int) -> bool:
-        """Say whether a decision is taken as an example: a share of all, as there were the day before.
-
-        Where there are far more, as on the first day, it is those that come first.
-
-        Args:
-            draw: from 0 to 1, which says nothing of the person.
-            now: ms.
-        """
-        room = PENDING * DAY / self._within
-        if now // DAY != self._day:
-            self._share = min(1.0, room / self._seen) if self._seen else 1.0
-            self._day, self._seen, self._taken = now // DAY, 0, 0
-        self._seen += 1
-        if draw >= self._share or self._taken >= 2 * room:
-            return False
-        self._taken += 1
-        return True
 
     def decided(self, now: int, whom: str, features: tuple[Any, ...]) -> None:
         """Take an example, of which it is not known what comes."""
@@ -100,26 +79,24 @@ class Examples:
         while self._waiting and self._waiting[0].due < now:
             yield self._waiting.popleft()
 
-    def learn(self, whom: str, features: Sequence[Any], label: bool) -> None:
+    def learn(self, decision: Decision, label: bool) -> None:
         """Learn what came of an example, after foretelling it."""
+        features = weighed(decision.features)
         row = logistic.row(features)
         if self._weights is not None:
             likely = logistic.probability(self._weights, features)
             self.judged.append(Judged(likely, self._challenger.probability(row), label))
             self._watch(log_loss([likely], [label]))
         self._fresh = True
-        self._known.append(Known(whom, row, label))
+        self._known.append(Known(decision.whom, row, label))
         self._challenger.learn(row, label)
 
     def _watch(self, loss: float) -> None:
         """Let go of examples from before what makes people act changed."""
-        before = self._watched.estimation
-        self._watched.update(loss)
-        if not self._watched.drift_detected or self._watched.estimation < before:
-            return
-        self.drifts += 1
-        for _ in range(len(self._known) - max(FEWEST, int(self._watched.width))):
-            self._known.popleft()
+        latest = self.drift.since(loss)
+        if latest is not None:
+            for _ in range(len(self._known) - max(FEWEST, latest)):
+                self._known.popleft()
 
     def forget(self, whom: Collection[str]) -> None:
         """Let go of the examples that somebody was."""
@@ -166,7 +143,7 @@ class Examples:
             "off": calibration_error(likely, labels),
             "judged": float(len(labels)),
             "challenger": float(likely is online),
-            "drifts": float(self.drifts),
+            "drifts": float(self.drift.times),
             **{
                 f"calibration.{nth}.{what}": float(figure)
                 for nth, row in enumerate(calibration(likely, labels))

@@ -9,14 +9,21 @@ _LEAST = 1e-6  # probability that is held against somebody who was sure
 BINS = 10  # of a calibration, each with as many examples
 
 
-def log_loss(likely: Sequence[float], labels: Sequence[bool]) -> float:
+def log_loss(likely: Sequence[float], labels: Sequence[float]) -> float:
     """Return the mean logarithm of how unlikely the labels were said to be.
+
+    Args:
+        likely: how likely it was said to be.
+        labels: whether it was, or how much of it: from 0 to 1.
 
     >>> round(log_loss([0.5, 0.5], [True, False]), 3)
     0.693
     """
-    held = (max(_LEAST, p if label else 1 - p) for p, label in zip(likely, labels, strict=True))
-    return -sum(map(log, held)) / len(likely)
+    lost = sum(
+        label * log(max(_LEAST, p)) + (1 - label) * log(max(_LEAST, 1 - p))
+        for p, label in zip(likely, labels, strict=True)
+    )
+    return -lost / len(likely)
 
 
 def auc(likely: Sequence[float], labels: Sequence[bool]) -> float:

@@ -57,6 +57,15 @@ def probability(version: Mapping[str, float], features: Sequence[Any]) -> float:
     for (weight, missing), value in zip(_WEIGHTS, features, strict=False):
         known = number(value)
         odds += version[missing] if known is None else version[weight] * known
+    return probability_of(odds)
+
+
+def probability_of(odds: float) -> float:
+    """Return a probability by the logarithm of its odds.
+
+    >>> probability_of(0.0), probability_of(1e9) <= 1
+    (0.5, True)
+    """
     return 1 / (1 + exp(-max(-_LOG_MOST, min(odds, _LOG_MOST))))
 
 
@@ -79,9 +88,17 @@ def fitted(rows: Sequence[Sequence[float]], labels: Sequence[bool]) -> dict[str,
     """
     table, wanted = np.asarray(rows, dtype=float), np.asarray(labels, dtype=float)
     mean, scale = table.mean(axis=0), table.std(axis=0)
-    scaled = np.divide(table - mean, scale, out=np.zeros_like(table), where=scale > 0)
-    weights = _newton(np.column_stack([np.ones(len(table)), scaled]), wanted)
+    weights = fitted_to(alike(table, mean, scale), wanted)
     return version_of(float(weights[0]), weights[1:].tolist(), mean.tolist(), scale.tolist())
+
+
+def alike(table: Column, mean: Column, scale: Column) -> Column:
+    """Return rows as a fit takes them: a one for the bias, then numbers of one scale.
+
+    What has no scale is alike for all, and says nothing.
+    """
+    scaled = np.divide(table - mean, scale, out=np.zeros_like(table), where=scale > 0)
+    return np.column_stack([np.ones(len(table)), scaled])
 
 
 def version_of(
@@ -104,20 +121,35 @@ def version_of(
     return version
 
 
-def _newton(table: Column, wanted: Column) -> Column:
-    weights = np.zeros(table.shape[1])
-    share = wanted.mean()
-    weights[0] = np.log(share / (1 - share))
+def likelihood(table: Column, weights: Column) -> Column:
+    """Return how likely it is in each row."""
+    found: Column = 1 / (1 + np.exp(-np.clip(table @ weights, -_LOG_MOST, _LOG_MOST)))
+    return found
+
+
+def fitted_to(table: Column, wanted: Column, prior: Column | None = None) -> Column:
+    """Fit weights to rows as `alike` gives them.
+
+    Args:
+        table: the rows.
+        wanted: from 0 to 1; how much of it came to be.
+        prior: the weights that are expected, as if each had been seen once; if not given it is none
+            of all but the bias, for how often it happens at all is no weight.
+    """
     ridge = np.full(table.shape[1], RIDGE)
-    ridge[0] = 0.0  # how often it happens at all is no weight
+    if prior is None:
+        prior, share = np.zeros(table.shape[1]), wanted.mean()
+        prior[0], ridge[0] = np.log(share / (1 - share)), 0.0
+    weights, expected = prior.copy(), prior
 
     def cost(tried: Column) -> float:
         odds = table @ tried
-        return float(np.logaddexp(0, odds).sum() - wanted @ odds + ridge @ tried**2 / 2)
+        beside = ridge @ (tried - expected) ** 2 / 2
+        return float(np.logaddexp(0, odds).sum() - wanted @ odds + beside)
 
     for _ in range(_STEPS):
-        likely = 1 / (1 + np.exp(-np.clip(table @ weights, -_LOG_MOST, _LOG_MOST)))
-        slope = table.T @ (wanted - likely) - ridge * weights
+        likely = likelihood(table, weights)
+        slope = table.T @ (wanted - likely) - ridge * (weights - expected)
         bend = (table * (likely * (1 - likely))[:, None]).T @ table + np.diag(ridge + _ENOUGH)
         step = np.linalg.solve(bend, slope)
         before = cost(weights)

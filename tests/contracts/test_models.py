@@ -8,9 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from events.record import OFFER_DRAWN, WORKER, Event, own_event
 from flows.learner import AT, Learner
 from kairos.discovery import found_in
 from models.base import MADE_FOR, QUALITY, Seen, Version
+from models.runtime.draws import Draw
 from profile_state.person import NOTHING_LEARNT, Learnt, Person
 from tests.models.histories import START, history
 from tests.shop import ADDRESSES, DAY
@@ -19,19 +21,43 @@ from triggers.modelled import PACKAGE, score_of, scores_of
 
 MODELS = found_in(PACKAGE)
 NOW = START + 62 * DAY
-OPTIONS = {"churn": "{within: 10d}"}
+OPTIONS = {"churn": "{within: 10d}", "next_best": "{within: 10d}"}
+OFFERS = ("spring_10", "vip_20")
 FITTED = [name for name, module in sorted(MODELS.items()) if hasattr(module, "fit")]
 
 
 @cache
 def read(model: str) -> Learner:
     """A learner that has read a history."""
-    files = {"workspace.yaml": f"workspace: shop\nmodels: {{{model}: {OPTIONS.get(model, '')}}}\n"}
+    files = {
+        "workspace.yaml": f"workspace: shop\nmodels: {{{model}: {OPTIONS.get(model, '')}}}\n"
+        "offers: offers.yaml\n",
+        "offers.yaml": f"offers: {{{OFFERS[0]}: {{}}, {OFFERS[1]}: {{}}}}",
+    }
     learner = Learner(files, ADDRESSES, newest=NOW)
     for nth, (when, event) in enumerate(history(11, people=250)):
-        learner.take(Batch(nth, START + when, [event]))
+        learner.take(Batch(2 * nth, START + when, [event]))
+        if model == "next_best":
+            learner.take(Batch(2 * nth + 1, START + when, [drawn(learner, event, nth)]))
     learner.passed(NOW)
     return learner
+
+
+def drawn(learner: Learner, event: Event, nth: int) -> Event:
+    """An offer is given, one or the other."""
+    seeing, now = learner.workspace.seen["next_best"], learner.state.now
+    person = learner.state.find(event.leaf)
+    assert person is not None
+    draw = Draw(
+        id=f"{nth:032x}",
+        offer=OFFERS[nth % 2],
+        probability=0.5,
+        among=OFFERS,
+        features=seeing.look(person, now)[1],
+        made_for=seeing.mark,
+    )
+    said = {"message": f"m{nth}", **msgspec.to_builtins(draw)}
+    return own_event(WORKER, event.leaf, f"{nth}/drawn", OFFER_DRAWN, now, properties=said)
 
 
 def fitted(model: str) -> Version:

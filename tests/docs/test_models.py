@@ -25,9 +25,10 @@ def test_every_model_is_described_and_nothing_else() -> None:
 def test_its_options_and_scores_are_those_of_the_page(name: str) -> None:
     module: ModuleType = MODELS[name]
     _, options, *others = re.split(r"\n\n(?=\|)", section(PAGE, f"### {name}"))
-    defaults = msgspec.to_builtins(module.Options())
-    if "looks_at" in defaults:
-        defaults["looks_at"] = "`, `".join(defaults["looks_at"])
+    defaults = {
+        option: "`, `".join(value) if isinstance(value, tuple) else str(value)
+        for option, value in msgspec.structs.asdict(module.Options()).items()
+    }
     assert {row[0]: row[2] for row in list(cells(options))[1:]} == defaults
     said = {row[0]: row[1] for row in list(cells(others[0]))[1:]}
     assert said == {score: one.about.strip("`") for score, one in module.SCORES.items()}

@@ -1,4 +1,8 @@
-"""A whole stack learns from orders what its customers are worth, and decides by it, also over kills."""
+"""A whole stack learns from orders what its customers are worth, and decides by it, also over kills.
+
+Sarah browsed three times this week, opened the last two e-mails and is worth much by her orders, so
+she gets one offer that is drawn for her, on WhatsApp.
+"""
 
 import json
 import os
@@ -12,18 +16,23 @@ from typing import Any
 import httpx
 import pytest
 
+from flows.open import open_log
 from kairos.commands import models
 from kairos.embedded.stack import Stack
 from kairos.figures import Gauge
+from kairos.settings import activations
 from models.runtime.beta_geometric import BetaGeometric
 from profile_state.stores.redis import RedisStore
 from tests.e2e.stacks import eventually, post, server_key, watched, workspace
+from triggers import activation
+from triggers.activation import Activation
 
 FILES = {
     "workspace.yaml": """
 workspace: shop
 purposes: {marketing: {default: denied}}
-models: {ltv: {within: 365d}, rfm: }
+models: {ltv: {within: 365d}, rfm: , next_best: }
+offers: offers.yaml
 bands: {ltv: {high: top 20%}}
 """,
     "triggers/retention_offer_vip.yaml": """
@@ -35,11 +44,20 @@ if:
   - ltv is high
   - never(order_completed, last 7d)
 reentry: cooldown 30d
-do: [{send: {channels: [log], template: retention}}]
+do: [{send: {channels: [whatsapp], template: retention, offer: next_best}}]
 deliver: {purpose: marketing, quiet_hours: off}
 """,
-    "templates/retention.log.liquid": "---\nsubject: Hi\n---\n{{ ltv | round }} {{ rfm.stage }}",
+    "templates/retention.whatsapp.liquid": (
+        "---\nsubject: Hi\n---\n{{ ltv | round }} {{ rfm.stage }} {{ offer.label }}"
+    ),
+    "offers.yaml": """
+offers:
+  vip_20: {label: twenty percent, if: ["rfm.stage in [champion, loyal]"]}
+  spring_10: {label: ten percent}
+  hello: {label: welcome, if: [count(order_completed) = 0]}
+""",
 }
+PHONES = {"sarah": "+491701234567", "ben": "+491707654321"}
 PATIENCE_S = 60
 DAY = 86_400
 
@@ -86,8 +104,15 @@ def entered(stack: Stack) -> int:
         return 0 if found is None else found.entered
 
 
+def decided(stack: Stack) -> list[Activation]:
+    """What was handed to workers."""
+    with closing(open_log(activations(stack.settings))) as stream:
+        entries = stream.read(0, stream.gone(0), 1_000, 0)
+    return [one for entry in entries for one in activation.decode(entry.payload)]
+
+
 def visit(stack: Stack, key: str, user: str, kind: str) -> None:
-    """Three views this week, both e-mails opened, and a yes to messages."""
+    """Three views this week, both e-mails opened, a number, and a yes to messages."""
     before: dict[str, Any] = {
         "userId": user,
         "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 2 * DAY)),
@@ -95,7 +120,8 @@ def visit(stack: Stack, key: str, user: str, kind: str) -> None:
     now: dict[str, Any] = {"userId": user, "type": "track"}
     calls: list[dict[str, Any]] = [
         {**before, "type": "track", "event": "consent_updated"}
-        | {"properties": {"purpose": "marketing", "channel": "log", "granted": True}},
+        | {"properties": {"purpose": "marketing", "channel": "whatsapp", "granted": True}},
+        {**before, "type": "identify", "traits": {"phone": PHONES[user]}},
         *(
             {**before, "type": "track", "event": event, "properties": {"message": message}}
             for message in ("e1", "e2")
@@ -142,6 +168,11 @@ def test_sarah_is_worth_much_by_her_orders_and_gets_one_offer(
         assert eventually(lambda: entered(stack) == 1)
         visit(stack, key, "sarah", "second")
         assert not eventually(lambda: entered(stack) > 1, 1.0), "one offer, never two"
+        (offered,) = decided(stack)
+        draw = offered.drawn
+        assert draw is not None
+        assert draw["among"] == ["vip_20", "spring_10"], "what she may have"
+        assert draw["probability"] == 0.5, "nothing is known of offers yet"
         assert models.command(data=data) == 0
         told = capsys.readouterr().out
         assert "ltv: as of" in told
@@ -152,4 +183,7 @@ def test_sarah_is_worth_much_by_her_orders_and_gets_one_offer(
         assert models.report("rfm", out=tmp_path, data=data) == 1, "marks foretell nothing"
         assert "rfm: no version says how good it is" in capsys.readouterr().err
     (line,) = (data / "workers.log").read_text().splitlines()
-    assert json.loads(line)["text"] == len(f"{sarah['ltv']:.0f} {sarah['rfm.stage']}")
+    label = {"vip_20": "twenty percent", "spring_10": "ten percent"}[draw["offer"]]
+    told = json.loads(line)
+    assert told["channel"] == "whatsapp"
+    assert told["text"] == len(f"{sarah['ltv']:.0f} {sarah['rfm.stage']} {label}")

@@ -6,17 +6,24 @@ from math import log
 import pytest
 
 from models.runtime import examples, logistic
-from models.runtime.examples import DAY, FEWEST, PENDING, Examples
+from models.runtime.days import DAY
+from models.runtime.examples import FEWEST, Decision, Examples
 from models.runtime.judged import auc, calibration, calibration_error, log_loss
+from models.runtime.sampled import PENDING, Sampled
 
 WITHIN = 7 * DAY
+
+
+def over(nth: int | str, *features: float | None) -> Decision:
+    """A decision whose time is up."""
+    return Decision(0, f"u{nth}", (1, *features))
 
 
 def taught(count: int, *, within: int = WITHIN) -> Examples:
     """Examples of which those with much of one feature come to be."""
     found = Examples(within)
     for nth in range(count):
-        found.learn(f"u{nth}", (nth % 10, None), nth % 10 > 6)
+        found.learn(over(nth, nth % 10, None), nth % 10 > 6)
     return found
 
 
@@ -30,9 +37,9 @@ def test_an_example_is_over_when_its_time_is_up_and_not_before() -> None:
 
 
 def test_no_more_wait_than_there_is_room_for() -> None:
-    found, crowd = Examples(WITHIN), PENDING // 2
+    found, crowd = Sampled(WITHIN), PENDING // 2
     taken = [
-        sum(found.is_one(nth % 1000 / 1000, day * DAY) for nth in range(crowd)) for day in range(9)
+        sum(found.takes(nth % 1000 / 1000, day * DAY) for nth in range(crowd)) for day in range(9)
     ]
     assert taken[0] == pytest.approx(2 * PENDING / 7, abs=1), "nobody knows how many there will be"
     assert sum(taken[1:8]) == pytest.approx(PENDING, rel=0.01)
@@ -42,7 +49,7 @@ def test_weights_need_enough_of_each_kind() -> None:
     assert taught(FEWEST - 10).fit() is None
     alike = Examples(WITHIN)
     for nth in range(2 * FEWEST):
-        alike.learn(f"u{nth}", (1,), label=nth < examples.FEWEST_EACH - 1)
+        alike.learn(over(nth, 1), label=nth < examples.FEWEST_EACH - 1)
     assert alike.fit() is None
     version = taught(FEWEST).fit()
     assert version is not None
@@ -54,7 +61,7 @@ def test_each_is_foretold_before_it_is_learnt() -> None:
     found = taught(FEWEST)
     assert not found.judged, "there were no weights yet"
     found.fit()
-    found.learn("new", (0, None), label=True)
+    found.learn(over("new", 0, None), label=True)
     foretold, _, label = found.judged[-1]
     assert foretold < 0.05
     assert label
@@ -65,12 +72,10 @@ def test_what_changes_is_noticed_and_what_was_before_is_let_go_of() -> None:
     draw, found = random.Random(1), Examples(WITHIN)
     for nth in range(6_000):
         much = draw.randrange(10)
-        found.learn(
-            f"u{nth}", (much,), draw.random() < (0.9 if (much > 4) == (nth < 3_000) else 0.1)
-        )
+        found.learn(over(nth, much), draw.random() < (0.9 if (much > 4) == (nth < 3_000) else 0.1))
         if nth % 200 == 199:
             version = found.fit()
-    assert found.drifts > 0
+    assert found.drift.times > 0
     assert version is not None
     assert version["examples"] < 3_500
     assert logistic.probability(version, (9,)) < 0.2
@@ -78,10 +83,10 @@ def test_what_changes_is_noticed_and_what_was_before_is_let_go_of() -> None:
     steady = Examples(WITHIN)
     for nth in range(6_000):
         much = draw.randrange(10)
-        steady.learn(f"u{nth}", (much,), draw.random() < (0.9 if much > 4 else 0.1))
+        steady.learn(over(nth, much), draw.random() < (0.9 if much > 4 else 0.1))
         if nth % 200 == 199:
             version = steady.fit()
-    assert steady.drifts == 0
+    assert steady.drift.times == 0
     assert version is not None
     assert version["examples"] == 6_000
     assert version["quality.challenger"] == 0, "nothing is won by forgetting"
@@ -92,7 +97,7 @@ def test_the_challenger_is_published_where_it_is_better() -> None:
     draw, found = random.Random(2), Examples(WITHIN)
     for nth in range(9_000):
         much, turned = draw.randrange(10), nth // 1_500 % 2
-        found.learn(f"u{nth}", (much,), draw.random() < (0.95 if (much > 4) == turned else 0.05))
+        found.learn(over(nth, much), draw.random() < (0.95 if (much > 4) == turned else 0.05))
         if nth % 2_900 == 2_899:
             version = found.fit()
     assert version is not None

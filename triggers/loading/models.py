@@ -10,7 +10,9 @@ from triggers.convert import convert
 from triggers.expressions import ExpressionError, parse
 from triggers.loading.conditions import FALSE
 from triggers.loading.context import Context
+from triggers.loading.offers import NOTHING_TO_CHOOSE
 from triggers.modelled import Modelled, kinds
+from triggers.offers import NEXT_BEST
 from triggers.problems import Problem
 from triggers.schema import WorkspaceFile
 from triggers.yaml import Document, Path
@@ -44,10 +46,16 @@ def models(context: Context, document: Document, workspace: WorkspaceFile) -> No
             kind, at = said.pop(KIND), (*path, KIND)
         if not context.known(document, at, "model", str(kind), known):
             continue
-        if not _NAME.fullmatch(name) or name in _TAKEN or name in functions():
+        taken = name in _TAKEN and name != kind
+        if not _NAME.fullmatch(name) or taken or name in functions():
             expected = "a name such as cancels or win_back, in lower case, that means nothing else"
             context.say(document, (*path, ""), f"{expected}, was expected, found {name!r}")
         module = known[kind]
+        if kind == NEXT_BEST and name != kind:
+            message = f"offers are drawn by one model, `{NEXT_BEST}`, which has no other name"
+            context.say(document, (*path, ""), message)
+        if kind == NEXT_BEST and workspace.offers is None:
+            context.say(document, (*path, ""), NOTHING_TO_CHOOSE)
         options = convert(document, module.Options, said, path)
         if isinstance(options, Problem):
             context.problems.append(options)

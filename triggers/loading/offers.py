@@ -13,6 +13,9 @@ from triggers.slots import Asks
 from triggers.words import nearest
 from triggers.yaml import Document, Path
 
+NOTHING_TO_CHOOSE = (
+    "there is nothing to choose from: `offers: offers.yaml` in workspace.yaml names the offers"
+)
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -72,8 +75,7 @@ def wanted(context: Context, document: Document, text: str, path: Path) -> Wante
     if not _NAME.fullmatch(text):
         return Wanted(text=text)
     if text == NEXT_BEST and not context.offers:
-        message = "there is nothing to choose from: `offers: offers.yaml` in workspace.yaml names the offers"
-        context.say(document, path, message)
+        context.say(document, path, NOTHING_TO_CHOOSE)
     elif text != NEXT_BEST and text not in context.offers:
         known = ", ".join(sorted(context.offers)) or "none yet"
         hint = nearest(text, context.offers)

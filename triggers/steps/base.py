@@ -103,6 +103,10 @@ class Turn(NamedTuple):
         opened = opens(self.person.view.cells, self.workspace.opens)
         return best_instant(opened, everybody, self.since, until, self.zone, awake)
 
+    def cause(self, at: str) -> str:
+        """Return what makes a draw of a step at a place: for each entry another one."""
+        return f"{self.trigger.name}/{at}/{self.run.entry}"
+
     def guarded(self) -> bool:
         """Say whether the trigger's `if` holds now."""
         guard = self.workspace.guards[self.trigger.nth]

@@ -2,7 +2,7 @@
 
 from triggers.loading.building import Building, Place
 from triggers.loading.offers import wanted
-from triggers.offers import HELD, Wanted, chosen
+from triggers.offers import Wanted, chosen
 from triggers.schema import Strict
 from triggers.steps.base import Go, Outcome, Step, Turn
 
@@ -23,12 +23,12 @@ class Choose(Step, frozen=True):
 
     def take(self, turn: Turn) -> Outcome:
         """Choose it now; where the person may have none, the run goes on without."""
-        found = chosen(turn.workspace, turn.person, self.what, turn.now)
+        found = chosen(turn.workspace, turn.person, self.what, turn.now, turn.cause(self.at))
         if found is None:
             turn.work.explain(turn.person.id, turn.trigger.name, "refused", "no_offer", self.at)
             return Go(self.next)
-        turn.run.event = {**turn.run.event, HELD: found}
-        return Go(self.next, way=found if isinstance(found, str) else found["name"])
+        turn.run.event = {**turn.run.event, **found.beside}
+        return Go(self.next, way=found.name)
 
 
 def build(building: Building, place: Place, written: Shape) -> Step:

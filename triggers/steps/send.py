@@ -21,7 +21,7 @@ from triggers.goals import settled
 from triggers.loading.awaiting import receipts_of
 from triggers.loading.building import Building, Place
 from triggers.loading.sends import send_step
-from triggers.offers import HELD, chosen
+from triggers.offers import chosen, held
 from triggers.schema import Send as Options
 from triggers.schema import Strict
 from triggers.sending import forget
@@ -53,9 +53,10 @@ class SendOn(Step, frozen=True):
             return Leave("refused", "condition")
         if run.until is None:
             run.until = valid_until(trigger, turn.now, turn.workspace, turn.subject.timezone)
-        offer = run.event.get(HELD)
+        offer = held(run.event)
         if step.offer is not None:
-            offer = chosen(turn.workspace, turn.person, step.offer, turn.now)
+            cause = turn.cause(self.at)
+            offer = chosen(turn.workspace, turn.person, step.offer, turn.now, cause)
             if offer is None:
                 turn.work.explain(turn.person.id, trigger.name, "refused", "no_offer", self.at)
                 run.until, run.done = None, []
@@ -101,7 +102,7 @@ class SendOn(Step, frozen=True):
             case Refuse(reason=reason, detail=detail):
                 turn.work.explain(turn.person.id, turn.trigger.name, "refused", reason, detail)
             case Send() as verdict:
-                sending.send(turn, self.at, self.what, verdict, offer=run.event.get(HELD))
+                sending.send(turn, self.at, self.what, verdict, offer=held(run.event))
                 if verdict.channel in run.tried:
                     return Rest(run.due)
         return Go("")

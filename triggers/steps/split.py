@@ -10,6 +10,7 @@ import msgspec
 
 from events.names import slug
 from kairos.durations import duration
+from models.runtime import highest
 from triggers import goals
 from triggers.awaited import NOTHING, Awaited
 from triggers.bandit import Bandit, name_of
@@ -88,12 +89,8 @@ class Split(Step, frozen=True):
 
     def drawn(self, trigger: str, drawn_by: str, weights: Sequence[float]) -> Arm:
         """Return the way that is drawn by a word, such as a person's id: always the same."""
-        left = share_of(f"{trigger}/{self.at}/{drawn_by}") * sum(weights)
-        for arm, weight in zip(self.arms, weights, strict=True):
-            left -= weight
-            if left < 0:
-                return arm
-        return self.arms[-1]  # rounding left a rest
+        point = share_of(f"{trigger}/{self.at}/{drawn_by}") * sum(weights)
+        return self.arms[highest.drawn(weights, point)]
 
     def judged_by(self, trigger: Trigger) -> Aim | None:
         """Return the aim, or the trigger's goal."""
