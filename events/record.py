@@ -202,6 +202,13 @@ class Item(msgspec.Struct, frozen=True, array_like=True, tag="item"):
     gone: bool = False
 
 
+class Related(msgspec.Struct, frozen=True, array_like=True, tag="related"):
+    """What goes with an item is this from here on, as the model `recommended` has learnt it."""
+
+    item: str  # "" for what most people take of whom nothing is known
+    others: tuple[tuple[str, int], ...]  # items, and how much they go with it; the most first
+
+
 class Spread(msgspec.Struct, frozen=True, array_like=True, tag="spread"):
     """Ask these people whether a change of an item's concerns them."""
 
@@ -278,6 +285,7 @@ Record = (
     | Settled
     | Learned
     | Item
+    | Related
     | Spread
     | Paused
     | Filled

@@ -4,6 +4,7 @@ Like the live flow it takes batches, and keeps no state in Bytewax. What it find
 reads, once it has come to the end: on the way there it would be what is known already.
 """
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -15,12 +16,15 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from events import record
+from events.record import Learned
 from events.sources.base import Entry, Log
 from flows import running
 from flows.learner import Learner
 from flows.poison import decoded
 
 READ = 256  # entries in one read
+# What goes with many items comes bit by bit, so that the engine is never long at it.
+AT_ONCE, REST_S = 100, 0.01
 WAIT_MS = 500  # for entries, in one read
 LATE_MS = 5_000  # by which an entry's time may differ from this machine's, where nothing comes
 _PAST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -90,9 +94,12 @@ class _Telling(StatelessSinkPartition[Learner]):
         learner = items[-1]
         news = learner.news()
         if news and learner.position >= self._source.last(0):
-            self._source.append(0, record.encode(news))
+            for first in range(0, len(news), AT_ONCE):
+                time.sleep(REST_S if first else 0.0)
+                self._source.append(0, record.encode(news[first : first + AT_ONCE]))
             learner.told()
-            log.info("a new version", models=[one.what for one in news], people=learner.people)
+            versions = [one.what for one in news if isinstance(one, Learned)]
+            log.info("a new version", models=versions, people=learner.people)
 
 
 def run(

@@ -25,6 +25,7 @@ from events.record import (
     Learned,
     Offset,
     Record,
+    Related,
     Sweep,
 )
 from flows.poison import NotAppliedError, applying
@@ -33,6 +34,7 @@ from models.runtime.arms import Tried
 from models.runtime.days import DAY
 from models.runtime.draws import Draws
 from models.runtime.examples import Examples
+from models.runtime.neighbours import Beside
 from profile_state.copies.base import place_of
 from profile_state.fold import Folding
 from profile_state.leaf import NEVER
@@ -124,6 +126,8 @@ class Learner:
         self.position = -1  # id of the last entry taken
         self.said: dict[str, Mapping[str, float]] = {}  # the versions that the log has, by model
         self.owed: dict[str, Mapping[str, float]] = {}  # newer ones that it has not
+        self._related: dict[str, Beside] = {}  # what goes with each item, as the log has it
+        self._owed_related: dict[str, Beside] = {}  # what goes with others, as it has not
         self._addresses = addresses
         self._newest, self._dead = newest, frozenset(dead)
         self.state = State(partition)
@@ -239,6 +243,10 @@ class Learner:
                 continue
             if isinstance(record, _FOLDED):
                 yield record
+            elif isinstance(record, Related):
+                self._related[record.item] = record.others
+                if self._owed_related.get(record.item) == record.others:
+                    del self._owed_related[record.item]
             elif isinstance(record, Learned) and record.what.startswith(MODEL):
                 model = record.what.removeprefix(MODEL)
                 self.said[model] = said = record.values
@@ -279,6 +287,8 @@ class Learner:
             if model.label is None:
                 see = partial(self.seen, name)
                 self._owe(name, model.module.fit(see, now, model.options))
+                if hasattr(model.module, "related"):
+                    self._relate(model.module.related(see, now, model.options))
 
     def _fit_to_examples(self) -> None:
         for name, examples in self._examples.items():
@@ -295,6 +305,14 @@ class Learner:
         else:
             self.owed.pop(key, None)
 
+    def _relate(self, related: Mapping[str, Beside]) -> None:
+        """Owe the log what goes with items, where it is something else than it has."""
+        self._owed_related = {
+            item: related.get(item, ())
+            for item in {**self._related, **related}
+            if related.get(item, ()) != self._related.get(item, ())
+        }
+
     def seen(self, model: str, now: int) -> list[Seen | None]:
         """Return everybody as a model sees them at an instant (ms); None of whom it knows nothing."""
         look = self.workspace.seen[model].look
@@ -305,14 +323,17 @@ class Learner:
         """Return the offers that a model has learnt from, the oldest first."""
         return list(self._draws[model].tried)
 
-    def news(self) -> list[Learned]:
-        """Return what the log is owed."""
-        return [Learned(MODEL + name, dict(values)) for name, values in self.owed.items()]
+    def news(self) -> list[Learned | Related]:
+        """Return what the log is owed, a version behind the items that it speaks of."""
+        related = [Related(item, others) for item, others in self._owed_related.items()]
+        versions = [Learned(MODEL + name, dict(values)) for name, values in self.owed.items()]
+        return [*related, *versions]
 
     def told(self) -> None:
         """Take note that the log has it."""
+        self._related |= self._owed_related
         self.said |= self.owed
-        self.owed = {}
+        self.owed, self._owed_related = {}, {}
 
 
 def _parts(records: list[Record]) -> Iterator[tuple[int, list[Record]]]:

@@ -17,11 +17,15 @@ A module with an entry in docs/models.md, and with
     daily(options) -> bool
         whether scores change by time alone otherwise than as events leave windows: then they are asked
         for again as a person's day turns
+    ALONE
+        where there is one such model, under the name of its kind
 and, where it is fitted to everybody's histories,
 
     fit(see, now, options) -> Version | None
         what they say at an instant (ms), None where they say too little; pure, and the same for any
         order of the people
+    related(see, now, options) -> dict[str, tuple[tuple[str, int], ...]]
+        where it is of items too: what goes with each, see `events.record.Related`
 
 or, where it is fitted to examples, see `models.runtime.examples`,
 
@@ -43,12 +47,14 @@ of which features it is; of others it says nothing.
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
+from models.runtime.names import Catalogue, Names
 from models.runtime.orders import Orders
 
 Version = Mapping[str, float]
 Opened = TypeVar("Opened")
-Value = float | str
-Feature = Orders | str  # or a condition's expression, such as `count(product_viewed, last 30d)`
+Value = float | str | list[str]
+# Or a condition's expression, such as `count(product_viewed, last 30d)`.
+Feature = Orders | Names | Catalogue | str
 
 
 Read = Callable[[Version, tuple[Any, ...], int], Value | None]  # version, features, day

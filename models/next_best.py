@@ -20,6 +20,7 @@ from models.runtime.spans import ahead
 
 FORM = 1
 AT = DRAW
+ALONE = True
 MOST = 20  # conditions
 LOOKS_AT = (
     "since(order_completed) / 1d",

@@ -12,7 +12,7 @@ from heapq import merge as merge_sorted
 from typing import Any, NamedTuple
 
 from events.record import Event
-from profile_state.naming import name_of
+from profile_state.naming import name_of, names_of
 from profile_state.ties import outranks
 
 MOST = 10_000  # instants or values that a cell holds where the conditions set no smaller bound
@@ -328,15 +328,14 @@ def merge_first(a: Stated, b: Stated, _keep: int) -> Stated:
 def add_distinct(
     cell: dict[str, int] | None, time: int, _id: str, value: Any, floor: int, keep: int
 ) -> dict[str, int] | None:
-    """Keep each value's newest instant."""
+    """Keep each value's newest instant; a list is several values."""
     if value is None or time < floor:
         return cell
-    text = name_of(value)
-    if cell is None:
-        return {text: time}
-    if time > cell.get(text, -1):
-        cell[text] = time
-    return _newest_values(cell, keep)
+    found = {} if cell is None else cell
+    for text in names_of(value):
+        if time > found.get(text, -1):
+            found[text] = time
+    return _newest_values(found, keep) if found else cell
 
 
 def merge_distinct(a: dict[str, int], b: dict[str, int], keep: int) -> dict[str, int]:

@@ -4,7 +4,7 @@ They carry the offset up to which their partition's log is applied to them, so t
 stretch of the log again changes nothing.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -37,10 +37,24 @@ class Items(Protocol):
         """Return what an item is like now; None where there is none."""
         ...
 
+    def beside(self, name: str) -> Sequence[tuple[str, int]]:
+        """Return what goes with an item, the most first, and how much."""
+        ...
+
+    @property
+    def stocked(self) -> bool:
+        """Whether there ever was an item."""
+        ...
+
 
 class _NoItems:
+    stocked = False
+
     def fields(self, _name: str) -> None:
         return None
+
+    def beside(self, _name: str) -> tuple[tuple[str, int], ...]:
+        return ()
 
 
 NO_ITEMS: Items = _NoItems()

@@ -72,14 +72,14 @@ def telling(
             building.say((*path, name), f"{link} is a link of messages, and a system is told none")
         if template.vouchers:
             building.say((*path, name), f"a {VOUCHER} is for messages to people; leave it out")
-    scores = {name for name in read if building.context.is_score(name)}
+    scores, others = building.context.scores_in(read)
     return SendStep(
         channels=(channel,),
         template=None,
         purpose=ACTION,
         require=(),
         every=False,
-        facts=tuple(sorted({n.split(".")[0] for n in read - scores} - {"event", "item"})),
+        facts=tuple(sorted({n.split(".")[0] for n in others} - {"event", "item"})),
         scores=tuple(sorted(scores)),
         event_facts=None,
         offer=None,

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from events.record import Item, Offset
+from events.record import Item, Offset, Related
 from triggers.runtime import number_of
 
 ITEM_ID = "item_id"  # the property of an occurrence that names its item
@@ -43,6 +44,7 @@ class Stage(msgspec.Struct, frozen=True, array_like=True):
     fields: dict[str, Any] | None  # None where it is gone
     origin: str
     changes: tuple[Change, ...] = ()
+    beside: tuple[tuple[str, int], ...] = ()  # what goes with it, see `events.record.Related`
 
 
 class Happening(msgspec.Struct, frozen=True):
@@ -95,6 +97,7 @@ class Catalog:
     def __init__(self) -> None:
         self._stages: dict[str, list[Stage]] = {}
         self._untold: dict[str, None] = {}  # items with changes, in order of the first one
+        self.stocked = False  # whether there ever was an item; else anything may be recommended
 
     def __len__(self) -> int:
         return sum(stages[-1].fields is not None for stages in self._stages.values())
@@ -105,6 +108,7 @@ class Catalog:
             stages = [s for s in _decode(packed) if s.offset <= mark]
             if stages:
                 self._stages[name] = stages[-1:]
+                self.stocked |= stages[-1].origin != ""
         changed = [(s[-1].changes[0].at, n) for n, s in self._stages.items() if s[-1].changes]
         self._untold = dict.fromkeys(name for _, name in sorted(changed))
 
@@ -125,6 +129,11 @@ class Catalog:
         known = self.get(name)
         return known.fields if known is not None else None
 
+    def beside(self, name: str) -> tuple[tuple[str, int], ...]:
+        """Return what goes with an item, the most first, and how much."""
+        known = self._stages.get(name)
+        return known[-1].beside if known else ()
+
     def from_origin(self, origin: str) -> dict[str, dict[str, Any]]:
         """Return the fields of the items that were last said there."""
         latest = ((name, stages[-1]) for name, stages in self._stages.items())
@@ -141,15 +150,23 @@ class Catalog:
             after = {} if said.whole else dict(before or {})
             after |= said.fields
             after = {name: value for name, value in after.items() if value is not None}
-        changes = known.changes if known is not None else ()
-        self._add(said.id, Stage(offset, after, said.origin, changes))
+        stage = Stage(offset, None, "") if known is None else known
+        changed = replace(stage, offset=offset, fields=after, origin=said.origin)
+        self._add(said.id, changed)
+        self.stocked = True
         return before, after
+
+    def relate(self, said: Related, offset: Offset) -> None:
+        """Say what goes with an item, which need not be there itself."""
+        known = self.get(said.item)
+        stage = Stage(offset, None, "") if known is None else known
+        self._add(said.item, replace(stage, offset=offset, beside=said.others))
 
     def change(self, name: str, offset: Offset, changes: tuple[Change, ...]) -> None:
         """Say which changes people still have to hear of."""
         known = self.get(name)
         assert known is not None, "only an item that is there changes"
-        self._add(name, msgspec.structs.replace(known, offset=offset, changes=changes))
+        self._add(name, replace(known, offset=offset, changes=changes))
 
     def _add(self, name: str, stage: Stage) -> None:
         self._stages.setdefault(name, []).append(stage)

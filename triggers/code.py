@@ -17,6 +17,7 @@ from events.names import slug
 from events.scores import is_score, remembered
 from kairos.discovery import found_in
 from models.base import Feature
+from models.runtime.names import KEPT, Catalogue, Names
 from models.runtime.orders import Orders
 from profile_state.cells import MOST, Slot
 from profile_state.surroundings import KINDS
@@ -196,7 +197,13 @@ class Scope:
                     f"{call.function}({event}.total)",
                     call.source_column,
                 )
-            return slug(event), slug(field)
+            if "[]" in field and kind != "distinct":
+                raise ExpressionError(
+                    f"{call.function}(...) takes a property of the event itself, found {field!r}",
+                    call.source_column,
+                )
+            named = ".".join(map(_slugged, field.split("."))) if "[]" in field else slug(field)
+            return slug(event), named
         if field:
             raise ExpressionError(
                 f"{call.function}({event}) takes an event without a property, found {call.source!r}",
@@ -423,6 +430,16 @@ def feature(asked: Feature, scope: Scope) -> Code:
         call = ast.Call("orders", (ast.Source(f"{asked.event}.{asked.value}"),))
         cell = scope.cell("amounts", call)
         return Code(f"bought({cell}, now)", (f"next_order({cell}, now)",))
+    if isinstance(asked, Catalogue):
+        return Code("p.items")
+    if isinstance(asked, Names):
+        inside = f", last {asked.within}" if asked.within else ""
+        named = parse(f"distinct({asked.path}{inside})")
+        if not isinstance(named, ast.Call):
+            raise ExpressionError(f"EVENT.property was expected, found {asked.path!r}", 0)
+        bounds = span(named, scope)
+        cell = scope.cell("distinct", named, window=bounds.window, keep=KEPT)
+        return Code(f"names_between({cell}, {bounds.floor}, now)")
     return compiled(parse(asked), scope)
 
 

@@ -33,6 +33,7 @@ from events.record import (
     Offset,
     Paused,
     Record,
+    Related,
     Settled,
     Spread,
     Sweep,
@@ -236,6 +237,8 @@ def step(state: State, batches: list[Batch], addresses: Mapping[str, str | None]
                     _learned(state, record)
                 case Item():
                     items.change(work, record, offset)
+                case Related():
+                    items.relate(work, record, offset)
                 case Spread():
                     _spread(work, record, offset)
                 case Filled():

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from events.record import Event
-from models.runtime import days, orders
+from models.runtime import days, names, orders
 from profile_state import cells, difference
 from profile_state.cells import KINDS, Slot
 from profile_state.leaf import NEVER
@@ -24,6 +24,7 @@ _NAMES: dict[str, Any] = (
         "add_by": cells.add_by,
         "kept": cells.kept,
         "name_of": name_of,
+        "names_between": names.names_between,
         "NO_PROPERTIES": cells.NO_PROPERTIES,
         "Happened": cells.Happened,
         "NAN": runtime.NAN,
@@ -186,7 +187,10 @@ def fold_lines(slot: Slot, *, quick: bool) -> list[str]:
 def _value(slot: Slot) -> str:
     if slot.kind == "events":
         return f"new(Happened, (ms, id, event.source, {_kept(slot.fields)}))"
-    return f"e.get({slot.fields[0]!r})" if slot.fields else "None"
+    if not slot.fields:
+        return "None"
+    path = slot.fields[0].split(".")
+    return f"pick(e, {', '.join(map(repr, path))})" if "[]" in path[0] else f"e.get({path[0]!r})"
 
 
 def _kept(fields: tuple[str, ...] | None) -> str:

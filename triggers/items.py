@@ -2,7 +2,7 @@
 
 import msgspec
 
-from events.record import Event, Item, Offset, Spread
+from events.record import Event, Item, Offset, Related, Spread
 from profile_state.leaf import Leaf
 from profile_state.naming import name_of
 from profile_state.person import Person
@@ -46,6 +46,12 @@ def change(work: Work, said: Item, offset: Offset) -> None:
         news = {change.trigger for change in happened}
         waiting = tuple(change for change in known.changes if change.trigger not in news)
         state.catalog.change(said.id, offset, (*waiting, *happened))
+
+
+def relate(work: Work, said: Related, offset: Offset) -> None:
+    """Take what goes with an item; nobody hears of it."""
+    work.state.catalog.relate(said, offset)
+    work.items.append(said.item)
 
 
 def spreading(work: Work, said: Spread) -> Change | None:

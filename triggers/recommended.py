@@ -7,42 +7,44 @@ recommended to nobody, however old the score is.
 from typing import Any
 
 from events.names import slug
-from events.scores import remembered
 from profile_state.naming import name_of
 from profile_state.person import Person
 from triggers.catalog import in_stock
-from triggers.runtime import trait
 
 RECOMMENDED = "recommended"  # the score, and what templates call the items
 CATEGORY = "category"  # the field of an item that names one, or several
 SHOWN = 10  # items that a template gets
 
 
-def recommended(person: Person, most: int, category: str | None = None) -> list[str] | None:
+def recommended(
+    person: Person, score: Any, most: int, category: str | None = None
+) -> list[str] | None:
     """Return the ids of the items that are recommended first; None for nothing.
 
     Args:
         person: with the catalogue of their partition.
+        score: theirs, which names items, the best first.
         most: of them.
         category: slug of the only one that is asked for.
     """
-    stated = trait(person.view.traits, remembered(RECOMMENDED))
     found: list[str] = []
-    for one in stated if isinstance(stated, list | tuple) else ():
+    for one in score if isinstance(score, list | tuple) else ():
         name = name_of(one)
         item = person.items.fields(name)
-        if item is None or in_stock(item) is False:
+        if item is None and person.items.stocked:
             continue
-        if category is None or category in _categories(item.get(CATEGORY)):
+        if item is not None and in_stock(item) is False:
+            continue
+        if category is None or (item and category in _categories(item.get(CATEGORY))):
             found.append(name)
         if len(found) == most:
             break
     return found or None
 
 
-def items(person: Person) -> list[dict[str, Any]]:
+def items(person: Person, score: Any) -> list[dict[str, Any]]:
     """Return what a template may say of the items that are recommended first."""
-    names = recommended(person, SHOWN) or ()
+    names = recommended(person, score, SHOWN) or ()
     return [{**(person.items.fields(name) or {}), "id": name} for name in names]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from profile_state.cells import MICRO, Amounts
 from profile_state.consent import consent
 from profile_state.leaf import NEVER
-from profile_state.naming import name_of
+from profile_state.naming import name_of, names_of
 from profile_state.person import Person
 
 NAN = float("nan")
@@ -286,8 +286,8 @@ def last_of(values: list[Any]) -> Any:
 
 
 def different(values: list[Any]) -> int:
-    """Count different values, as text."""
-    return len({name_of(value) for value in values})
+    """Count different values, as text; a list is several of them."""
+    return len({name for value in values for name in names_of(value)})
 
 
 def top_of(values: list[Any]) -> str | None:

@@ -140,7 +140,7 @@ def facts_of(
     facts = {name: traits[name][2] for name in names if name in traits}
     for path in scores:
         if path == RECOMMENDED:
-            facts[path] = recommended_items(person)
+            facts[path] = recommended_items(person, score(path))
             continue
         value = score(path)
         if value is not None:

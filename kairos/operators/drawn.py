@@ -55,6 +55,13 @@ def draw(model: str, versions: Sequence[Version], path: Path) -> None:
         _over_versions(right, told, ways)
         right.set_ylabel("reward of an offer")
         right.set_ylim(bottom=0)
+    elif f"{QUALITY}recall" in told[-1]:
+        _over_versions(left, told, {"items": "items that were bought"}, head="")
+        ways = {"recall": "recommended, ten items", "recall_of_bestsellers": "ten bestsellers"}
+        _over_versions(right, told, ways)
+        right.set_ylabel("part of what people bought next")
+        for axes in (left, right):
+            axes.set_ylim(bottom=0)
     elif f"{QUALITY}auc" in told[-1]:
         _calibrated(left, told[-1])
         _over_versions(right, told, {"auc": "AUC, each foretold before it was learnt"})
@@ -116,12 +123,14 @@ def _is_mean_of_an_offer(name: str) -> bool:
     return name.startswith(QUALITY + EACH) and name.count(".") == (QUALITY + EACH).count(".")
 
 
-def _over_versions(axes: "Axes", versions: Sequence[Version], lines: dict[str, str]) -> None:
+def _over_versions(
+    axes: "Axes", versions: Sequence[Version], lines: dict[str, str], head: str = QUALITY
+) -> None:
     """Draw a figure of each version, by when it was learnt."""
     for (name, label), color in zip(lines.items(), (INK, OTHER), strict=False):
-        known = [one for one in versions if QUALITY + name in one]
+        known = [one for one in versions if head + name in one]
         instants = [datetime.fromtimestamp(one["at"] / 1000, UTC) for one in known]
-        values = [one[QUALITY + name] for one in known]
+        values = [one[head + name] for one in known]
         shape = "o-" if len(values) < MANY else "-"
         axes.plot(instants, values, shape, color=color, markersize=4, label=label)  # type: ignore[arg-type] # its types know no datetime
     axes.tick_params(axis="x", labelrotation=30)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from events.record import OFFER_DRAWN, WORKER, Event, own_event
+from events.record import OFFER_DRAWN, WORKER, Event, Related, own_event
 from flows.learner import AT, Learner
 from kairos.discovery import found_in
 from models.base import MADE_FOR, QUALITY, Seen, Version
@@ -40,6 +40,9 @@ def read(model: str) -> Learner:
         if model == "next_best":
             learner.take(Batch(2 * nth + 1, START + when, [drawn(learner, event, nth)]))
     learner.passed(NOW)
+    for said in learner.news():
+        if isinstance(said, Related):
+            learner.state.catalog.relate(said, learner.state.offset)
     return learner
 
 

@@ -31,7 +31,7 @@ FILES = {
     "workspace.yaml": """
 workspace: shop
 purposes: {marketing: {default: denied}}
-models: {ltv: {within: 365d}, rfm: , next_best: }
+models: {ltv: {within: 365d}, rfm: , next_best: , recommended: }
 offers: offers.yaml
 bands: {ltv: {high: top 20%}}
 """,
@@ -48,7 +48,8 @@ do: [{send: {channels: [whatsapp], template: retention, offer: next_best}}]
 deliver: {purpose: marketing, quiet_hours: off}
 """,
     "templates/retention.whatsapp.liquid": (
-        "---\nsubject: Hi\n---\n{{ ltv | round }} {{ rfm.stage }} {{ offer.label }}"
+        "---\nsubject: Hi\n---\n{{ ltv | round }} {{ rfm.stage }} {{ offer.label }} "
+        "{{ recommended.first.id }}"
     ),
     "offers.yaml": """
 offers:
@@ -83,7 +84,10 @@ def history() -> list[dict[str, Any]]:
                     "userId": user,
                     "messageId": f"{user}.{nth}",
                     "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now - ago * DAY)),
-                    "properties": {"total": round(draw.lognormvariate(3.5, 0.5), 2)},
+                    "properties": {
+                        "total": round(draw.lognormvariate(3.5, 0.5), 2),
+                        "products": [{"product_id": "tee"}, {"product_id": f"p{nth}"}],
+                    },
                 }
             )
     return found
@@ -186,4 +190,6 @@ def test_sarah_is_worth_much_by_her_orders_and_gets_one_offer(
     label = {"vip_20": "twenty percent", "spring_10": "ten percent"}[draw["offer"]]
     told = json.loads(line)
     assert told["channel"] == "whatsapp"
-    assert told["text"] == len(f"{sarah['ltv']:.0f} {sarah['rfm.stage']} {label}")
+    first = sarah["recommended"][0]
+    assert first not in {"tee", *(f"p{nth}" for nth in range(11))}, "what she does not have"
+    assert told["text"] == len(f"{sarah['ltv']:.0f} {sarah['rfm.stage']} {label} {first}")

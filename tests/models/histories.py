@@ -63,6 +63,26 @@ def retail() -> list[Event]:
     ]
 
 
+def baskets() -> list[Event]:
+    """The same invoices, each with the products on it."""
+    bills: dict[tuple[str, str, str], dict[str, None]] = {}
+    with gzip.open(shared("datasets/transactions/online_retail.csv.gz"), "rt") as file:
+        for row in csv.DictReader(file):
+            if not row["InvoiceNo"].startswith("C"):
+                bill = row["CustomerID"], row["InvoiceNo"], row["InvoiceDate"]
+                bills.setdefault(bill, {})[row["StockCode"]] = None
+    return [
+        an_event(
+            "order_completed",
+            user=user,
+            time=int(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp() * 1000),
+            message_id=f"{invoice}.{at}",
+            products=[{"product_id": one} for one in products],
+        )
+        for (user, invoice, at), products in bills.items()
+    ]
+
+
 def by_days(events: Iterable[Event]) -> Iterator[Batch]:
     """An entry of the log each day, at its end."""
     ordered = sorted(events, key=lambda event: event.time)
@@ -103,6 +123,7 @@ def history(seed: int, people: int = 150) -> Iterator[tuple[int, Event]]:
                 time=START + when,
                 message_id=f"{user}.{nth}",
                 total=total,
+                products=[{"product_id": f"p{(user * 7 + nth * n) % 23}"} for n in (3, 5)],
                 **name,
             ),
         )

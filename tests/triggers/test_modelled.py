@@ -278,7 +278,7 @@ def test_templates_say_what_the_model_says() -> None:
         ("{ltv: , ltv_alive: {model: churn}}", "the model 'ltv' gives a score 'ltv_alive' too"),
         ("{count: {model: churn}}", "in lower case, that means nothing else"),
         ("{next_best: }", "there is nothing to choose from"),
-        ("{offering: {model: next_best}}", "one model, `next_best`, which has no other name"),
+        ("{offering: {model: next_best}}", "one model `next_best`, which has no other name"),
         ("{next_best: {model: churn}}", "a name such as cancels or win_back"),
         ("{next_best: {click: 2}}", "click: a number from 0 to 1 was expected, found 2.0"),
         ("{next_best: {click: much}}", "a number was expected, found text"),

@@ -1,9 +1,8 @@
 """The items that a model recommends to a person, the best first, as far as they are in stock."""
 
 from events.names import slug
-from events.scores import remembered
 from triggers import ast
-from triggers.code import Code, Scope
+from triggers.code import Code, Scope, compiled
 from triggers.expressions import ExpressionError
 from triggers.recommended import RECOMMENDED
 
@@ -30,6 +29,6 @@ def code(call: ast.Call, scope: Scope) -> Code:
             "a trigger",
             call.column,
         )
-    scope.uses.traits.add(remembered(RECOMMENDED))
     category = None if call.source is None else slug(call.source)
-    return Code(f"recommended(p, {number}, {category!r})")
+    stated = compiled(ast.Name(RECOMMENDED), scope)
+    return Code(f"recommended(p, {stated.value}, {number}, {category!r})", stated.horizons)

@@ -1,6 +1,6 @@
 """What loading carries along: the files, what is known so far, and every problem found."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -13,6 +13,7 @@ from triggers.convert import convert
 from triggers.definitions import Band, PurposeRule
 from triggers.modelled import Modelled
 from triggers.problems import Problem, WorkspaceError
+from triggers.recommended import RECOMMENDED
 from triggers.slots import Slots
 from triggers.words import nearest
 from triggers.yaml import Document, Path
@@ -71,6 +72,25 @@ class Context:
     def is_score(self, path: str) -> bool:
         """Say whether a name in a condition or a template is a score."""
         return path in self.scored or is_score(path, self.bands)
+
+    def scores_in(self, read: Iterable[str]) -> tuple[set[str], set[str]]:
+        """Tell the scores that a template reads from the other paths.
+
+        >>> context = Context({}, {})
+        >>> scores, others = context.scores_in(["ltv", "recommended.first.id", "plan"])
+        >>> sorted(scores), others
+        (['ltv', 'recommended'], {'plan'})
+        """
+        scores, others = set[str](), set[str]()
+        for path in read:
+            head = path.split(".")[0]
+            if self.is_score(path):
+                scores.add(path)
+            elif head == RECOMMENDED:  # an item of it, or how many there are
+                scores.add(head)
+            else:
+                others.add(path)
+        return scores, others
 
     def remember_opens(self) -> None:
         """Have it remembered when people open messages, on every channel that has addresses."""

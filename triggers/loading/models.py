@@ -46,13 +46,13 @@ def models(context: Context, document: Document, workspace: WorkspaceFile) -> No
             kind, at = said.pop(KIND), (*path, KIND)
         if not context.known(document, at, "model", str(kind), known):
             continue
-        taken = name in _TAKEN and name != kind
-        if not _NAME.fullmatch(name) or taken or name in functions():
+        taken = name != kind and (name in _TAKEN or name in functions())
+        if not _NAME.fullmatch(name) or taken:
             expected = "a name such as cancels or win_back, in lower case, that means nothing else"
             context.say(document, (*path, ""), f"{expected}, was expected, found {name!r}")
         module = known[kind]
-        if kind == NEXT_BEST and name != kind:
-            message = f"offers are drawn by one model, `{NEXT_BEST}`, which has no other name"
+        if name != kind and hasattr(module, "ALONE"):
+            message = f"there is one model `{kind}`, which has no other name"
             context.say(document, (*path, ""), message)
         if kind == NEXT_BEST and workspace.offers is None:
             context.say(document, (*path, ""), NOTHING_TO_CHOOSE)

@@ -50,8 +50,8 @@ def send_step(
             machines = machines or (not found and context.addresses[channel] is None)
     read = {name for template in templates for name in template.variables()}
     of_event = {slug(name.split(".")[1]) for name in read if name.startswith("event.")}
-    scores = {name for name in read if context.is_score(name)}
-    heads = {name.split(".")[0] for name in read - scores}
+    scores, others = context.scores_in(read)
+    heads = {name.split(".")[0] for name in others}
     if OFFER in heads and send.offer is None and not offered:
         message = "the template speaks of an {{ offer }}; add `offer: next_best`, a name or a text"
         context.say(document, path, message)
