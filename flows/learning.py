@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from events.record import Learned, Record
 from profile_state.stores.base import Store
-from triggers import best_time, ranks
+from triggers import best_time, lift, ranks
 from triggers.definitions import Workspace
 from triggers.state import RANKS, State
 
@@ -20,9 +20,9 @@ Figures = Mapping[str, float]
 
 
 def news(
-    workspace: Workspace, counts: Mapping[str, int], known: Mapping[str, Figures]
+    workspace: Workspace, counts: Mapping[str, int], known: Mapping[str, Figures], now: int
 ) -> Iterator[Learned]:
-    """Yield what follows from the counts, where it is something else than what is known."""
+    """Yield what follows from the counts at an instant (ms), where it is something else than is known."""
     if workspace.ranked:
         begins = ranks.begins(workspace.bands, counts)
         if begins != known.get(RANKS, {}):
@@ -35,6 +35,10 @@ def news(
         weights = bandit.weighed(counts)
         if weights is not None and _moved(weights, known.get(bandit.name, {})):
             yield Learned(bandit.name, weights)
+    for trigger in workspace.lifted:
+        said = {**lift.figures(trigger, counts), lift.AT: float(now)}
+        if lift.worth_saying(said, known.get(lift.LIFT + trigger, {})):
+            yield Learned(lift.LIFT + trigger, said)
 
 
 def _moved(weights: Figures, known: Figures) -> bool:
@@ -69,7 +73,9 @@ class Learning:
             now_s: a monotonic clock.
         """
         workspace = state.workspace
-        if workspace is None or not (workspace.ranked or workspace.bandits or workspace.opening):
+        if workspace is None or not (
+            workspace.ranked or workspace.bandits or workspace.opening or workspace.lifted
+        ):
             return
         passed_s = OFTEN_S if self._looked_s is None else now_s - self._looked_s
         if passed_s < OFTEN_S or state.sweep is not None or position < self._told:
@@ -77,6 +83,6 @@ class Learning:
         if passed_s < min(SELDOM_S, self._store.people() * EACH_S):
             return
         self._looked_s = now_s
-        found = list(news(workspace, self._store.counts(), state.learned))
+        found = list(news(workspace, self._store.counts(), state.learned, state.now))
         if found:
             self._told = self._say(found)

@@ -241,6 +241,7 @@ def _load(
             for step in t.program.values()
             if (bandit := step.bandit(t)) is not None
         ),
+        lifted=tuple(t.name for t in all_triggers if t.goal is not None and t.holdout),
         waking=frozenset(w for t in running for s in t.program.values() for w in s.wakes),
         excluded={purpose: functions[f"excluded_{nth}"] for nth, purpose in enumerate(excludes)},
         leaving={t.nth: functions[f"leaves_{t.nth}"] for t in running if t.leaves},

@@ -7,13 +7,14 @@ from typing import Any
 from events.record import Learned, decode
 from events.sources.base import Log, LogUnavailableError
 from flows.learner import AT
-from kairos.operators.drawn import CALIBRATION, NotDrawnError, draw
+from kairos.operators.drawn import CALIBRATION, NotDrawnError, draw, draw_lift
 from kairos.profile.beside import beside
 from kairos.say import as_json, columns, failed, moment
 from kairos.settings import SettingsError
 from kairos.where import engine
 from models.base import MADE_FOR, QUALITY, Version
 from profile_state.stores.base import LedgerLostError
+from triggers.lift import LIFT
 from triggers.modelled import Modelled
 from triggers.state import MODEL
 
@@ -59,18 +60,21 @@ def report(
     name: str,
     *,
     out: Path = Path(),
+    trigger: bool = False,
     versions: int = 200,
     data: Path | None = None,
     json: bool = False,
 ) -> int:
-    """Draw a model: what it foretold beside what came, and how good each version was.
+    """Draw a model: what it foretold beside what came, and how good each version was; or a trigger's lift.
 
     Parameters
     ----------
     name
-        A model.
+        A model, or with --trigger a trigger with a goal and a hold-out.
     out
         The folder for NAME.png; needs the extra `plots`.
+    trigger
+        Draw by how much a trigger lifted its goal, over time.
     versions
         How many of them to look for in the log, the newest first.
     data
@@ -80,7 +84,10 @@ def report(
     """
     path = out / f"{name}.png"
     try:
-        draw(name, _read(data, name, versions)[name].past, path)
+        if trigger:
+            draw_lift(name, _lifts(data, name, versions), path)
+        else:
+            draw(name, _read(data, name, versions)[name].past, path)
     except (_NoModelError, NotDrawnError) as error:
         failed("models report", error, json=json)
         return 1
@@ -112,11 +119,22 @@ def _read(data: Path | None, name: str | None, versions: int) -> "dict[str, _Tol
             model: _Told(
                 _in_force(mark.learned.get(MODEL + one.key), seen[model].mark),
                 one,
-                list(_past(running.log, one.key, versions)),
+                list(_past(running.log, MODEL + one.key, versions)),
             )
             for model, one in models.items()
             if name in (None, model)
         }
+
+
+def _lifts(data: Path | None, trigger: str, versions: int) -> list[Version]:
+    """Read what a trigger brought, as the log says it, the newest first."""
+    with beside(engine(data)) as running:
+        workspace = running.workspace(running.store.peek())
+        if workspace is None or trigger not in workspace.lifted:
+            raise _NoModelError(
+                f"the workspace in force has no trigger {trigger!r} with a goal and a holdout"
+            )
+        return list(_past(running.log, LIFT + trigger, versions))
 
 
 def _in_force(version: Version | None, mark: float) -> Version | None:
@@ -202,15 +220,15 @@ def _listed(figures: Mapping[str, float]) -> str:
     )
 
 
-def _past(log: Log, model: str, wanted: int) -> Iterator[Version]:
-    """Yield the versions that the log has, the newest first; entries that hold none are not decoded."""
-    needle = (MODEL + model).encode()
+def _past(log: Log, what: str, wanted: int) -> Iterator[Version]:
+    """Yield what the log says of something, the newest first; entries that say nothing are not decoded."""
+    needle = what.encode()
     before = log.last(0) + 1
     for _ in range(LOOK_BACK // STRIDE):
         entries = log.back(0, before, STRIDE)
         for entry in entries:
             if wanted > 0 and needle in entry.payload:
-                for said in _learned(entry.payload, MODEL + model):
+                for said in _learned(entry.payload, what):
                     yield said
                     wanted -= 1
         if wanted <= 0 or len(entries) < STRIDE:

@@ -10,8 +10,7 @@ from kairos.say import as_json, failed
 from kairos.settings import SettingsError
 from kairos.where import engine
 from triggers.failing import MOST
-from triggers.goals import HELD_OUT, TREATED
-from triggers.lift import Lift, lift
+from triggers.lift import SIDES, Lift, lift
 
 REASONS = ("sent", "held", "refused", "ignored", "waits", "went", "ended", "failed")
 
@@ -53,7 +52,7 @@ def command(name: str | None = None, *, data: Path | None = None, json: bool = F
 def lift_of(decisions: Decisions) -> Lift | None:
     """Return the lift of a trigger with a goal and a hold-out; None where there is nothing to compare."""
     treated, held_out = (
-        (decisions.goal.get(side, 0), decisions.tried.get(side, 0)) for side in (TREATED, HELD_OUT)
+        (decisions.goal.get(side, 0), decisions.tried.get(side, 0)) for side in SIDES
     )
     return lift(treated, held_out)
 

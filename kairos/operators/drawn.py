@@ -1,5 +1,7 @@
 """A model as a picture: how what it foretold compares with what came, and how good each version was.
 
+And a trigger's lift: what it brought, beside those whom it was held back from.
+
 Needs matplotlib, which the extra `plots` installs.
 """
 
@@ -10,9 +12,11 @@ from typing import TYPE_CHECKING
 
 from models.base import QUALITY, Version
 from models.runtime.draws import AS_DRAWN, BY_CHANCE, EACH
+from triggers.lift import REACHED, SIDES, lift_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 CALIBRATION = f"{QUALITY}calibration."
 MANY = 60  # versions, whose marks would hide the line
@@ -37,17 +41,7 @@ def draw(model: str, versions: Sequence[Version], path: Path) -> None:
     told = [one for one in reversed(versions) if any(name.startswith(QUALITY) for name in one)]
     if not told:
         raise NotDrawnError(f"{model}: no version says how good it is, so there is nothing to draw")
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - an extra
-        from matplotlib.figure import Figure  # noqa: PLC0415
-    except ImportError as error:
-        raise NotDrawnError(
-            f"matplotlib was expected, found: {error}; pip install 'kairos-cdp[plots]'"
-        ) from error
-    figure = Figure(figsize=(10, 5), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    at = datetime.fromtimestamp(told[-1]["at"] / 1000, UTC)
-    figure.suptitle(f"{model}, version of {at:%Y-%m-%d %H:%M}Z")
+    figure = _empty(f"{model}, version of {_at(told[-1]):%Y-%m-%d %H:%M}Z")
     left, right = figure.subplots(1, 2)
     if f"{QUALITY}{AS_DRAWN}" in told[-1]:
         _offers(left, told[-1])
@@ -76,7 +70,66 @@ def draw(model: str, versions: Sequence[Version], path: Path) -> None:
             {"off": "off by so many for a customer", "off_at_own_rate": "by the own rate of each"},
         )
         right.set_ylim(bottom=0)
+    _finish(figure, path)
+
+
+def draw_lift(trigger: str, said: Sequence[Version], path: Path) -> None:
+    """Draw what a trigger brought into a PNG, beside those whom it was held back from.
+
+    Args:
+        trigger: its name.
+        said: figures as `triggers.lift` says them, the newest first.
+        path: of the file.
+
+    Raises:
+        NotDrawnError: matplotlib is not installed, or nobody came to the goal on one of the sides.
+    """
+    told = [(one, found) for one in reversed(said) if (found := lift_of(one)) is not None]
+    if not told:
+        raise NotDrawnError(
+            f"{trigger}: nobody came to its goal on both sides, so there is no lift"
+        )
+    figure = _empty(f"{trigger}, as of {_at(told[-1][0]):%Y-%m-%d %H:%M}Z")
+    left, right = figure.subplots(1, 2)
+    instants = [_at(one) for one, _ in told]
+    shape = "o-" if len(told) < MANY else "-"
+    for side, color in zip(SIDES, (INK, OTHER), strict=True):
+        shares = [100 * one[side + REACHED] / one[side] for one, _ in told]
+        label = f"{side.replace('_', ' ')}, {int(told[-1][0][side]):,} people"
+        left.plot(instants, shares, shape, color=color, markersize=4, label=label)
+    left.set_ylabel("% who came to the goal")
+    left.set_ylim(bottom=0)
+    lifts = [[100 * one for one in found] for _, found in told]
+    means, lows, highs = zip(*lifts, strict=True)
+    right.fill_between(instants, lows, highs, color=PALE, alpha=0.5, label="interval of 95 %")
+    right.plot(instants, means, shape, color=INK, markersize=4, label="lift")
+    right.axhline(0, color=OTHER, linewidth=1, linestyle=":")
+    right.set_ylabel("% more often than who was held out")
     for axes in (left, right):
+        axes.tick_params(axis="x", labelrotation=30)
+    _finish(figure, path)
+
+
+def _at(said: Version) -> datetime:
+    return datetime.fromtimestamp(said["at"] / 1000, UTC)
+
+
+def _empty(title: str) -> "Figure":
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - an extra
+        from matplotlib.figure import Figure  # noqa: PLC0415
+    except ImportError as error:
+        raise NotDrawnError(
+            f"matplotlib was expected, found: {error}; pip install 'kairos-cdp[plots]'"
+        ) from error
+    figure = Figure(figsize=(10, 5), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title)
+    return figure
+
+
+def _finish(figure: "Figure", path: Path) -> None:
+    for axes in figure.axes:
         axes.legend(frameon=False, fontsize=8)
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, format="png")
@@ -129,7 +182,7 @@ def _over_versions(
     """Draw a figure of each version, by when it was learnt."""
     for (name, label), color in zip(lines.items(), (INK, OTHER), strict=False):
         known = [one for one in versions if head + name in one]
-        instants = [datetime.fromtimestamp(one["at"] / 1000, UTC) for one in known]
+        instants = [_at(one) for one in known]
         values = [one[head + name] for one in known]
         shape = "o-" if len(values) < MANY else "-"
         axes.plot(instants, values, shape, color=color, markersize=4, label=label)  # type: ignore[arg-type] # its types know no datetime
