@@ -28,7 +28,7 @@ def news(
         if begins != known.get(RANKS, {}):
             yield Learned(RANKS, begins)
     if workspace.opening:
-        hours = best_time.shares(counts)
+        hours = best_time.everybodys(counts)
         if _moved(hours, known.get(best_time.HOURS, {})):
             yield Learned(best_time.HOURS, hours)
     for bandit in workspace.bandits:

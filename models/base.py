@@ -47,14 +47,15 @@ of which features it is; of others it says nothing.
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
+from models.runtime.hours import Opened
 from models.runtime.names import Catalogue, Names
 from models.runtime.orders import Orders
 
 Version = Mapping[str, float]
-Opened = TypeVar("Opened")
+WorkedOut = TypeVar("WorkedOut")
 Value = float | str | list[str]
 # Or a condition's expression, such as `count(product_viewed, last 30d)`.
-Feature = Orders | Names | Catalogue | str
+Feature = Orders | Names | Catalogue | Opened | str
 
 
 Read = Callable[[Version, tuple[Any, ...], int], Value | None]  # version, features, day
@@ -70,7 +71,7 @@ class InForce(dict[str, float]):
         self.opened: Any = None
 
 
-def opened(version: Version, work_out: Callable[[Version], Opened]) -> Opened:
+def opened(version: Version, work_out: Callable[[Version], WorkedOut]) -> WorkedOut:
     """Return what is worked out from a version, as often as it is asked for by one model.
 
     >>> version = InForce({"a": 2.0})
@@ -81,7 +82,7 @@ def opened(version: Version, work_out: Callable[[Version], Opened]) -> Opened:
         return work_out(version)
     if version.opened is None:
         version.opened = work_out(version)
-    found: Opened = version.opened
+    found: WorkedOut = version.opened
     return found
 
 

@@ -1,8 +1,7 @@
 """The best time: the hour of the day at which a person is likeliest to open a message.
 
-It goes by the hours at which they opened the latest ones, and, as far as those are few, by the hours
-at which everybody does: so many opens as `PRIOR` are spread over the day as everybody's are. An hour
-counts half for the hours beside it.
+See `models.runtime.hours`. The hours of everybody are those of the model `send_time`, or without one
+what the ledger counts.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -10,16 +9,15 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from models.runtime.hours import DAY, likings, shares
 from profile_state.cells import Slot
 from triggers.local_time import hour_at
 
+SEND_TIME = "send_time"  # the model
 HOURS = "hours"  # how a record names everybody's
-PRIOR = 5.0  # opens
-BESIDE = 0.5  # of an open, for the hour before and the one after
 WINDOW = 90 * 86_400_000  # ms, for which opens are remembered
 KEPT = 50  # the latest, on each channel
 _HOUR = 3_600_000
-_DAY = 24
 
 
 def slots_of(channels: Iterable[str]) -> list[Slot]:
@@ -35,15 +33,13 @@ def counted(hour: int) -> str:
     return f"hour:{hour}"
 
 
-def shares(counts: Mapping[str, int]) -> dict[str, float]:
+def everybodys(counts: Mapping[str, int]) -> dict[str, float]:
     """Return which part of everybody's opens falls into each hour of the day; nothing without any.
 
-    >>> shares({"hour:9": 3, "hour:20": 1})
+    >>> everybodys({"hour:9": 3, "hour:20": 1})
     {'9': 0.75, '20': 0.25}
     """
-    found = {hour: counts.get(counted(hour), 0) for hour in range(_DAY)}
-    total = sum(found.values())
-    return {str(hour): round(n / total, 4) for hour, n in found.items() if n} if total else {}
+    return shares({hour: counts.get(counted(hour), 0) for hour in range(DAY)})
 
 
 def best_instant(
@@ -58,7 +54,7 @@ def best_instant(
 
     Args:
         opened: ms; when the person opened messages.
-        everybody: see `shares`.
+        everybody: see `everybodys`.
         now: ms.
         until: ms.
         where: the person is.
@@ -71,11 +67,7 @@ def best_instant(
     >>> best_instant([], {}, 7, 24 * 3_600_000, utc, lambda _: True)
     7
     """
-    scores = [PRIOR * everybody.get(str(hour), 0.0) for hour in range(_DAY)]
-    for instant in opened:
-        hour = hour_at(instant, where)
-        for shift, weight in ((-1, BESIDE), (0, 1.0), (1, BESIDE)):
-            scores[(hour + shift) % _DAY] += weight
+    scores = likings((hour_at(instant, where) for instant in opened), everybody)
     best, highest = now, scores[hour_at(now, where)] if awake(now) else -1.0
     instant = _next_hour(now, where)
     while instant <= until:
@@ -91,6 +83,14 @@ def _next_hour(instant: int, where: ZoneInfo) -> int:
     local = datetime.fromtimestamp(instant / 1000, where)
     into = (local.minute * 60 + local.second) * 1000 + instant % 1000
     return instant + _HOUR - into
+
+
+def opened_at(
+    cells: Mapping[str, Any], slots: Iterable[str], where: ZoneInfo, now: int
+) -> tuple[tuple[int, int], ...]:
+    """Return when somebody opened messages, ms, with the hour that their wall showed, as of an instant."""
+    found = sorted(instant for instant in opens(cells, slots) if instant <= now)
+    return tuple((instant, hour_at(instant, where)) for instant in found)
 
 
 def opens(cells: Mapping[str, Any], slots: Iterable[str]) -> list[int]:

@@ -17,6 +17,7 @@ from events.names import slug
 from events.scores import is_score, remembered
 from kairos.discovery import found_in
 from models.base import Feature
+from models.runtime.hours import Opened
 from models.runtime.names import KEPT, Catalogue, Names
 from models.runtime.orders import Orders
 from profile_state.cells import MOST, Slot
@@ -100,6 +101,7 @@ class Known(NamedTuple):
     bands: Mapping[str, Mapping[str, Band]]  # score -> word
     around: set[str]  # kinds of surroundings that are asked for; compiling adds to them
     scored: Mapping[str, Modelled]  # score -> the model that gives it
+    opens: tuple[str, ...]  # cells that remember when people open messages
 
 
 class Scope:
@@ -432,6 +434,10 @@ def feature(asked: Feature, scope: Scope) -> Code:
         return Code(f"bought({cell}, now)", (f"next_order({cell}, now)",))
     if isinstance(asked, Catalogue):
         return Code("p.items")
+    if isinstance(asked, Opened):
+        for key in scope.known.opens:
+            scope.known.slots.ask(scope.known.slots.by_key[key], reach=None, before=False)
+        return Code(f"opened_at(c, {scope.known.opens!r}, {scope.zone()}, now)")
     if isinstance(asked, Names):
         inside = f", last {asked.within}" if asked.within else ""
         named = parse(f"distinct({asked.path}{inside})")

@@ -15,7 +15,7 @@ from profile_state import cells, difference
 from profile_state.cells import KINDS, Slot
 from profile_state.leaf import NEVER
 from profile_state.naming import name_of
-from triggers import local_time, modelled, recommended, runtime, sequences
+from triggers import best_time, local_time, modelled, recommended, runtime, sequences
 
 _NAMES: dict[str, Any] = (
     {name: value for name, value in vars(runtime).items() if callable(value) and name[0] != "_"}
@@ -40,6 +40,7 @@ _NAMES: dict[str, Any] = (
         "newest_part": difference.newest_part,
         "next_day": days.next_day,
         "next_order": orders.next_order,
+        "opened_at": best_time.opened_at,
         "part": difference.part,
         "recommended": recommended.recommended,
         "scored": modelled.scored,

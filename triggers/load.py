@@ -15,6 +15,7 @@ from profile_state.history import WHOLE, History
 from profile_state.identity import DEFAULT_LIMITS
 from profile_state.leaf import NEVER
 from triggers import generate, rules
+from triggers.best_time import SEND_TIME
 from triggers.definitions import Cap, Ranked, Seeing, Trigger, Workspace
 from triggers.loading.cases import cases
 from triggers.loading.conditions import FALSE
@@ -232,7 +233,7 @@ def _load(
         watched=_calendar_traits(all_triggers) | _changing(all_triggers).keys(),
         ending=_ending(running),
         around=tuple(sorted(context.around)),
-        opening=frozenset(context.slots.by_key[cell].event for cell in context.opens),
+        opening=_opening(context),
         opens=context.opens,
         aims=_aims(all_triggers),
         bandits=tuple(
@@ -268,6 +269,13 @@ def _load(
         warms_at=unknown.turn,
         source=source.text(),
     )
+
+
+def _opening(context: Context) -> frozenset[str]:
+    """Return the events that are counted by their hours; nobody counts them where a model does."""
+    if SEND_TIME in context.models:
+        return frozenset()
+    return frozenset(context.slots.by_key[cell].event for cell in context.opens)
 
 
 def _numbered(prefix: str, events: Iterable[str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from models.base import QUALITY, Version
 from models.runtime.draws import AS_DRAWN, BY_CHANCE, EACH
+from models.send_time import everybody
 from triggers.lift import REACHED, SIDES, lift_of
 
 if TYPE_CHECKING:
@@ -56,6 +57,20 @@ def draw(model: str, versions: Sequence[Version], path: Path) -> None:
         right.set_ylabel("part of what people bought next")
         for axes in (left, right):
             axes.set_ylim(bottom=0)
+    elif f"{QUALITY}near" in told[-1]:
+        hours = everybody(told[-1])
+        left.bar(
+            range(24),
+            [100 * hours.get(str(hour), 0.0) for hour in range(24)],
+            color=INK,
+            label="opens",
+        )
+        left.set_xlabel("hour of the day, where each person is")
+        left.set_ylabel("% of everybody's opens")
+        ways = {"near": "by the best hour of each person", "near_everybodys": "by everybody's"}
+        _over_versions(right, told, ways)
+        right.set_ylabel("part of opens within an hour of it")
+        right.set_ylim(bottom=0)
     elif f"{QUALITY}auc" in told[-1]:
         _calibrated(left, told[-1])
         _over_versions(right, told, {"auc": "AUC, each foretold before it was learnt"})

@@ -36,7 +36,8 @@ def read(model: str) -> Learner:
     }
     learner = Learner(files, ADDRESSES, newest=NOW)
     for nth, (when, event) in enumerate(history(11, people=250)):
-        learner.take(Batch(2 * nth, START + when, [event]))
+        opened = event_of(event, "email_opened", nth)
+        learner.take(Batch(2 * nth, START + when, [event, opened]))
         if model == "next_best":
             learner.take(Batch(2 * nth + 1, START + when, [drawn(learner, event, nth)]))
     learner.passed(NOW)
@@ -44,6 +45,12 @@ def read(model: str) -> Learner:
         if isinstance(said, Related):
             learner.state.catalog.relate(said, learner.state.offset)
     return learner
+
+
+def event_of(event: Event, name: str, nth: int) -> Event:
+    """The same person does something else."""
+    key = nth.to_bytes(16, "big")
+    return msgspec.structs.replace(event, name=name, key=key, properties={"message": f"e{nth}"})
 
 
 def drawn(learner: Learner, event: Event, nth: int) -> Event:

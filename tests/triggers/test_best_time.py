@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.shop import ADDRESSES, DAY, HOUR, MINUTE, WORKSPACE, Shop, at
-from triggers.best_time import best_instant, shares
+from triggers.best_time import best_instant, everybodys
 from triggers.load import load
 from triggers.problems import WorkspaceError
 
@@ -122,7 +122,7 @@ def test_hours_are_the_persons_own() -> None:
     shop.do("visited", user="ana")
     shop.wait(DAY)
     assert hour(shop, where=tokyo) == "12:30"
-    assert shares(dict(shop.shelf.counts)) == {"12": 1.0}
+    assert everybodys(dict(shop.shelf.counts)) == {"12": 1.0}
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ class Context:
             self.bands,
             self.around,
             self.scored,
+            self.opens,
         )
         return Scope(known, has_event=has_event, has_item=has_item)
 

@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from events.scores import remembered
+from models.runtime.hours import Opened
 from profile_state.surroundings import KINDS
 from triggers.code import Code, compiled, feature, functions
 from triggers.convert import convert
@@ -70,6 +71,8 @@ def models(context: Context, document: Document, workspace: WorkspaceFile) -> No
             other = context.scored[score].name
             message = f"the model {other!r} gives a score {score!r} too; give one another name"
             context.say(document, (*path, ""), message)
+        if any(isinstance(one, Opened) for one in model.features):
+            context.remember_opens()
         context.models[name] = model
         context.scored |= dict.fromkeys(model.scores, model)
 

@@ -13,16 +13,17 @@ A run stands at one step. `take` is asked when the run comes there, and again wh
 long as nothing has changed. It is pure: no clock but `turn.now`, no chance but hashes of ids.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from models.send_time import everybody as hours_of
 from profile_state.leaf import NEVER, Leaf, Run
 from profile_state.person import Person
 from triggers.arbitrate import Subject
-from triggers.best_time import HOURS, best_instant, opens
+from triggers.best_time import HOURS, SEND_TIME, best_instant, opens
 from triggers.definitions import Trigger, Workspace
 from triggers.local_time import zone_of
 
@@ -99,7 +100,11 @@ class Turn(NamedTuple):
 
     def best_instant(self, until: int, awake: Callable[[int], bool]) -> int:
         """Return the best instant to send from when the run came here until another, ms."""
-        everybody = self.work.state.learned.get(HOURS, {})
+        if SEND_TIME in self.workspace.models:
+            known = self.person.learnt.models.get(self.workspace.models[SEND_TIME].key)
+            everybody: Mapping[str, float] = hours_of(known)
+        else:
+            everybody = self.work.state.learned.get(HOURS, {})
         opened = opens(self.person.view.cells, self.workspace.opens)
         return best_instant(opened, everybody, self.since, until, self.zone, awake)
 
