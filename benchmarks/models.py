@@ -5,7 +5,8 @@
 In one process, over a log in memory; the ledger is in memory as well, but for the switch. Scores: the engine's own CPU for an event with the
 50 triggers of the load, beside the same with one trigger more that asks a score on every event, after
 a cheap condition and as its only one; by turns. Switch: batches of 50 events while a new version comes
-into force for everybody, beside the same batches without. Learning: events a second of the learner.
+into force for everybody, beside the same batches without, and while what goes with 20,000 items comes,
+100 of them behind each batch. Learning: events a second of the learner, with two models and with all.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from benchmarks.encoded import entries, packed
 from benchmarks.workload import Call, Shop, sent_at_rate
 from channels.base import addresses
 from events import record
-from events.record import Learned
+from events.record import Learned, Related
 from events.sources.base import Entry
 from events.sources.memory import MemoryLog
 from flows.engine import Engine
@@ -48,6 +49,12 @@ EVENTS = (
 )
 CDNOW = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426, "p": 6.25, "q": 3.744, "v": 15.444}
 CDNOW |= {"within": 365.0}  # of the load itself there is no such fit: all of it is of one day
+ALL = (
+    "models: {ltv: {value: value}, rfm: {value: value}, churn: , propensity: , send_time: , "
+    "recommended: {bought: order_completed.product_id}, next_best: }\noffers: offers.yaml\n"
+)
+LEARNT = {"ltv, rfm": MODELS, "all models": ALL}
+RELATED, BESIDE = 100, 20  # items in an entry, and others that go with each
 ASKED = {
     "never": "",
     "after a cheap condition": "[event.value >= 450, ltv is high, rfm.stage = champion]",
@@ -108,6 +115,13 @@ class Bench:
             took.append(self.read())
         return took
 
+    def relate(self, nth: int) -> None:
+        """Put into the log what goes with a hundred items."""
+        first = nth % 200 * RELATED
+        others = tuple((f"sku-{first + n}", 900 - n) for n in range(BESIDE))
+        related = [Related.of(f"sku-{n}", others) for n in range(first, first + RELATED)]
+        self.log.append(0, record.encode(related))
+
     def publish(self, version: Mapping[str, Mapping[str, float]]) -> None:
         """Put versions into the log; they come into force with the next entry that is read."""
         assert self.engine.state.workspace is not None
@@ -121,14 +135,22 @@ class Bench:
 
 def versions(payloads: list[bytes], start_ms: int) -> tuple[dict[str, Mapping[str, float]], float]:
     """Learn from the load; returns the versions, and how many seconds of CPU reading it took."""
-    learner = Learner({"workspace.yaml": workspace("")["workspace.yaml"]}, addresses(), 2**62)
-    began = time.thread_time()
-    for nth, payload in enumerate(payloads):
-        learner.take(decoded(Entry(nth, start_ms + 20 * nth, payload)))
-    took = time.thread_time() - began
+    learner, took = learning(payloads, start_ms, MODELS)
     learner.state.now = start_ms + 20 * len(payloads)
     learner.look()
     return {**learner.owed, "ltv": CDNOW}, took
+
+
+def learning(payloads: list[bytes], start_ms: int, models: str) -> tuple[Learner, float]:
+    """Let a learner read the load; returns it, and how many seconds of CPU that took."""
+    files = {"workspace.yaml": marketing.files()["workspace.yaml"] + models}
+    if "offers.yaml" in models:
+        files["offers.yaml"] = "offers: {spring_10: {}, vip_20: {}}\n"
+    learner = Learner(files, addresses(), 2**62)
+    began = time.thread_time()
+    for nth, payload in enumerate(payloads):
+        learner.take(decoded(Entry(nth, start_ms + 20 * nth, payload)))
+    return learner, time.thread_time() - began
 
 
 def scores(payloads: list[bytes], start_ms: int, events: int) -> dict[str, list[float]]:
@@ -156,16 +178,20 @@ def switch(payloads: list[bytes], small: list[bytes], start_ms: int) -> Iterator
         bench = Bench(files, [*payloads, *small], start_ms, store)
         bench.say(len(payloads))
         bench.publish(version)
-        bench.say(len(small) // 4)
+        bench.say(len(small) // 5)
         rest_cycle_collection()
         yield "people in memory", float(len(bench.engine.state.people))
         moved = {"ltv": {**version["ltv"], "v": 1.01 * version["ltv"]["v"]}}
-        for name, news in (("alone", ()), ("new versions", (moved, version) * 3)):
+        every = len(small) // (5 * SWITCHES)
+        for name in ("alone", "new versions", "what goes with items"):
             took = []
             for nth in range(SWITCHES):
-                if news:
-                    bench.publish(news[nth])
-                took += [1000 * s for s in bench.each(len(small) // (4 * SWITCHES))]
+                if name == "new versions":
+                    bench.publish((moved, version)[nth % 2])
+                for batch in range(every):
+                    if name == "what goes with items":
+                        bench.relate(nth * every + batch)
+                    took += [1000 * s for s in bench.each(1)]
             yield f"{name}: ms of half of all batches", statistics.median(took)
             yield f"{name}: ms of 99 % of them", sorted(took)[int(0.99 * len(took))]
             yield f"{name}: ms of the slowest", max(took)
@@ -193,10 +219,12 @@ def main(arguments: list[str]) -> int:
     events = parser.parse_args(arguments).events
     start_us = time.time_ns() // 1000
     payloads = list(entries(Shop(1).calls(events), start_us, 25_000))
-    _, took = versions(payloads, start_us // 1000)
-    print(
-        f"learner      {events / took:,.0f} events/s of one core ({took / events * 1e6:.1f} us an event)"
-    )
+    for name, models in LEARNT.items():
+        _, took = learning(payloads, start_us // 1000, models)
+        us = took / events * 1e6
+        print(
+            f"learner      {name}: {events / took:,.0f} events/s of one core ({us:.1f} us an event)"
+        )
     found = scores(payloads, start_us // 1000, events)
     for name, each in found.items():
         least, most = min(each), max(each)

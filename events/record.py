@@ -202,11 +202,40 @@ class Item(msgspec.Struct, frozen=True, array_like=True, tag="item"):
     gone: bool = False
 
 
-class Related(msgspec.Struct, frozen=True, array_like=True, tag="related"):
-    """What goes with an item is this from here on, as the model `recommended` has learnt it."""
+Beside = tuple[tuple[str, int], ...]  # items, and how much they go with one; the most first
+
+
+class Related(msgspec.Struct, frozen=True, array_like=True, tag="related", gc=False):
+    """What goes with an item is this from here on, as the model `recommended` has learnt it.
+
+    It stays packed wherever it is kept: 400,000 pairs would be as many objects to look at whenever
+    Python looks for cycles, and few of them are ever asked for.
+
+    >>> Related.of("tee", (("hat", 790),)).others
+    (('hat', 790),)
+    """
 
     item: str  # "" for what most people take of whom nothing is known
-    others: tuple[tuple[str, int], ...]  # items, and how much they go with it; the most first
+    packed: bytes
+
+    @classmethod
+    def of(cls, item: str, others: Beside) -> "Related":
+        """Make one."""
+        return cls(item, _pack_beside(others))
+
+    @property
+    def others(self) -> Beside:
+        """What goes with it."""
+        return beside_of(self.packed)
+
+
+_pack_beside = msgspec.msgpack.Encoder().encode
+_unpack_beside = msgspec.msgpack.Decoder(Beside).decode
+
+
+def beside_of(packed: bytes) -> Beside:
+    """Unpack what goes with an item."""
+    return _unpack_beside(packed) if packed else ()
 
 
 class Spread(msgspec.Struct, frozen=True, array_like=True, tag="spread"):

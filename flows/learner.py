@@ -19,6 +19,7 @@ import structlog
 from events.record import (
     OFFER_DRAWN,
     WORKER,
+    Beside,
     Erase,
     Event,
     Join,
@@ -34,7 +35,6 @@ from models.runtime.arms import Tried
 from models.runtime.days import DAY
 from models.runtime.draws import Draws
 from models.runtime.examples import Examples
-from models.runtime.neighbours import Beside
 from profile_state.copies.base import place_of
 from profile_state.fold import Folding
 from profile_state.leaf import NEVER
@@ -126,8 +126,8 @@ class Learner:
         self.position = -1  # id of the last entry taken
         self.said: dict[str, Mapping[str, float]] = {}  # the versions that the log has, by model
         self.owed: dict[str, Mapping[str, float]] = {}  # newer ones that it has not
-        self._related: dict[str, Beside] = {}  # what goes with each item, as the log has it
-        self._owed_related: dict[str, Beside] = {}  # what goes with others, as it has not
+        self._related: dict[str, Related] = {}  # what goes with each item, as the log has it
+        self._owed_related: dict[str, Related] = {}  # what goes with others, as it has not
         self._addresses = addresses
         self._newest, self._dead = newest, frozenset(dead)
         self.state = State(partition)
@@ -244,8 +244,8 @@ class Learner:
             if isinstance(record, _FOLDED):
                 yield record
             elif isinstance(record, Related):
-                self._related[record.item] = record.others
-                if self._owed_related.get(record.item) == record.others:
+                self._related[record.item] = record
+                if self._owed_related.get(record.item) == record:
                     del self._owed_related[record.item]
             elif isinstance(record, Learned) and record.what.startswith(MODEL):
                 model = record.what.removeprefix(MODEL)
@@ -307,11 +307,9 @@ class Learner:
 
     def _relate(self, related: Mapping[str, Beside]) -> None:
         """Owe the log what goes with items, where it is something else than it has."""
-        self._owed_related = {
-            item: related.get(item, ())
-            for item in {**self._related, **related}
-            if related.get(item, ()) != self._related.get(item, ())
-        }
+        gone = dict.fromkeys(item for item, known in self._related.items() if known.others)
+        owed = (Related.of(item, related.get(item, ())) for item in {**gone, **related})
+        self._owed_related = {one.item: one for one in owed if one != self._related.get(one.item)}
 
     def seen(self, model: str, now: int) -> list[Seen | None]:
         """Return everybody as a model sees them at an instant (ms); None of whom it knows nothing."""
@@ -325,7 +323,7 @@ class Learner:
 
     def news(self) -> list[Learned | Related]:
         """Return what the log is owed, a version behind the items that it speaks of."""
-        related = [Related(item, others) for item, others in self._owed_related.items()]
+        related = list(self._owed_related.values())
         versions = [Learned(MODEL + name, dict(values)) for name, values in self.owed.items()]
         return [*related, *versions]
 

@@ -14,10 +14,11 @@ from zlib import crc32
 
 import msgspec
 
+from events.record import Beside
 from models.base import QUALITY, Feature, Score, See, Seen, Version
 from models.runtime.days import DAY
 from models.runtime.names import Catalogue, Names
-from models.runtime.neighbours import Beside, neighbours, popular
+from models.runtime.neighbours import neighbours, popular
 from models.runtime.spans import ahead
 
 FORM = 1

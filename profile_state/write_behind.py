@@ -36,6 +36,7 @@ class WriteBehind:
         self._index = index
         self._packed_item = packed_item  # of the catalogue, by its id and what is stored
         self._items: dict[str, None] = {}  # changed, in order
+        self._stock: deque[str] = deque()  # of the generation that drains
         self._gone = gone  # people who are no more; whoever else is missing has left memory
         self._gathering: dict[str, None] = {}  # in order of first change
         self._draining: set[str] = set()
@@ -46,7 +47,7 @@ class WriteBehind:
         self._counts: dict[str, dict[str, int]] = {}
         self._reached = Mark(START, {})  # up to where changes were gathered
         self._target: Mark | None = None  # of the generation that drains
-        self._size = 0  # people in it when it began to drain
+        self._size = 0  # people and items in it when it began to drain
         self._drained_at = 0  # calls after which the target is reached
         self._swapped = 0.0  # when this generation began to drain, or the pump before that
         self._pumped: float | None = None
@@ -132,31 +133,34 @@ class WriteBehind:
                 return True
             self._order, self._draining = deque(self._gathering), set(self._gathering)
             self._gathering = {}
-            self._size = len(self._draining)
+            self._stock, self._items = deque(self._items), {}
+            self._size = self._left
             self._target, self._swapped = self._reached, before
-            self._write_items()
             self._drained_at = self._store.sent  # outputs that this offset stands for
         may_wait = self._may_wait(now_s - self._swapped, period_s)
-        while len(self._draining) > may_wait:
-            self._store.write(self._chunk(min(len(self._draining) - may_wait, CHUNK)))
+        while self._left > may_wait:
+            most = min(self._left - may_wait, CHUNK)
+            self._store.write(self._chunk(most) if self._draining else self._stocked(most))
             self._drained_at = self._store.sent
-        if self._target is not None and not self._draining and settled >= self._drained_at:
+        if self._target is not None and not self._left and settled >= self._drained_at:
             self._store.mark(self._target)
             self._marked, self._marked_at = self._target, self._store.sent
             self._target = None
             self._settled()
         return not self.idle
 
-    def _write_items(self) -> None:
+    @property
+    def _left(self) -> int:
+        """How many people and items of a generation are not written yet."""
+        return len(self._draining) + len(self._stock)
+
+    def _stocked(self, most: int) -> Chunk:
         """Write what changed of the catalogue: each value has all that anybody may read on from."""
-        names, self._items = list(self._items), {}
-        for start in range(0, len(names), CHUNK):
-            some = names[start : start + CHUNK]
-            items = [(name, self._packed_item(name, self.stored)) for name in some]
-            self._store.write(Chunk(items=items))
+        names = (self._stock.popleft() for _ in range(min(most, len(self._stock))))
+        return Chunk(items=[(name, self._packed_item(name, self.stored)) for name in names])
 
     def _may_wait(self, passed_s: float, period_s: float) -> int:
-        """Return how many people of a generation need not be written yet.
+        """Return how many people and items of a generation need not be written yet.
 
         By the time that has passed and not by the pump, so that a generation takes as long in
         the middle of load, and the load is as even as can be.

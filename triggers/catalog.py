@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from events.record import Item, Offset, Related
+from events.record import Beside, Item, Offset, Related, beside_of
 from triggers.runtime import number_of
 
 ITEM_ID = "item_id"  # the property of an occurrence that names its item
@@ -44,7 +44,7 @@ class Stage(msgspec.Struct, frozen=True, array_like=True):
     fields: dict[str, Any] | None  # None where it is gone
     origin: str
     changes: tuple[Change, ...] = ()
-    beside: tuple[tuple[str, int], ...] = ()  # what goes with it, see `events.record.Related`
+    beside: bytes = b""  # what goes with it, packed as in `events.record.Related`
 
 
 class Happening(msgspec.Struct, frozen=True):
@@ -129,10 +129,10 @@ class Catalog:
         known = self.get(name)
         return known.fields if known is not None else None
 
-    def beside(self, name: str) -> tuple[tuple[str, int], ...]:
+    def beside(self, name: str) -> Beside:
         """Return what goes with an item, the most first, and how much."""
         known = self._stages.get(name)
-        return known[-1].beside if known else ()
+        return beside_of(known[-1].beside) if known else ()
 
     def from_origin(self, origin: str) -> dict[str, dict[str, Any]]:
         """Return the fields of the items that were last said there."""
@@ -160,7 +160,7 @@ class Catalog:
         """Say what goes with an item, which need not be there itself."""
         known = self.get(said.item)
         stage = Stage(offset, None, "") if known is None else known
-        self._add(said.item, replace(stage, offset=offset, beside=said.others))
+        self._add(said.item, replace(stage, offset=offset, beside=said.packed))
 
     def change(self, name: str, offset: Offset, changes: tuple[Change, ...]) -> None:
         """Say which changes people still have to hear of."""

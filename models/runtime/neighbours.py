@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from events.record import Beside
+
 MOST_ITEMS = 20_000  # of which anything is said: those of most people
 FEWEST_PEOPLE = 3  # who had to do with an item
 KEPT = 20  # that go with an item; more are none the better, see docs/why.md
 FULL = 1_000  # of items that are always together
 AT_ONCE = 500  # items whose sums are in memory
-
-Beside = tuple[tuple[str, int], ...]
 
 
 def popular(baskets: Sequence[Mapping[str, int]], most: int, fewest: int = 1) -> Beside:
