@@ -23,7 +23,7 @@ from math import sqrt
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from models.base import QUALITY, InForce, Version
+from models.base import Version
 from models.runtime import arms, highest
 from models.runtime.days import DAY
 from models.runtime.draws import Draws
@@ -96,7 +96,7 @@ def play(people: Sequence[Customer], seed: int) -> Played:
         played.regrets.append(best - truth[one.got])
         if len(played.visits) >= fresh:
             fresh += max(FIRST, len(played.visits) // SHARE)
-            version = _version(draws, offers, played)
+            version = _version(draws, played)
     return played
 
 
@@ -108,7 +108,8 @@ def _learn(
         "offer": one.got,
         "probability": probability,
         "among": offers,
-        "features": (1, *one.features),
+        "at": 0,
+        "features": one.features,
         "made_for": 0.0,
     }
     draws.sent(said, name, name, 0)
@@ -116,13 +117,11 @@ def _learn(
         draws.learn(waiting, bool(one.visited))
 
 
-def _version(draws: Draws, offers: Sequence[str], played: Played) -> Version | None:
-    found = draws.fit(offers)
-    if found is None:
-        return None
-    quality = {name: v for name, v in found.items() if name.startswith(QUALITY)}
-    played.quality.update(quality)
-    return InForce(found)
+def _version(draws: Draws, played: Played) -> Version | None:
+    found = draws.fit()
+    if found is not None:
+        played.quality.update(draws.quality())
+    return found
 
 
 def spread(values: Sequence[float]) -> tuple[float, float]:

@@ -110,7 +110,7 @@ WORKER = "kairos:worker"  # the source of what workers tell; the same
 OPERATOR_SOURCE = "kairos:operator"  # the source of events that operators' commands say; the same
 OURS = frozenset({OWN, WORKER, OPERATOR_SOURCE})  # events that nobody sent us; "own" counts them
 DELIVERY_FAILED = "delivery_failed"  # {message, channel, reason}: that a message never will arrive
-# {message, id, offer, probability, among, features, made_for}: see `models.runtime.draws.Draw`
+# {message, id, at, offer, probability, among, features, made_for}: see `models.runtime.draws.Draw`
 OFFER_DRAWN = "offer_drawn"
 ADDRESS_LOST, ADDRESS_RESTORED = "address_lost", "address_restored"  # {kind, address, reason}
 ABOUT_ADDRESSES = frozenset({ADDRESS_LOST, ADDRESS_RESTORED})

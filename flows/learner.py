@@ -8,8 +8,9 @@ their histories say is a new version of each model. The engine follows it once i
 An edit of the models, or of what joins people, begins again with the first entry there is.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
+from math import isclose
 from typing import Any, Protocol
 from zlib import crc32
 
@@ -49,6 +50,8 @@ SOONEST, LATEST = 10_000, 86_400_000  # ms; between two looks at everybody
 SHARE = 8  # of its own age, for which a log is not looked at again
 COPIES = 1_000_000  # first copies that are remembered, those of the latest events
 CLICKED = "_clicked"  # behind a channel's name: an event that tells of a click
+RELATED = "related"  # in a version: which items go with which, as a number
+NEAR = 1e-9  # of numbers in versions, below which a difference is none
 AT = "at"  # in a version: when people were looked at, ms
 log = structlog.get_logger()
 
@@ -149,10 +152,6 @@ class Learner:
         """How many people there are."""
         return len(self.state.people)
 
-    def follow(self, workspace: Workspace) -> None:
-        """Go by an edit that changes nothing of what is learnt but which offers there are."""
-        self.workspace = msgspec.structs.replace(self.workspace, offers=workspace.offers)
-
     def take(self, batch: Batch) -> None:
         """Read an entry."""
         self.passed(batch.time)
@@ -176,9 +175,10 @@ class Learner:
                 self._draw(instant)
             else:
                 self._next += min(max((instant - self._begun) // SHARE, SOONEST), LATEST)
-                self._fit_to_examples()
-                # Of looks at everybody that follow one another at once, the last one stands.
-                if self._next > max(now, self._newest):
+                # Of looks that follow one another at once, the last one stands.
+                last = self._next > max(now, self._newest)
+                self._fit_to_examples(last=last)
+                if last:
                     self.look()
         self._settle(now)
 
@@ -223,13 +223,19 @@ class Learner:
     def _heard(self, event: Event) -> None:
         """Take note of offers that were drawn, and of clicks in messages that speak of them."""
         message = event.properties.get("message")
-        if not isinstance(message, str):
+        person = self.state.find(event.leaf)
+        if not isinstance(message, str) or person is None or not person.leaves:
             return
         for draws in self._draws.values():
             if event.source == WORKER and event.name == OFFER_DRAWN:
-                draws.sent(event.properties, message, event.leaf, self.state.now)
-            elif event.name.endswith(CLICKED):
-                draws.clicked(message)
+                try:
+                    draws.sent(event.properties, message, event.leaf, self.state.now)
+                except ValueError as error:
+                    log.error("this is no draw", message=message, reason=str(error))
+            elif event.name.removesuffix(CLICKED) in self._addresses:
+                waiting = draws.of(message)
+                if waiting is not None and self.state.find(waiting.whom) is person:
+                    waiting.clicked = True
 
     def _decide(self, model: str, person: Person, leaf: str) -> None:
         now = self.state.now
@@ -251,7 +257,7 @@ class Learner:
                 model = record.what.removeprefix(MODEL)
                 self.said[model] = said = record.values
                 owed = self.owed.get(model, {})
-                if owed.get(AT, 0) <= said.get(AT, 0) or _content(owed) == _content(said):
+                if owed.get(AT, 0) <= said.get(AT, 0) or _alike(owed, said):
                     self.owed.pop(model, None)
 
     def _apply(self, batch: Batch) -> None:
@@ -286,30 +292,43 @@ class Learner:
         for name, model in self.workspace.models.items():
             if model.label is None:
                 see = partial(self.seen, name)
-                self._owe(name, model.module.fit(see, now, model.options))
-                if hasattr(model.module, "related"):
-                    self._relate(model.module.related(see, now, model.options))
+                version = model.module.fit(see, now, model.options)
+                if version is not None and hasattr(model.module, "related"):
+                    related = self._relate(model.module.related(see, now, model.options))
+                    version = {**version, RELATED: related}
+                self._owe(name, version)
 
-    def _fit_to_examples(self) -> None:
+    def _fit_to_examples(self, *, last: bool) -> None:
         for name, examples in self._examples.items():
             self._owe(name, examples.fit())
         for name, draws in self._draws.items():
-            self._owe(name, draws.fit(self.workspace.offers))
+            self._owe(name, draws.fit(), draws.quality if last else None)
 
-    def _owe(self, model: str, version: Mapping[str, float] | None) -> None:
+    def _owe(
+        self,
+        model: str,
+        version: Mapping[str, float] | None,
+        quality: Callable[[], Mapping[str, float]] | None = None,
+    ) -> None:
         """Owe the log a version, where it is another one."""
         key, mark = self.workspace.models[model].key, self.workspace.seen[model].mark
         content = {} if version is None else {**version, MADE_FOR: mark}
-        if content and _content(content) != _content(self.said.get(key, {})):
-            self.owed[key] = {**content, AT: float(self.state.now)}
+        if content and not _alike(content, self.said.get(key, {})):
+            good = {} if quality is None else quality()
+            self.owed[key] = {**content, **good, AT: float(self.state.now)}
         else:
             self.owed.pop(key, None)
 
-    def _relate(self, related: Mapping[str, Beside]) -> None:
-        """Owe the log what goes with items, where it is something else than it has."""
+    def _relate(self, related: Mapping[str, Beside]) -> float:
+        """Owe the log what goes with items, where it is something else than it has.
+
+        Returns:
+            A number that says what it is: who follows a score by it is swept as that changes.
+        """
         gone = dict.fromkeys(item for item, known in self._related.items() if known.others)
         owed = (Related.of(item, related.get(item, ())) for item in {**gone, **related})
         self._owed_related = {one.item: one for one in owed if one != self._related.get(one.item)}
+        return float(crc32(repr(sorted(related.items())).encode()))
 
     def seen(self, model: str, now: int) -> list[Seen | None]:
         """Return everybody as a model sees them at an instant (ms); None of whom it knows nothing."""
@@ -320,6 +339,10 @@ class Learner:
     def tried(self, model: str) -> list[Tried]:
         """Return the offers that a model has learnt from, the oldest first."""
         return list(self._draws[model].tried)
+
+    def kept(self, model: str) -> list[Any]:
+        """Return all that is kept of decisions for a model."""
+        return self._draws[model].kept
 
     def news(self) -> list[Learned | Related]:
         """Return what the log is owed, a version behind the items that it speaks of."""
@@ -342,6 +365,14 @@ def _parts(records: list[Record]) -> Iterator[tuple[int, list[Record]]]:
             yield first, records[first:nth]
             first = nth
     yield first, records[first:]
+
+
+def _alike(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
+    """Say whether two versions are the same but for what another processor computes differently."""
+    one, other = _content(one), _content(other)
+    return one.keys() == other.keys() and all(
+        isclose(value, other[name], rel_tol=NEAR, abs_tol=NEAR) for name, value in one.items()
+    )
 
 
 def _content(version: Mapping[str, float]) -> Mapping[str, float]:

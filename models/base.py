@@ -48,14 +48,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from models.runtime.hours import Opened
-from models.runtime.names import Catalogue, Names
+from models.runtime.names import Catalogue, Names, Offers
 from models.runtime.orders import Orders
 
 Version = Mapping[str, float]
 WorkedOut = TypeVar("WorkedOut")
 Value = float | str | list[str]
 # Or a condition's expression, such as `count(product_viewed, last 30d)`.
-Feature = Orders | Names | Catalogue | Opened | str
+Feature = Orders | Names | Catalogue | Opened | Offers | str
 
 
 Read = Callable[[Version, tuple[Any, ...], int], Value | None]  # version, features, day

@@ -7,16 +7,14 @@ within some time, and something for a click. Until 100 of them are over, with te
 came and ten of which nothing did, each is as likely as the others.
 """
 
-import re
 from typing import Any
 
 import msgspec
 
-from events.names import slug
-from models.base import DRAW, QUALITY, Score, Version
+from models.base import DRAW, QUALITY, Feature, Score, Version
 from models.runtime import arms, asked
 from models.runtime.draws import AS_DRAWN, BY_CHANCE, EACH
-from models.runtime.spans import ahead
+from models.runtime.names import Offers
 
 FORM = 1
 AT = DRAW
@@ -46,23 +44,23 @@ class Options(msgspec.Struct, forbid_unknown_fields=True):
 
 def daily(options: Options) -> bool:
     """Say whether it changes other than as events leave windows, at those very instants."""
-    return any(re.search(r"\bsince\s*\(", one) for one in options.looks_at)
+    return asked.daily(options.looks_at)
 
 
-def features(options: Options) -> tuple[str, ...]:
-    """Look at conditions; of everybody something is known.
+def features(options: Options) -> tuple[Feature, ...]:
+    """Look at conditions, and at which offers there are; of everybody something is known.
 
     Raises:
         ValueError: they are too many, or a click is worth nothing that there is.
     """
     if not 0 <= options.click <= 1:
         raise ValueError(f"click: a number from 0 to 1 was expected, found {options.click}")
-    return asked.features("1", options.looks_at, MOST)
+    return Offers(), *asked.features("1", options.looks_at, MOST)[1:]
 
 
 def label(options: Options) -> tuple[str, int]:
     """Return what must be true when the time is up, and after how many ms that is."""
-    return f"count({slug(options.event)}, last {options.within}) >= 1", ahead(options.within)
+    return asked.comes(options.event, options.within)
 
 
 def click(options: Options) -> float:
@@ -71,7 +69,7 @@ def click(options: Options) -> float:
 
 
 def _likeliest(version: Version, features: tuple[Any, ...], _day: int) -> str | None:
-    offers = list(arms.arms(version).place)
+    offers: list[str] = [name for name in features[0] if name in arms.arms(version).place]
     if not offers:
         return None
     expected = arms.likelihood(version, offers, asked.weighed(features))
@@ -91,7 +89,7 @@ def shown(version: Version, _options: Options) -> list[str]:
 def why(version: Version, features: tuple[Any, ...], _day: int, options: Options) -> list[str]:
     """Say what is expected of each offer, and which conditions speak for the likeliest."""
     known, looked = arms.arms(version), asked.weighed(features)
-    offers = list(known.place)
+    offers = [name for name in features[0] if name in known.place]
     expected = dict(zip(offers, arms.likelihood(version, offers, looked), strict=True))
     rows = [f"{p:.3f}  {offer}" for offer, p in sorted(expected.items(), key=lambda row: -row[1])]
     if not rows:

@@ -4,15 +4,12 @@ A logistic regression over what they did of late. It learns at events: what they
 whether an order came within that time. Nobody has it before 200 such examples are over, 20 of each kind.
 """
 
-import re
 from typing import Any
 
 import msgspec
 
-from events.names import slug
 from models.base import EVENT, Score, Version
 from models.runtime import asked
-from models.runtime.spans import ahead
 
 FORM = 1
 AT = EVENT
@@ -42,7 +39,7 @@ class Options(msgspec.Struct, forbid_unknown_fields=True):
 
 def daily(options: Options) -> bool:
     """Say whether it changes other than as events leave windows, at those very instants."""
-    return any(re.search(r"\bsince\s*\(", one) for one in options.looks_at)
+    return asked.daily(options.looks_at)
 
 
 def features(options: Options) -> tuple[str, ...]:
@@ -52,7 +49,7 @@ def features(options: Options) -> tuple[str, ...]:
 
 def label(options: Options) -> tuple[str, int]:
     """Return what must be true when the time is up, and after how many ms that is."""
-    return f"count({slug(options.event)}, last {options.within}) >= 1", ahead(options.within)
+    return asked.comes(options.event, options.within)
 
 
 def shown(version: Version, options: Options) -> list[str]:

@@ -6,8 +6,10 @@ is known of. What they bought before is left out, and where there is a catalogue
 or says is out of stock. Nothing is recommended before 20 people bought something.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from heapq import nlargest
+from itertools import chain, islice
 from math import fsum
 from typing import Any
 from zlib import crc32
@@ -18,7 +20,7 @@ from events.record import Beside
 from models.base import QUALITY, Feature, Score, See, Seen, Version
 from models.runtime.days import DAY
 from models.runtime.names import Catalogue, Names
-from models.runtime.neighbours import neighbours, popular
+from models.runtime.neighbours import FEWEST_PEOPLE, neighbours, popular
 from models.runtime.spans import ahead
 
 FORM = 1
@@ -27,10 +29,13 @@ FEWEST = 20  # people who bought
 BOUGHT, VIEWED = 5, 1  # how much an item counts
 LATEST = 30  # items of a person that are gone by, of each kind
 EACH = 100  # that are learnt from, of each kind
-SAID = 100  # items that a score names
-BESTSELLERS = 200
+SAID = 500  # items that a score names
+BESTSELLERS = 500
 HELD_OUT, LONGEST = 3, 30  # one part of the time there is, and days at most, to see how good it is
 JUDGED, TOP = 5_000, 10  # people, about; and items that they are recommended there
+
+
+_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*(\[\])?)+")
 
 
 class Options(msgspec.Struct, forbid_unknown_fields=True):
@@ -50,9 +55,16 @@ def features(options: Options) -> tuple[Feature, ...]:
     """Look at the items that somebody bought, and those that they looked at of late.
 
     Raises:
-        ValueError: `within` is none.
+        ValueError: an option is none.
     """
     ahead(options.within)
+    for option in ("bought", "viewed"):
+        found = getattr(options, option)
+        if not _PATH.fullmatch(found):
+            raise ValueError(
+                f"{option}: an event and its property were expected, such as "
+                f"product_viewed.product_id or order_completed.products[].id, found {found!r}"
+            )
     return Catalogue(), Names(options.bought), Names(options.viewed, options.within)
 
 
@@ -61,13 +73,17 @@ def _latest(names: Mapping[str, int], most: int) -> Sequence[str]:
 
 
 def _ranked(_version: Version, features: tuple[Any, ...], _day: int) -> list[str] | None:
-    """Return items, the best first; the catalogue says later which of them there are."""
+    """Return items, the best first, of those that there are."""
     catalogue, bought, viewed = features
-    return _best(catalogue.beside, bought, viewed) or None
+    return _best(catalogue.beside, catalogue.there, bought, viewed, SAID) or None
 
 
 def _best(
-    beside: Any, bought: Mapping[str, int], viewed: Mapping[str, int], most: int = SAID
+    beside: Callable[[str], Beside],
+    there: Callable[[str], bool],
+    bought: Mapping[str, int],
+    viewed: Mapping[str, int],
+    most: int,
 ) -> list[str]:
     much: dict[str, int] = {}
     for weight, names in ((VIEWED, viewed), (BOUGHT, bought)):
@@ -75,16 +91,16 @@ def _best(
             for other, together in beside(name):
                 if other not in bought:
                     much[other] = much.get(other, 0) + weight * together
-    found = sorted(much, key=lambda name: (-much[name], name))[:most]
+    found = sorted(much, key=lambda name: (-much[name], name))
     rest = (name for name, _ in beside("") if name not in much and name not in bought)
-    return [*found, *rest][:most]
+    return list(islice(filter(there, chain(found, rest)), most))
 
 
 def why(_version: Version, features: tuple[Any, ...], _day: int, _options: Options) -> list[str]:
     """Say what speaks most for the first items."""
     catalogue, bought, viewed = features
     rows = []
-    for name in _best(catalogue.beside, bought, viewed, 3):
+    for name in _best(catalogue.beside, catalogue.there, bought, viewed, 3):
         reasons = [
             (weight * dict(catalogue.beside(one)).get(name, 0), word, one)
             for weight, word, names in ((BOUGHT, "bought", bought), (VIEWED, "looked at", viewed))
@@ -95,7 +111,7 @@ def why(_version: Version, features: tuple[Any, ...], _day: int, _options: Optio
     return rows
 
 
-SCORES = {"recommended": Score(_ranked, "ids of items, the best first, at most 100")}
+SCORES = {"recommended": Score(_ranked, "ids of items, the best first, at most 500")}
 
 
 def _baskets(people: Sequence[Seen | None]) -> list[dict[str, int]]:
@@ -117,7 +133,7 @@ def _related(people: Sequence[Seen | None]) -> dict[str, Beside]:
     bought = _buyers(people)
     if len(bought) < FEWEST:
         return {}
-    return {"": popular(bought, BESTSELLERS), **neighbours(_baskets(people))}
+    return {**neighbours(_baskets(people)), "": popular(bought, BESTSELLERS, FEWEST_PEOPLE)}
 
 
 def related(see: See, now: int, _options: Options) -> dict[str, Beside]:
@@ -153,7 +169,7 @@ def _quality(see: See, people: Sequence[Seen | None], now: int) -> dict[str, flo
         _, bought, viewed = before.features
         fresh = after.features[1].keys() - bought.keys()
         if fresh and (bought or viewed) and _drawn(after, len(people)):
-            own = _best(lambda name: known.get(name, ()), bought, viewed, TOP)
+            own = _best(lambda name: known.get(name, ()), bool, bought, viewed, TOP)
             best = [name for name, _ in known[""] if name not in bought][:TOP]
             recalls.append(
                 (

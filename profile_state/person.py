@@ -41,14 +41,14 @@ class Items(Protocol):
         """Return what goes with an item, the most first, and how much."""
         ...
 
-    @property
-    def stocked(self) -> bool:
-        """Whether there ever was an item."""
+    def there(self, name: str) -> bool:
+        """Say whether an item may be recommended."""
         ...
 
 
 class _NoItems:
-    stocked = False
+    def there(self, _name: str) -> bool:
+        return True
 
     def fields(self, _name: str) -> None:
         return None

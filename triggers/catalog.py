@@ -97,7 +97,7 @@ class Catalog:
     def __init__(self) -> None:
         self._stages: dict[str, list[Stage]] = {}
         self._untold: dict[str, None] = {}  # items with changes, in order of the first one
-        self.stocked = False  # whether there ever was an item; else anything may be recommended
+        self._stocked = False  # whether there ever was an item; else anything may be recommended
 
     def __len__(self) -> int:
         return sum(stages[-1].fields is not None for stages in self._stages.values())
@@ -108,7 +108,7 @@ class Catalog:
             stages = [s for s in _decode(packed) if s.offset <= mark]
             if stages:
                 self._stages[name] = stages[-1:]
-                self.stocked |= stages[-1].origin != ""
+                self._stocked |= stages[-1].origin != ""
         changed = [(s[-1].changes[0].at, n) for n, s in self._stages.items() if s[-1].changes]
         self._untold = dict.fromkeys(name for _, name in sorted(changed))
 
@@ -134,6 +134,11 @@ class Catalog:
         known = self._stages.get(name)
         return beside_of(known[-1].beside) if known else ()
 
+    def there(self, name: str) -> bool:
+        """Say whether an item may be recommended: it is there, and not out of stock."""
+        fields = self.fields(name)
+        return not self._stocked if fields is None else in_stock(fields) is not False
+
     def from_origin(self, origin: str) -> dict[str, dict[str, Any]]:
         """Return the fields of the items that were last said there."""
         latest = ((name, stages[-1]) for name, stages in self._stages.items())
@@ -153,7 +158,7 @@ class Catalog:
         stage = Stage(offset, None, "") if known is None else known
         changed = replace(stage, offset=offset, fields=after, origin=said.origin)
         self._add(said.id, changed)
-        self.stocked = True
+        self._stocked = True
         return before, after
 
     def relate(self, said: Related, offset: Offset) -> None:

@@ -18,7 +18,7 @@ from events.scores import is_score, remembered
 from kairos.discovery import found_in
 from models.base import Feature
 from models.runtime.hours import Opened
-from models.runtime.names import KEPT, Catalogue, Names
+from models.runtime.names import KEPT, Catalogue, Names, Offers
 from models.runtime.orders import Orders
 from profile_state.cells import MOST, Slot
 from profile_state.surroundings import KINDS
@@ -199,13 +199,15 @@ class Scope:
                     f"{call.function}({event}.total)",
                     call.source_column,
                 )
-            if "[]" in field and kind != "distinct":
+            if kind == "distinct":
+                return slug(event), ".".join(map(_slugged, field.split(".")))
+            if "[]" in field:
                 raise ExpressionError(
-                    f"{call.function}(...) takes a property of the event itself, found {field!r}",
+                    f"a property of the event itself was expected, found {field!r}; "
+                    "distinct(...) in a window that reaches until now follows a path",
                     call.source_column,
                 )
-            named = ".".join(map(_slugged, field.split("."))) if "[]" in field else slug(field)
-            return slug(event), named
+            return slug(event), slug(field)
         if field:
             raise ExpressionError(
                 f"{call.function}({event}) takes an event without a property, found {call.source!r}",
@@ -434,6 +436,8 @@ def feature(asked: Feature, scope: Scope) -> Code:
         return Code(f"bought({cell}, now)", (f"next_order({cell}, now)",))
     if isinstance(asked, Catalogue):
         return Code("p.items")
+    if isinstance(asked, Offers):
+        return Code("OFFERS")
     if isinstance(asked, Opened):
         for key in scope.known.opens:
             scope.known.slots.ask(scope.known.slots.by_key[key], reach=None, before=False)
@@ -445,7 +449,10 @@ def feature(asked: Feature, scope: Scope) -> Code:
             raise ExpressionError(f"EVENT.property was expected, found {asked.path!r}", 0)
         bounds = span(named, scope)
         cell = scope.cell("distinct", named, window=bounds.window, keep=KEPT)
-        return Code(f"names_between({cell}, {bounds.floor}, now)")
+        exits = (
+            () if bounds.window is None else (f"exit_of_distinct({cell}, {bounds.window}, now)",)
+        )
+        return Code(f"names_between({cell}, {bounds.floor}, now)", exits)
     return compiled(parse(asked), scope)
 
 

@@ -191,7 +191,8 @@ def _value(slot: Slot) -> str:
     if not slot.fields:
         return "None"
     path = slot.fields[0].split(".")
-    return f"pick(e, {', '.join(map(repr, path))})" if "[]" in path[0] else f"e.get({path[0]!r})"
+    deep = len(path) > 1 or path[0].endswith("[]")
+    return f"pick(e, {', '.join(map(repr, path))})" if deep else f"e.get({path[0]!r})"
 
 
 def _kept(fields: tuple[str, ...] | None) -> str:

@@ -169,6 +169,7 @@ def _load(
     }
     source = generate.Source()
     source.constant("LIMITS", repr(limits))
+    source.constant("OFFERS", repr(tuple(one.offer.name for one in offered)))
     for nth, member in enumerate(members):
         body = generate.member_body(member.code.value, member.code.horizons)
         source.function(f"segment_{nth}", "p, now", body)

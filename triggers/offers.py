@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NEXT_BEST = "next_best"  # the offer that this score names, or the model of this name draws
 _HELD, _DRAWN = "@offer", "@drawn"  # beside the entering event's properties, see `Chosen`
+_GIVEN = "@given"  # the same of a send that went out on some of its channels
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -64,6 +65,18 @@ class Chosen(NamedTuple):
 def held(event: Mapping[str, Any]) -> Chosen | None:
     """Return the offer that a run remembers, if one was chosen for it."""
     return Chosen(event[_HELD], event.get(_DRAWN)) if _HELD in event else None
+
+
+def given(event: Mapping[str, Any]) -> Chosen | None:
+    """Return the offer that a send gave on some of its channels, as long as others are to follow."""
+    return Chosen(*event[_GIVEN]) if _GIVEN in event else None
+
+
+def remembering(event: dict[str, Any], offer: Chosen | None) -> dict[str, Any]:
+    """Return what a run remembers, with the offer that a send gave; None as soon as it is done."""
+    if offer is not None:
+        return {**event, _GIVEN: list(offer)}
+    return {name: value for name, value in event.items() if name != _GIVEN}
 
 
 def chosen(
@@ -124,10 +137,11 @@ def _drawn(
     nth = highest.drawn(shares, share_of(cause))
     drawn = {
         "id": blake2b(cause.encode(), digest_size=16).hexdigest(),
+        "at": now,
         "offer": names[nth],
         "probability": shares[nth],
         "among": names,
-        "features": list(features),
+        "features": list(weighed(features)),
         MADE_FOR: seeing.mark,
     }
     return Chosen(offers[nth].said, drawn)

@@ -9,7 +9,6 @@ from typing import Any
 from events.names import slug
 from profile_state.naming import name_of
 from profile_state.person import Person
-from triggers.catalog import in_stock
 
 RECOMMENDED = "recommended"  # the score, and what templates call the items
 CATEGORY = "category"  # the field of an item that names one, or several
@@ -30,12 +29,10 @@ def recommended(
     found: list[str] = []
     for one in score if isinstance(score, list | tuple) else ():
         name = name_of(one)
-        item = person.items.fields(name)
-        if item is None and person.items.stocked:
+        if not person.items.there(name):
             continue
-        if item is not None and in_stock(item) is False:
-            continue
-        if category is None or (item and category in _categories(item.get(CATEGORY))):
+        item = person.items.fields(name) or {}
+        if category is None or category in _categories(item.get(CATEGORY)):
             found.append(name)
         if len(found) == most:
             break

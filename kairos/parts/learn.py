@@ -94,11 +94,8 @@ class _Learning:
         if not files or files == self._files:
             return self._stop.is_set()
         self._files = files
-        workspace, meaning = definitions(files, self._addresses)
-        if meaning != learner.meaning:
-            return True
-        learner.follow(workspace)
-        return self._stop.is_set()
+        edited = definitions(files, self._addresses)[1] != learner.meaning
+        return edited or self._stop.is_set()
 
     def facts(self) -> dict[str, object]:
         """Say how far it is."""

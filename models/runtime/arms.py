@@ -1,15 +1,16 @@
 """How likely each of several offers is to be taken by somebody, and how sure that is.
 
-A logistic regression for each offer, whose weights are expected to be those that fit all offers
-together, as if each had been seen once to be so: what is new, or was given to few, is thought of like
-the others, and little is sure of it. How sure a weight is follows from the examples there are, each
-by itself, as in O. Chapelle, L. Li, "An Empirical Evaluation of Thompson Sampling", NIPS (2011).
+A logistic regression for each offer, whose weights are expected to be near those that fit all offers
+together: what is new, or was given to few, is thought of much like the others. How sure a weight is
+follows from the examples there are, each by itself, as in O. Chapelle, L. Li, "An Empirical Evaluation
+of Thompson Sampling", NIPS (2011).
 
 Who gets which is drawn by how likely each is the best for them, and a part of all by chance alone, so
 that none is ever given up.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,8 +21,15 @@ from models.runtime.highest import highest_of
 from models.runtime.logistic import Column
 
 EXPLORE = 0.05  # of all draws, which are by chance alone
-MOST = 100  # offers; those that were given to most people
-ALL = "all"  # what fits every offer, in a version; no offer is called so, for a name has no dot before it
+MOST = 100  # offers
+ALL = "all"  # what fits every offer, in a version
+OFFER, GIVEN = "offer.", ".given"  # before the name of an offer there, and behind it
+# Variances of how far an offer is expected to be from all together: of the odds' logarithm for who is
+# like everybody's mean, and of all that conditions add to it for who is as far from that as is usual.
+OWN, TASTE = 0.25, 0.5
+LARGEST = (
+    4.0  # standard deviations; who is further from everybody's mean counts as if they were not
+)
 
 
 class Tried(NamedTuple):
@@ -43,39 +51,41 @@ class Arms(NamedTuple):
     spreads: Column  # the variance of each
 
 
-def fitted(tried: Sequence[Tried], offers: Collection[str]) -> dict[str, float]:
-    """Fit weights to what came of offers.
-
-    Args:
-        tried: in any order; something came of some, and of some not.
-        offers: of which to say something.
-    """
+def fitted(tried: Sequence[Tried]) -> dict[str, float]:
+    """Fit weights to what came of offers, in any order; something came of some, and of some not."""
     table = np.array([one.row for one in tried], dtype=float)
     came = np.array([one.reward for one in tried], dtype=float)
     mean, scale = table.mean(axis=0), table.std(axis=0)
-    alike = logistic.alike(table, mean, scale)
+    alike = _alike(table, mean, scale)
     together = logistic.fitted_to(alike, came)
+    sure = _expected(alike)
     version = {f"mean.{n}": v for n, v in enumerate(mean.tolist())}
     version |= {f"scale.{n}": v for n, v in enumerate(scale.tolist())}
-    version |= _numbers(ALL, together, np.full(len(together), 1 / logistic.RIDGE))
+    version |= _numbers(ALL, together, 1 / sure)
     names = np.array([one.offer for one in tried])
-    for name in _most_given(tried, offers):
+    for name in _most_given(tried):
         own = alike[names == name]
-        weights = logistic.fitted_to(own, came[names == name], together)
+        weights = logistic.fitted_to(own, came[names == name], together, sure)
         likely = logistic.likelihood(own, weights)
-        sure = logistic.RIDGE + (likely * (1 - likely)) @ own**2
-        version |= _numbers(f"offer.{name}", weights, 1 / sure)
-        version[f"offer.{name}.given"] = float(len(own))
+        surer = sure + (likely * (1 - likely)) @ own**2
+        version |= _numbers(f"{OFFER}{name}", weights, 1 / surer)
+        version[f"{OFFER}{name}{GIVEN}"] = float(len(own))
     return version
 
 
-def _most_given(tried: Sequence[Tried], offers: Collection[str]) -> list[str]:
-    given = dict.fromkeys(sorted(offers), 0)
-    for one in tried:
-        if one.offer in given:
-            given[one.offer] += 1
-    kept = sorted((name for name in given if given[name]), key=lambda name: -given[name])[:MOST]
-    return sorted(kept)
+def _expected(alike: Column) -> Column:
+    """Return how sure it is, of each weight, that an offer is like all together."""
+    says = int(alike.any(axis=0).sum()) - 1  # columns that are not alike for all
+    return np.array([1 / OWN, *([max(says, 1) / TASTE] * (alike.shape[1] - 1))])
+
+
+def _alike(rows: Column, mean: Column, scale: Column) -> Column:
+    return np.clip(logistic.alike(rows, mean, scale), -LARGEST, LARGEST)
+
+
+def _most_given(tried: Sequence[Tried]) -> list[str]:
+    times = Counter(one.offer for one in tried)
+    return sorted(sorted(times, key=lambda name: (-times[name], name))[:MOST])
 
 
 def _numbers(head: str, weights: Column, spreads: Column) -> dict[str, float]:
@@ -86,9 +96,9 @@ def _numbers(head: str, weights: Column, spreads: Column) -> dict[str, float]:
 def given(version: Version) -> dict[str, int]:
     """Return how often each offer was given, of those that a version speaks of."""
     return {
-        name[len("offer.") : -len(".given")]: int(times)
+        name[len(OFFER) : -len(GIVEN)]: int(times)
         for name, times in version.items()
-        if name.endswith(".given")
+        if name.startswith(OFFER) and name.endswith(GIVEN)
     }
 
 
@@ -99,7 +109,7 @@ def arms(version: Version) -> Arms:
 
 def _arms(version: Version) -> Arms:
     names = list(given(version))
-    heads = [*(f"offer.{name}" for name in names), ALL]
+    heads = [*(f"{OFFER}{name}" for name in names), ALL]
     return Arms(
         np.array(list(_row(version, "mean"))),
         np.array(list(_row(version, "scale"))),
@@ -119,7 +129,7 @@ def _row(version: Version, head: str) -> Iterator[float]:
 def point(known: Arms, features: Sequence[Any]) -> Column:
     """Return somebody's features as weights go with them."""
     row = np.array([logistic.row(features)])
-    found: Column = logistic.alike(row, known.mean, known.scale)[0]
+    found: Column = _alike(row, known.mean, known.scale)[0]
     return found
 
 

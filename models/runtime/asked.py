@@ -1,9 +1,12 @@
 """What models of likelihood look at: conditions of a workspace."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from events.names import slug
 from models.runtime import logistic
+from models.runtime.spans import ahead
 
 LEAST = 0.01  # of the odds' logarithm: what moves them less is not worth a line
 
@@ -17,6 +20,20 @@ def features(known: str, looks_at: Sequence[str], most: int = logistic.MOST) -> 
     if not 0 < len(looks_at) <= most:
         raise ValueError(f"looks_at: 1 to {most} conditions were expected, found {len(looks_at)}")
     return (known, *looks_at)
+
+
+def daily(looks_at: Sequence[str]) -> bool:
+    """Say whether conditions change other than as events leave windows, at those very instants."""
+    return any(re.search(r"\bsince\s*\(", one) for one in looks_at)
+
+
+def comes(event: str, within: str) -> tuple[str, int]:
+    """Return as a label that an event comes within some time.
+
+    Raises:
+        ValueError: `within` is none.
+    """
+    return f"count({slug(event)}, last {within}) >= 1", ahead(within)
 
 
 def weighed(features: Sequence[Any]) -> Sequence[Any]:

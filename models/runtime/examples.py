@@ -86,17 +86,10 @@ class Examples:
         if self._weights is not None:
             likely = logistic.probability(self._weights, features)
             self.judged.append(Judged(likely, self._challenger.probability(row), label))
-            self._watch(log_loss([likely], [label]))
+            self.drift.watch(log_loss([likely], [label]), self._known, FEWEST)
         self._fresh = True
         self._known.append(Known(decision.whom, row, label))
         self._challenger.learn(row, label)
-
-    def _watch(self, loss: float) -> None:
-        """Let go of examples from before what makes people act changed."""
-        latest = self.drift.since(loss)
-        if latest is not None:
-            for _ in range(len(self._known) - max(FEWEST, latest)):
-                self._known.popleft()
 
     def forget(self, whom: Collection[str]) -> None:
         """Let go of the examples that somebody was."""

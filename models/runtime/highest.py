@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Curve = NDArray[np.float64]
 REACH = 8.0  # standard deviations, beyond which there is nothing
-_MOST, _FEWEST, _ALL = 97, 17, 1_000  # points at which each number is looked at, and all of them
+_MOST, _FEWEST, _ALL = 97, 9, 1_000  # points at which each number is looked at, and all of them
 _LEAST = 1e-300  # of a probability, so that it has a logarithm
 
 

@@ -127,16 +127,19 @@ def likelihood(table: Column, weights: Column) -> Column:
     return found
 
 
-def fitted_to(table: Column, wanted: Column, prior: Column | None = None) -> Column:
+def fitted_to(
+    table: Column, wanted: Column, prior: Column | None = None, sure: Column | None = None
+) -> Column:
     """Fit weights to rows as `alike` gives them.
 
     Args:
         table: the rows.
         wanted: from 0 to 1; how much of it came to be.
-        prior: the weights that are expected, as if each had been seen once; if not given it is none
-            of all but the bias, for how often it happens at all is no weight.
+        prior: the weights that are expected; if not given it is none of all but the bias, for how
+            often it happens at all is no weight.
+        sure: one through the variance that each of these is expected with; `RIDGE` if not given.
     """
-    ridge = np.full(table.shape[1], RIDGE)
+    ridge = np.full(table.shape[1], RIDGE) if sure is None else sure
     if prior is None:
         prior, share = np.zeros(table.shape[1]), wanted.mean()
         prior[0], ridge[0] = np.log(share / (1 - share)), 0.0

@@ -1,7 +1,7 @@
 """The battery of models: whatever one gives, it gives by these rules."""
 
 import random
-from functools import cache
+from functools import cache, partial
 from types import ModuleType
 from typing import Any
 
@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from events.record import OFFER_DRAWN, WORKER, Event, Related, own_event
-from flows.learner import AT, Learner
+from flows.learner import AT, RELATED, Learner
 from kairos.discovery import found_in
 from models.base import MADE_FOR, QUALITY, Seen, Version
+from models.runtime.asked import weighed
 from models.runtime.draws import Draw
 from profile_state.person import NOTHING_LEARNT, Learnt, Person
 from tests.models.histories import START, history
@@ -60,10 +61,11 @@ def drawn(learner: Learner, event: Event, nth: int) -> Event:
     assert person is not None
     draw = Draw(
         id=f"{nth:032x}",
+        at=now,
         offer=OFFERS[nth % 2],
         probability=0.5,
         among=OFFERS,
-        features=seeing.look(person, now)[1],
+        features=tuple(weighed(seeing.look(person, now)[1])),
         made_for=seeing.mark,
     )
     said = {"message": f"m{nth}", **msgspec.to_builtins(draw)}
@@ -72,7 +74,9 @@ def drawn(learner: Learner, event: Event, nth: int) -> Event:
 
 def fitted(model: str) -> Version:
     return {
-        name: value for name, value in read(model).owed[model].items() if name not in (AT, MADE_FOR)
+        name: value
+        for name, value in read(model).owed[model].items()
+        if name not in (AT, MADE_FOR, RELATED)
     }
 
 
@@ -133,7 +137,11 @@ def test_the_order_of_people_does_not_matter(model: str) -> None:
         found = learner.seen(model, now)
         return [found[nth] for nth in order]
 
-    assert MODELS[model].fit(see, at, learner.workspace.models[model].options) == fitted(model)
+    options = learner.workspace.models[model].options
+    assert MODELS[model].fit(see, at, options) == fitted(model)
+    if hasattr(MODELS[model], "related"):
+        in_order = MODELS[model].related(partial(learner.seen, model), at, options)
+        assert MODELS[model].related(see, at, options) == in_order
 
 
 def test_a_score_needs_nothing_of_a_version_but_its_numbers(model: str) -> None:

@@ -17,8 +17,9 @@ from models.base import Seen
 from models.runtime.neighbours import KEPT, neighbours, popular
 from profile_state.person import Learnt
 from tests.models.histories import baskets, instant, learnt
-from tests.shop import ADDRESSES, DAY, HOUR, WORKSPACE, Shop
+from tests.shop import ADDRESSES, DAY, HOUR, MINUTE, WORKSPACE, Shop
 from triggers.modelled import score_of, why
+from triggers.problems import WorkspaceError
 
 CUT = instant(date(2011, 9, 9))
 CELL = "distinct order_completed.products[].product_id"
@@ -59,7 +60,7 @@ def test_neighbours_are_those_of_a_plain_reference() -> None:
         assert [much for _, much in found[name]] == pytest.approx(best, abs=1)
         assert all(much == pytest.approx(expected[other], abs=1) for other, much in found[name])
     assert neighbours(draw.sample(people, len(people))) == found, "the order of people is none"
-    assert popular(people, 3) == tuple(
+    assert popular(people, 3, 1) == tuple(
         sorted(Counter(n for one in people for n in one).items(), key=lambda r: (-r[1], r[0]))[:3]
     )
 
@@ -205,11 +206,51 @@ def test_it_is_there_after_a_crash_and_what_was_said_is_said_no_more(store: Stor
     assert store.recommends("ana") == before
     store.learner = Learner(store.shop.files, ADDRESSES)
     assert store.learn() == [], "another learner comes to the same"
-    store.order("lea", "cup")
+    store.order("lea", "cup", "lamp")
+    store.order("max", "cup")
     store.shop.now += HOUR
-    assert {one.item for one in store.learn() if isinstance(one, Related)} == {""}, (
-        "one more bestseller; a single person makes no neighbours"
-    )
+    said = {one.item for one in store.learn() if isinstance(one, Related)}
+    assert said == {"", "lamp", "bulb"}, "fewer than three had a cup, but one more a lamp"
+    store.order("eva", "cup")
+    assert {one.item for one in store.learn() if isinstance(one, Related)} == {"", "lamp", "cup"}
+
+
+def test_an_item_without_a_name_is_none(store: Store) -> None:
+    for n in range(5):
+        store.order(f"c{n}", "", "tee")
+    store.learn()
+    assert store.recommends("new") == ["tee", "bulb", "hat", "lamp", "milk"]
+    assert store.shop.engine.state.catalog.beside("")[0] == ("tee", 35)
+
+
+def test_what_is_out_of_stock_leaves_room_for_others(store: Store) -> None:
+    store.learn()
+    sold_out: dict[str, dict[str, Any]] = {n: {"stock": 0} for n in ("tee", "hat", "milk", "bulb")}
+    store.shop.engine.stock({**sold_out, "lamp": {}})
+    store.shop.run()
+    assert store.recommends("new") == ["lamp"]
+
+
+def test_segments_follow_new_versions_and_what_leaves_its_time() -> None:
+    store = Store()
+    shop = store.shop
+    shop.edit(segments__light="segment: light\nif: [recommended contains lamp]\n")
+    for n in range(30):
+        store.order(f"a{n}", "tee", "hat")
+        store.order(f"b{n}", "tee", "hat")
+    for n in range(3):
+        store.order(f"c{n}", "bulb")
+    shop.do("product_viewed", user="ana", product_id="bulb")
+    store.learn()
+    member = shop.person("user_id:ana").member
+    assert not member, "nobody had a lamp"
+    for n in range(3):
+        shop.do("product_viewed", user=f"c{n}", product_id="lamp")
+    assert any(isinstance(one, Learned) for one in store.learn())
+    shop.wait(MINUTE)
+    assert list(shop.person("user_id:ana").member) == ["light"], "no event of hers came"
+    shop.wait(31 * DAY)
+    assert not shop.person("user_id:ana").member, "she looked at it too long ago"
 
 
 def test_a_list_that_a_server_tells_stands_above(store: Store) -> None:
@@ -243,5 +284,11 @@ def test_lists_are_several_values_wherever_values_are_counted() -> None:
     shop.wait(2 * HOUR)
     assert set(shop.person("user_id:ana").member) == {"broad", "deep"}
     shop.do("paid", user="ana", items=[], ids=[])
+    with pytest.raises(WorkspaceError, match="follows a path"):
+        shop.edit(
+            segments__deep="segment: deep\nif: ['distinct(paid.items[].id, between 9d and 1h ago) > 1']\n"
+        )
+    with pytest.raises(WorkspaceError, match="follows a path"):
+        shop.edit(segments__deep="segment: deep\nif: ['sum(paid.items[].price) > 1']\n")
     shop.wait(2 * DAY)
     assert "broad" not in shop.person("user_id:ana").member

@@ -282,6 +282,13 @@ def test_templates_say_what_the_model_says() -> None:
         ("{next_best: {model: churn}}", "a name such as cancels or win_back"),
         ("{next_best: {click: 2}}", "click: a number from 0 to 1 was expected, found 2.0"),
         ("{next_best: {click: much}}", "a number was expected, found text"),
+        ("{recommended: {bought: 5}}", "bought: an event and its property were expected"),
+        (
+            "{recommended: {viewed: ''}}",
+            "product_viewed.product_id or order_completed.products[].id",
+        ),
+        ("{recommended: {bought: paid}}", "found 'paid'"),
+        ("{recommended: {bought: 'a.b, last 3d'}}", "found 'a.b, last 3d'"),
         (f"{{next_best: {{looks_at: [{', '.join(['a'] * 21)}]}}}}", "1 to 20 conditions"),
     ],
 )

@@ -1,6 +1,7 @@
 """How many different values a property had, ever or in a window (the newest 10,000 of them).
 
-A list is several values, and `products[].product_id` takes that of each element.
+A list is several values, and in a window that reaches until now `products[].product_id` takes that of
+each element.
 """
 
 from triggers import ast

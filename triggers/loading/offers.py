@@ -4,6 +4,7 @@ import re
 from datetime import date
 from typing import Any, NamedTuple
 
+from models.runtime.arms import MOST
 from triggers.code import Code
 from triggers.loading.conditions import of_anybody
 from triggers.loading.context import Context
@@ -39,6 +40,9 @@ def offers(context: Context, document: Document, workspace: WorkspaceFile) -> li
     if found is None:
         return []
     own, file = found
+    if NEXT_BEST in context.models and len(file.offers) > MOST:
+        message = f"at most {MOST} offers can be drawn from, found {len(file.offers)}"
+        context.say(own, ("offers",), message)
     made = [_made(context, own, name, said) for name, said in file.offers.items()]
     context.offers = {one.offer.name for one in made}
     return made

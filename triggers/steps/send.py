@@ -21,7 +21,7 @@ from triggers.goals import settled
 from triggers.loading.awaiting import receipts_of
 from triggers.loading.building import Building, Place
 from triggers.loading.sends import send_step
-from triggers.offers import chosen, held
+from triggers.offers import chosen, given, held, remembering
 from triggers.schema import Send as Options
 from triggers.schema import Strict
 from triggers.sending import forget
@@ -55,13 +55,16 @@ class SendOn(Step, frozen=True):
             run.until = valid_until(trigger, turn.now, turn.workspace, turn.subject.timezone)
         offer = held(run.event)
         if step.offer is not None:
-            cause = turn.cause(self.at)
-            offer = chosen(turn.workspace, turn.person, step.offer, turn.now, cause)
+            offer = given(run.event)  # what went out on one channel, the others get too
+            if offer is None:
+                cause = turn.cause(self.at)
+                offer = chosen(turn.workspace, turn.person, step.offer, turn.now, cause)
             if offer is None:
                 turn.work.explain(turn.person.id, trigger.name, "refused", "no_offer", self.at)
                 run.until, run.done = None, []
                 return Go(self.next, turn.now if turn.again else None)
         rest: Rest | None = None
+        went_out = False
         for channel, verdict in arbitrate(
             trigger, step, turn.subject, turn.workspace, turn.now, run.until
         ):
@@ -79,9 +82,14 @@ class SendOn(Step, frozen=True):
                     continue
                 case Send():
                     sending.send(turn, self.at, step, verdict, offer=offer)
+                    went_out = True
             run.done = [*run.done, channel]
         if rest is not None:
+            if step.offer is not None and went_out:
+                run.event = remembering(run.event, offer)
             return rest
+        if step.offer is not None:
+            run.event = remembering(run.event, None)
         run.until, run.done = None, []
         return Go(self.next, turn.now if turn.again else None)
 
