@@ -173,7 +173,7 @@ def test_who_reads_the_log_at_once_comes_to_what_was_learnt_day_by_day(world: Wo
     again = Learner(shop.files, ADDRESSES, newest=shop.now)
     for entry in shop.log.read(0, -1, 1_000_000, 0):
         batch = decoded(entry)
-        records = [one for one in batch.records if not isinstance(one, Learned)]
+        records: list[record.Record] = [r for r in batch.records if not isinstance(r, Learned)]
         again.take(batch._replace(records=records))
     (version,) = again.owed.values()
     assert {**version, AT: 0} == {**world.version, AT: 0}
