@@ -213,7 +213,8 @@ class Learner:
             first = known.get(event.key)
             if first is None or place_of(first) != (entry, nth):
                 continue
-            self._heard(event)
+            if self._draws:
+                self._heard(event)
             draw = int.from_bytes(event.key[:4]) / 2**32
             for name in names:
                 person = self.state.find(event.leaf)
@@ -232,7 +233,7 @@ class Learner:
                     draws.sent(event.properties, message, event.leaf, self.state.now)
                 except ValueError as error:
                     log.error("this is no draw", message=message, reason=str(error))
-            elif event.name.removesuffix(CLICKED) in self._addresses:
+            elif event.name.endswith(CLICKED) and event.name[: -len(CLICKED)] in self._addresses:
                 waiting = draws.of(message)
                 if waiting is not None and self.state.find(waiting.whom) is person:
                     waiting.clicked = True

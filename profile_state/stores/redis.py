@@ -7,7 +7,7 @@ gives the order of effects: outputs before the state that contains their cause.
 
 import struct
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -95,6 +95,9 @@ class RedisStore:
         self._tag = self.keys.tag
         self._activations = stream_key("activations", partition)
         self._connection: Any = None
+        self._learned: Mapping[str, Any] | None = (
+            None  # what the ledger has of it by this connection
+        )
         self._token = ""
         self._sent = 0
         self._settled = 0
@@ -124,6 +127,7 @@ class RedisStore:
     def _reconnect(self) -> None:
         self.close()
         self._connection = self._client.connection_pool.get_connection()
+        self._learned = None
 
     def history(self) -> History:
         """Read of the mark what is known of the past.
@@ -493,7 +497,9 @@ class RedisStore:
         first, last = mark.sweep or (-1, -1)
         words: Command = ["entry", entry, "nth", nth, "files", files, "first", first, "last", last]
         words += ["now", mark.now, "in_use", msgspec.msgpack.encode(mark.in_use)]
-        words += ["learned", msgspec.msgpack.encode(mark.learned)]
+        if mark.learned is not self._learned:  # it may be large, and is seldom another one
+            words += ["learned", msgspec.msgpack.encode(mark.learned)]
+            self._learned = mark.learned
         words += ["paused", msgspec.msgpack.encode(mark.paused)]
         words += ["history", msgspec.msgpack.encode(mark.history), "begun", int(mark.begun)]
         if mark.build is not None:

@@ -66,6 +66,26 @@ def test_what_is_written_is_read_back(store: Open) -> None:
     assert ledger.due(0, 500) == ledger.due(501, NEVER) == []
 
 
+def test_what_was_learnt_is_there_after_marks_that_say_it_again(store: Open) -> None:
+    """It is sent as seldom as it changes, also by a writer that owns the partition anew."""
+    learned = {"model ltv": {"r": 0.25}}
+    ledger = store()
+    ledger.own()
+    for entry in (1, 2):
+        ledger.mark(Mark(Offset(entry, 0), {}, learned=learned))
+    assert ledger.settled(5) == ledger.sent
+    assert store().own().mark.learned == learned
+    other = store()
+    other.own()
+    other.mark(Mark(Offset(3, 0), {}, learned={**learned, "ranks": {"high": 2.0}}))
+    assert other.settled(5) == other.sent
+    ledger.own()
+    ledger.mark(Mark(Offset(4, 0), {}, learned=learned))
+    assert ledger.settled(5) == ledger.sent
+    recovered = store().own().mark
+    assert (recovered.offset, recovered.learned) == (Offset(4, 0), learned)
+
+
 def test_loading_nothing_asks_nothing(store: Open) -> None:
     ledger = store()
     ledger.own()

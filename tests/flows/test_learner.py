@@ -24,7 +24,7 @@ from triggers.core import Batch
 FILES = {"workspace.yaml": ALL}
 
 
-class Shelf:
+class Rig:
     """A log on a clock, and a learner that is ended and begun again as the test says."""
 
     def __init__(self) -> None:
@@ -61,6 +61,11 @@ class Shelf:
             if isinstance(said, Learned) and said.what == f"model {model}"
         ]
 
+    def related(self) -> dict[str, record.Beside]:
+        """What goes with each item in the end."""
+        records = [r for e in self.log.read(0, -1, 1_000_000, 0) for r in decoded(e).records]
+        return {r.item: r.others for r in records if isinstance(r, record.Related)}
+
 
 def buyers(seed: int) -> int:
     """How many people these are: a device is somebody's once they were on it."""
@@ -69,32 +74,33 @@ def buyers(seed: int) -> int:
     return len({i for several in ids for i in several} - joined)
 
 
-def known(shelf: Shelf, now: int) -> int:
-    return sum(one is not None for one in shelf.learner.seen("rfm", now))
+def known(rig: Rig, now: int) -> int:
+    return sum(one is not None for one in rig.learner.seen("rfm", now))
 
 
-def told(seed: int, kills: random.Random | None = None) -> Shelf:
+def told(seed: int, kills: random.Random | None = None) -> Rig:
     """All of a history in the log, read while it grows."""
-    shelf = Shelf()
+    rig = Rig()
     for when, event in history(seed):
-        shelf.now = max(shelf.now, START + when)
-        shelf.say(event)
+        rig.now = max(rig.now, START + when)
+        rig.say(event)
         if kills is not None and kills.random() < 0.12:
-            shelf.run(kills.randrange(4))
-            shelf.begin()
-    shelf.now += 2 * DAY
-    shelf.say(record.Tick(shelf.now))
-    shelf.run()
-    return shelf
+            rig.run(kills.randrange(4))
+            rig.begin()
+    rig.now += 2 * DAY
+    rig.say(record.Tick(rig.now))
+    rig.run()
+    return rig
 
 
 def test_r41_a_learner_that_was_killed_50_times_comes_to_the_same_versions() -> None:
     clean = told(0)
     torn = told(0, random.Random(0))
     assert torn.begun > 50
-    for model in ("ltv", "rfm", "churn", "propensity"):
+    for model in ("ltv", "rfm", "churn", "propensity", "recommended"):
         assert torn.versions(model)[-1] == clean.versions(model)[-1], model
         assert len(torn.versions(model)) > len(clean.versions(model)), "it read while it grew"
+    assert torn.related() == clean.related() != {}
     again = torn.begin()
     torn.run()
     assert again.said["ltv"] == torn.versions("ltv")[-1]
@@ -102,59 +108,59 @@ def test_r41_a_learner_that_was_killed_50_times_comes_to_the_same_versions() -> 
 
 
 def test_a_version_is_what_a_fit_of_everybody_says() -> None:
-    shelf = told(7)
-    now = int(shelf.versions("ltv")[-1][AT])
-    assert known(shelf, now) == buyers(7)
+    rig = told(7)
+    now = int(rig.versions("ltv")[-1][AT])
+    assert known(rig, now) == buyers(7)
     for model in (ltv, rfm):
         name = model.__name__.rpartition(".")[2]
-        options: Any = shelf.learner.workspace.models[name].options
-        order = random.Random(1).sample(range(shelf.learner.people), shelf.learner.people)
+        options: Any = rig.learner.workspace.models[name].options
+        order = random.Random(1).sample(range(rig.learner.people), rig.learner.people)
 
         def see(now: int, name: str, order: list[int]) -> list[Seen | None]:
-            found = shelf.learner.seen(name, now)
+            found = rig.learner.seen(name, now)
             return [found[nth] for nth in order]
 
         expected = model.fit(partial(see, name=name, order=order), now, options)
         assert expected is not None
-        found = dict(shelf.versions(name)[-1])
+        found = dict(rig.versions(name)[-1])
         del found[AT], found[MADE_FOR]
         assert found == expected
 
 
 def test_nothing_new_is_no_version() -> None:
-    shelf = told(7)
-    marks = len(shelf.versions("rfm"))
+    rig = told(7)
+    marks = len(rig.versions("rfm"))
     for _ in range(5):
-        shelf.now += DAY
-        shelf.say(record.Tick(shelf.now))
-        shelf.run()
-    assert len(shelf.versions("rfm")) == marks, "marks follow orders, not time"
-    shelf.say(an_event("order_completed", user="new", time=shelf.now, message_id="n", total=5))
-    shelf.now += DAY
-    shelf.say(record.Tick(shelf.now))
-    shelf.run()
-    assert len(shelf.versions("rfm")) == marks + 1
+        rig.now += DAY
+        rig.say(record.Tick(rig.now))
+        rig.run()
+    assert len(rig.versions("rfm")) == marks, "marks follow orders, not time"
+    rig.say(an_event("order_completed", user="new", time=rig.now, message_id="n", total=5))
+    rig.now += DAY
+    rig.say(record.Tick(rig.now))
+    rig.run()
+    assert len(rig.versions("rfm")) == marks + 1
 
 
 def test_who_is_erased_is_learnt_from_no_more() -> None:
-    shelf = told(7)
-    shelf.say(Erase("user_id:u3", b"k" * 16, shelf.now, "officer", ""))
-    shelf.now += DAY
-    shelf.say(record.Tick(shelf.now))
-    shelf.run()
-    assert shelf.versions("rfm")[-1]["people"] == buyers(7) - 1
+    rig = told(7)
+    rig.say(Erase("user_id:u3", b"k" * 16, rig.now, "officer", ""))
+    rig.now += DAY
+    rig.say(record.Tick(rig.now))
+    rig.run()
+    assert rig.versions("rfm")[-1]["people"] == buyers(7) - 1
 
 
 def test_copies_count_once() -> None:
-    shelf = told(7)
-    before = known(shelf, shelf.now), shelf.versions("rfm")[-1]["monetary.4"]
+    rig = told(7)
+    before = known(rig, rig.now), rig.versions("rfm")[-1]["monetary.4"]
     for when, event in history(7):
-        shelf.say(event)
+        rig.say(event)
         assert when >= 0
-    shelf.now += DAY
-    shelf.say(record.Tick(shelf.now))
-    shelf.run()
-    assert (known(shelf, shelf.now), shelf.learner.said["rfm"]["monetary.4"]) == before
+    rig.now += DAY
+    rig.say(record.Tick(rig.now))
+    rig.run()
+    assert (known(rig, rig.now), rig.learner.said["rfm"]["monetary.4"]) == before
 
 
 def test_looks_come_sooner_while_a_log_is_young() -> None:
@@ -178,15 +184,15 @@ def _entry(entry: int, time: int, *records: record.Record) -> Entry:
 
 
 def test_where_nothing_comes_the_clock_says_when_to_look() -> None:
-    shelf = Shelf()
-    shelf.now = START + 25 * DAY
+    rig = Rig()
+    rig.now = START + 25 * DAY
     for when, event in history(7):
         if when < 25 * DAY:
-            shelf.say(event)
-    reads, later = iter(range(8)), shelf.now + MINUTE
-    learn.run(shelf.log, shelf.learner, lambda: next(reads, None) is None, lambda: later)
-    assert shelf.now < shelf.versions("rfm")[0][AT] <= later - 5 * SECOND
-    assert len(shelf.versions("rfm")) == 1
+            rig.say(event)
+    reads, later = iter(range(8)), rig.now + MINUTE
+    learn.run(rig.log, rig.learner, lambda: next(reads, None) is None, lambda: later)
+    assert rig.now < rig.versions("rfm")[0][AT] <= later - 5 * SECOND
+    assert len(rig.versions("rfm")) == 1
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from triggers.core import Batch
 
 START = at("10:00")
 BOTH = "workspace: shop\nmodels: {ltv: {within: 273d}, rfm: }\n"  # 39 weeks
-ALL = BOTH.replace("rfm: ", "rfm: , churn: {within: 9d}, propensity: {within: 2d}")
+ALL = BOTH.replace("rfm: ", "rfm: , churn: {within: 9d}, propensity: {within: 2d}, recommended: ")
 
 
 def instant(day: date) -> int:
