@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from events.names import slug
-from models.base import DAILY, Score, Version
+from models.base import DAILY, Feature, Score, Version
 from models.runtime import asked
 from models.runtime.spans import ahead
 
@@ -41,7 +41,7 @@ def daily(_options: Options) -> bool:
     return True
 
 
-def features(options: Options) -> tuple[str, ...]:
+def features(options: Options) -> tuple[Feature, ...]:
     """Look at conditions; who never bought is no customer."""
     return asked.features(f"since({slug(options.event)})", options.looks_at)
 

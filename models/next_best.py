@@ -28,8 +28,6 @@ LOOKS_AT = (
     "count(product_viewed, last 30d)",
     "count(email_clicked, last 30d)",
 )
-
-
 _WAYS = {AS_DRAWN: "as it was drawn", BY_CHANCE: "had it been by chance alone"}
 
 
@@ -55,7 +53,7 @@ def features(options: Options) -> tuple[Feature, ...]:
     """
     if not 0 <= options.click <= 1:
         raise ValueError(f"click: a number from 0 to 1 was expected, found {options.click}")
-    return Offers(), *asked.features("1", options.looks_at, MOST)[1:]
+    return asked.features(Offers(), options.looks_at, MOST)
 
 
 def label(options: Options) -> tuple[str, int]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from models.base import EVENT, Score, Version
+from models.base import EVENT, Feature, Score, Version
 from models.runtime import asked
 
 FORM = 1
@@ -42,7 +42,7 @@ def daily(options: Options) -> bool:
     return asked.daily(options.looks_at)
 
 
-def features(options: Options) -> tuple[str, ...]:
+def features(options: Options) -> tuple[Feature, ...]:
     """Look at conditions; of everybody something is known."""
     return asked.features("1", options.looks_at)
 

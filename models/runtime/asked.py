@@ -5,13 +5,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from events.names import slug
+from models.base import Feature
 from models.runtime import logistic
 from models.runtime.spans import ahead
 
 LEAST = 0.01  # of the odds' logarithm: what moves them less is not worth a line
 
 
-def features(known: str, looks_at: Sequence[str], most: int = logistic.MOST) -> tuple[str, ...]:
+def features(
+    known: Feature, looks_at: Sequence[str], most: int = logistic.MOST
+) -> tuple[Feature, ...]:
     """Return conditions as a model's features: what must be there, and what is weighed.
 
     Raises:
