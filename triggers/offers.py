@@ -47,9 +47,7 @@ class Chosen(NamedTuple):
     """An offer that somebody gets."""
 
     said: Mapping[str, Any] | str  # what a message carries of it
-    drawn: dict[str, Any] | None = (
-        None  # a `models.runtime.draws.Draw`, where it was chosen by chance
-    )
+    drawn: dict[str, Any] | None = None  # how, if by chance: a `Draw`
 
     @property
     def name(self) -> str:
