@@ -63,9 +63,12 @@ def test_the_offset_is_behind_the_newest_entry_but_never_behind_the_beginning() 
 
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    program = "import sys; sys.stdin.read()"
-    process = subprocess.Popen([sys.executable, "-c", program, "run", "live"], stdin=-1)
+    program = "import sys; print(flush=True); sys.stdin.read()"
+    words = [sys.executable, "-c", program, "run", "live"]
+    process = subprocess.Popen(words, stdin=-1, stdout=-1)
     try:
+        assert process.stdout is not None
+        process.stdout.readline()  # it is itself now; for a moment a new one has no name
         yield process
     finally:
         process.kill()
