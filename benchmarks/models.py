@@ -4,7 +4,7 @@
 
 In one process, over a log in memory; the ledger is in memory as well, but for the switch. Scores: the engine's own CPU for an event with the
 50 triggers of the load, beside the same with one trigger more that asks a score on every event, after
-a cheap condition and as its only one; by turns. Switch: batches of 50 events while a new version comes
+a cheap condition and as its only one; in turn. Readings: each score by itself. Switch: batches of 50 events while a new version comes
 into force for everybody, beside the same batches without, and while what goes with 20,000 items comes,
 100 of them behind each batch. Learning: events a second of the learner, with two models and with all.
 """
@@ -35,9 +35,11 @@ from flows.poison import decoded
 from kairos.embedded import servers
 from kairos.embedded.children import end
 from models.base import MADE_FOR
+from profile_state.person import Learnt
 from profile_state.stores.base import Store
 from profile_state.stores.memory import MemoryStore, Shelf
 from profile_state.stores.redis import RedisStore
+from triggers.modelled import score_of
 from triggers.state import MODEL
 
 ROUNDS = 5
@@ -55,6 +57,7 @@ ALL = (
     "recommended: {bought: order_completed.product_id}, next_best: }\noffers: offers.yaml\n"
 )
 LEARNT = {"ltv, rfm": MODELS, "all models": ALL}
+PEOPLE = 2_000  # whose scores are read by themselves
 RELATED, BESIDE = 100, 20  # items in an entry, and others that go with each
 ASKED = {
     "never": "",
@@ -181,6 +184,27 @@ def scores(payloads: list[bytes], start_ms: int, events: int) -> dict[str, list[
     return found
 
 
+def readings(payloads: list[bytes], start_ms: int) -> Iterator[tuple[str, float]]:
+    """Yield us of CPU of a score's reading by itself, half of `ROUNDS` over some people."""
+    learner, _ = learning(payloads, start_ms, ALL)
+    learner.state.now = now = start_ms + 20 * len(payloads)
+    learner.look()
+    for one in learner.news():
+        if isinstance(one, Related):
+            learner.state.catalog.relate(one, learner.state.offset)
+    versions = {**learner.owed, "ltv": {**CDNOW, MADE_FOR: learner.workspace.seen["ltv"].mark}}
+    learnt, people = Learnt({}, versions), list(islice(learner.state.people.values(), PEOPLE))
+    for score, model in learner.workspace.scored.items():
+        if model.key in versions:
+            took = []
+            for _ in range(ROUNDS):
+                began = time.thread_time()
+                for person in people:
+                    score_of(learner.workspace, person, learnt, score, now)
+                took.append((time.thread_time() - began) / len(people) * 1e6)
+            yield score, statistics.median(took)
+
+
 def switch(payloads: list[bytes], small: list[bytes], start_ms: int) -> Iterator[tuple[str, float]]:
     """Yield ms of CPU of the slowest and of half of all small batches, around new versions."""
     version, _ = versions(payloads, start_ms)
@@ -244,6 +268,8 @@ def main(arguments: list[str]) -> int:
             f"asked {name:<24} {statistics.median(each):6.2f} us an event ({least:.2f} to "
             f"{most:.2f}), {more:+.2f} beside never"
         )
+    for score, us in readings(payloads, start_us // 1000):
+        print(f"reading      {score}: {us:.1f} us")
     small = list(_packed(Shop(2).calls(events), start_us + 4 * events))
     for name, figure in switch(payloads, small, start_us // 1000):
         print(f"switch       {name}: {figure:,.2f}")
