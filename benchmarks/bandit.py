@@ -23,6 +23,7 @@ from math import sqrt
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.plots import empty
 from models.base import Version
 from models.runtime import arms, highest
 from models.runtime.days import DAY
@@ -131,9 +132,7 @@ def spread(values: Sequence[float]) -> tuple[float, float]:
 
 def plot(played: Sequence[Played], by_chance: float, path: Path) -> None:
     """Draw how regret adds up, of each order and on average."""
-    from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
-
-    figure = Figure(figsize=(8, 5), dpi=120, layout="constrained")
+    figure = empty()
     axes = figure.subplots()
     shortest = min(len(one.regrets) for one in played)
     lines = [list(accumulate(one.regrets[:shortest])) for one in played]

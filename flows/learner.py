@@ -9,7 +9,7 @@ An edit of the models, or of what joins people, begins again with the first entr
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from math import isclose
 from typing import Any, Protocol
 from zlib import crc32
@@ -32,7 +32,6 @@ from events.record import (
 )
 from flows.poison import NotAppliedError, applying
 from models.base import DAILY, DRAW, EVENT, MADE_FOR, QUALITY, Seen
-from models.runtime.arms import Tried
 from models.runtime.days import DAY
 from models.runtime.draws import Draws
 from models.runtime.examples import Examples
@@ -138,14 +137,14 @@ class Learner:
         self._begun = 0  # ms; when the log's first event was taken
         self._next = self._turn = NEVER  # ms; when everybody is looked at next, and the day turns
         self._examples: dict[str, Examples] = {}
-        self._draws: dict[str, Draws] = {}
+        self.draws: dict[str, Draws] = {}
         for name, model in self.workspace.models.items():
             if model.label is not None and model.module.AT == DRAW:
                 mark, click = self.workspace.seen[name].mark, model.module.click(model.options)
-                self._draws[name] = Draws(model.label[1], click, mark)
+                self.draws[name] = Draws(model.label[1], click, mark)
             elif model.label is not None:
                 self._examples[name] = Examples(model.label[1])
-        self._learning: dict[str, _Learning] = {**self._examples, **self._draws}
+        self._learning: dict[str, _Learning] = {**self._examples, **self.draws}
 
     @property
     def people(self) -> int:
@@ -207,13 +206,13 @@ class Learner:
         now, known = self.state.now, self.state.first_seen
         models = self.workspace.models
         names = [name for name in self._examples if models[name].module.AT == EVENT]
-        for nth, event in enumerate(records if names or self._draws else ()):
+        for nth, event in enumerate(records if names or self.draws else ()):
             if not isinstance(event, Event) or event.import_id or core.MACHINE in event.flags:
                 continue
             first = known.get(event.key)
             if first is None or place_of(first) != (entry, nth):
                 continue
-            if self._draws:
+            if self.draws:
                 self._heard(event)
             draw = int.from_bytes(event.key[:4]) / 2**32
             for name in names:
@@ -224,10 +223,12 @@ class Learner:
     def _heard(self, event: Event) -> None:
         """Take note of offers that were drawn, and of clicks in messages that speak of them."""
         message = event.properties.get("message")
-        person = self.state.find(event.leaf)
-        if not isinstance(message, str) or person is None or not person.leaves:
+        if not isinstance(message, str):
             return
-        for draws in self._draws.values():
+        person = self.state.find(event.leaf)
+        if person is None or not person.leaves:
+            return
+        for draws in self.draws.values():
             if event.source == WORKER and event.name == OFFER_DRAWN:
                 try:
                     draws.sent(event.properties, message, event.leaf, self.state.now)
@@ -292,7 +293,7 @@ class Learner:
         now = self.state.now
         for name, model in self.workspace.models.items():
             if model.label is None:
-                see = partial(self.seen, name)
+                see = cache(partial(self.seen, name))
                 version = model.module.fit(see, now, model.options)
                 if version is not None and hasattr(model.module, "related"):
                     related = self._relate(model.module.related(see, now, model.options))
@@ -302,7 +303,7 @@ class Learner:
     def _fit_to_examples(self, *, last: bool) -> None:
         for name, examples in self._examples.items():
             self._owe(name, examples.fit())
-        for name, draws in self._draws.items():
+        for name, draws in self.draws.items():
             self._owe(name, draws.fit(), draws.quality if last else None)
 
     def _owe(
@@ -326,24 +327,20 @@ class Learner:
         Returns:
             A number that says what it is: who follows a score by it is swept as that changes.
         """
-        gone = dict.fromkeys(item for item, known in self._related.items() if known.others)
-        owed = (Related.of(item, related.get(item, ())) for item in {**gone, **related})
+        found = {item: Related.of(item, related[item]) for item in sorted(related)}
+        gone = [item for item, known in self._related.items() if known.others and item not in found]
+        owed = (*found.values(), *(Related.of(item, ()) for item in gone))
         self._owed_related = {one.item: one for one in owed if one != self._related.get(one.item)}
-        return float(crc32(repr(sorted(related.items())).encode()))
+        checksum = 0
+        for one in found.values():
+            checksum = crc32(one.item.encode() + one.packed, checksum)
+        return float(checksum)
 
     def seen(self, model: str, now: int) -> list[Seen | None]:
         """Return everybody as a model sees them at an instant (ms); None of whom it knows nothing."""
         look = self.workspace.seen[model].look
         found = (look(one, now) for one in self.state.people.values() if one.leaves)
         return [None if features[0] is None else Seen(day, features) for day, features in found]
-
-    def tried(self, model: str) -> list[Tried]:
-        """Return the offers that a model has learnt from, the oldest first."""
-        return list(self._draws[model].tried)
-
-    def kept(self, model: str) -> list[Any]:
-        """Return all that is kept of decisions for a model."""
-        return self._draws[model].kept
 
     def news(self) -> list[Learned | Related]:
         """Return what the log is owed, a version behind the items that it speaks of."""

@@ -18,10 +18,9 @@ import msgspec
 
 from events.record import Beside
 from models.base import QUALITY, Feature, Score, See, Seen, Version
-from models.runtime.days import DAY
 from models.runtime.names import Catalogue, Names
 from models.runtime.neighbours import FEWEST_PEOPLE, neighbours, popular
-from models.runtime.spans import ahead
+from models.runtime.spans import ahead, held_out
 
 FORM = 1
 ALONE = True
@@ -31,10 +30,7 @@ LATEST = 30  # items of a person that are gone by, of each kind
 EACH = 100  # that are learnt from, of each kind
 SAID = 500  # items that a score names
 BESTSELLERS = 500
-HELD_OUT, LONGEST = 3, 30  # one part of the time there is, and days at most, to see how good it is
-JUDGED, TOP = 5_000, 10  # people, about; and items that they are recommended there
-
-
+JUDGED, TOP = 5_000, 10  # people who are foretold, about; and items that they are recommended there
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*(\[\])?)+")
 
 
@@ -148,10 +144,16 @@ def fit(see: See, now: int, _options: Options) -> Version | None:
     if len(bought) < FEWEST:
         return None
     items = len({name for names in bought for name in names})
-    return {"people": float(len(bought)), "items": float(items), **_quality(see, people, now)}
+    return {
+        "people": float(len(bought)),
+        "items": float(items),
+        **_quality(see, people, bought, now),
+    }
 
 
-def _quality(see: See, people: Sequence[Seen | None], now: int) -> dict[str, float]:
+def _quality(
+    see: See, people: Sequence[Seen | None], orders: Sequence[Mapping[str, int]], now: int
+) -> dict[str, float]:
     """Hold the last third of the time out, and look for what people bought then for the first time.
 
     Returns:
@@ -159,8 +161,7 @@ def _quality(see: See, people: Sequence[Seen | None], now: int) -> dict[str, flo
         people, and the same of ten bestsellers; nothing, where there was too little then. Who bought
         an item before and again since counts as if they had bought it since.
     """
-    first = min(min(names.values()) for names in _buyers(people))
-    then = see(now - int(min(LONGEST * DAY, (now - first) / HELD_OUT)))
+    then = see(held_out(min(min(names.values()) for names in orders), now))
     known = _related(then)
     recalls: list[tuple[float, float]] = []
     for before, after in zip(then, people, strict=True):

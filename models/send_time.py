@@ -12,13 +12,12 @@ from typing import Any
 import msgspec
 
 from models.base import QUALITY, Score, See, Seen, Version
-from models.runtime.days import DAY
 from models.runtime.hours import Opened, likings, shares
+from models.runtime.spans import held_out
 
 FORM = 1
 ALONE = True
 FEWEST = 100  # opens
-HELD_OUT, LONGEST = 3, 30  # one part of the time there is, and days at most, to see how good it is
 HOUR = "hour."  # before an hour, in a version
 NEAR = 1  # hours: what is so near to the best hour was foretold
 
@@ -87,8 +86,7 @@ def _quality(see: See, people: Sequence[tuple[tuple[int, int], ...]], now: int) 
         Which part of the opens then came within an hour of the best one, by each person's and by
         everybody's alone; the mean over people who opened something before and then.
     """
-    first = min(instant for opened in people for instant, _ in opened)
-    cut = now - int(min(LONGEST * DAY, (now - first) / HELD_OUT))
+    cut = held_out(min(instant for opened in people for instant, _ in opened), now)
     before = _opens(see(cut))
     hours = shares(Counter(hour for opened in before for _, hour in opened)) if before else {}
     own, others = [], []

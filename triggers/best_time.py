@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from models.runtime.hours import DAY, likings, shares
+from models.runtime.hours import OF_A_DAY, likings, shares
 from profile_state.cells import Slot
 from triggers.local_time import hour_at
 
@@ -39,7 +39,7 @@ def everybodys(counts: Mapping[str, int]) -> dict[str, float]:
     >>> everybodys({"hour:9": 3, "hour:20": 1})
     {'9': 0.75, '20': 0.25}
     """
-    return shares({hour: counts.get(counted(hour), 0) for hour in range(DAY)})
+    return shares({hour: counts.get(counted(hour), 0) for hour in range(OF_A_DAY)})
 
 
 def best_instant(

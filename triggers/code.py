@@ -6,7 +6,7 @@ and `now`, and calls only what `triggers.runtime` offers. Texts go in through re
 
 import re
 from collections.abc import Collection, Mapping
-from functools import cache
+from functools import cache, singledispatch
 from math import isnan
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -428,32 +428,46 @@ def _modelled(score: str, model: Modelled, scope: Scope) -> Code:
     return Code(f"scored(p, {told}, {words}, now, {', '.join(sources)})", horizons)
 
 
+@singledispatch
 def feature(asked: Feature, scope: Scope) -> Code:
-    """Compile what a model looks at in a person."""
-    if isinstance(asked, Orders):
-        call = ast.Call("orders", (ast.Source(f"{asked.event}.{asked.value}"),))
-        cell = scope.cell("amounts", call)
-        return Code(f"bought({cell}, now)", (f"next_order({cell}, now)",))
-    if isinstance(asked, Catalogue):
-        return Code("p.items")
-    if isinstance(asked, Offers):
-        return Code("OFFERS")
-    if isinstance(asked, Opened):
-        for key in scope.known.opens:
-            scope.known.slots.ask(scope.known.slots.by_key[key], reach=None, before=False)
-        return Code(f"opened_at(c, {scope.known.opens!r}, {scope.zone()}, now)")
-    if isinstance(asked, Names):
-        inside = f", last {asked.within}" if asked.within else ""
-        named = parse(f"distinct({asked.path}{inside})")
-        if not isinstance(named, ast.Call):
-            raise ExpressionError(f"EVENT.property was expected, found {asked.path!r}", 0)
-        bounds = span(named, scope)
-        cell = scope.cell("distinct", named, window=bounds.window, keep=KEPT)
-        exits = (
-            () if bounds.window is None else (f"exit_of_distinct({cell}, {bounds.window}, now)",)
-        )
-        return Code(f"names_between({cell}, {bounds.floor}, now)", exits)
+    """Compile what a model looks at in a person: a condition, or one of the kinds below."""
+    assert isinstance(asked, str), "every other kind of feature has a function of its own"
     return compiled(parse(asked), scope)
+
+
+@feature.register
+def _orders(asked: Orders, scope: Scope) -> Code:
+    call = ast.Call("orders", (ast.Source(f"{asked.event}.{asked.value}"),))
+    cell = scope.cell("amounts", call)
+    return Code(f"bought({cell}, now)", (f"next_order({cell}, now)",))
+
+
+@feature.register
+def _catalogue(_asked: Catalogue, _scope: Scope) -> Code:
+    return Code("p.items")
+
+
+@feature.register
+def _offers(_asked: Offers, _scope: Scope) -> Code:
+    return Code("OFFERS")
+
+
+@feature.register
+def _opened(_asked: Opened, scope: Scope) -> Code:
+    for key in scope.known.opens:
+        scope.known.slots.ask(scope.known.slots.by_key[key], reach=None, before=False)
+    return Code(f"opened_at(c, {scope.known.opens!r}, {scope.zone()}, now)")
+
+
+@feature.register
+def _names(asked: Names, scope: Scope) -> Code:
+    inside = f", last {asked.within}" if asked.within else ""
+    named = parse(f"distinct({asked.path}{inside})")
+    assert isinstance(named, ast.Call), "the model has checked its path"
+    bounds = span(named, scope)
+    cell = scope.cell("distinct", named, window=bounds.window, keep=KEPT)
+    exits = () if bounds.window is None else (f"exit_of_distinct({cell}, {bounds.window}, now)",)
+    return Code(f"names_between({cell}, {bounds.floor}, now)", exits)
 
 
 _FUNCTIONS = {"=": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "in": "one_of"}

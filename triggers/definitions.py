@@ -219,9 +219,7 @@ class Workspace(msgspec.Struct, frozen=True):
     opens: tuple[str, ...]  # cells that remember them
     aims: frozenset[str]  # events of goals, and of the aims of splits
     bandits: tuple["Bandit", ...]
-    lifted: tuple[
-        str, ...
-    ]  # triggers of which it is counted what they bring, beside who is held out
+    lifted: tuple[str, ...]  # triggers with a goal and a hold-out, by name
     waking: frozenset[str]  # what may end a wait: see `Step.wakes`
     leaving: dict[int, Leaving]  # trigger's number -> the conditions of its `exit_when`
     tests: dict[str, Guard]  # conditions of steps

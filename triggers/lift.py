@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from math import exp, log, sqrt
 from typing import NamedTuple
 
+from models.runtime.counterfactual import Z
+from models.runtime.days import DAY
 from triggers.goals import HELD_OUT, TREATED
 
-Z = 1.959964  # of the normal distribution, for an interval of 95 %
 LIFT = "lift "  # how a record names a trigger's figures, before the trigger's name
 SIDES = (TREATED, HELD_OUT)
 REACHED = ".reached"  # behind a side
 AT = "at"  # ms; as of when figures are
 SHARE = 8  # of those who entered, who must be new to be worth a record on the same day
-_DAY = 86_400_000  # ms
 
 
 class Lift(NamedTuple):
@@ -65,7 +65,7 @@ def worth_saying(now: Mapping[str, float], known: Mapping[str, float]) -> bool:
     """
     if all(now[name] == known.get(name, 0.0) for name in now if name != AT):
         return False
-    if now[AT] // _DAY != known.get(AT, -1.0) // _DAY:
+    if now[AT] // DAY != known.get(AT, -1.0) // DAY:
         return True
     entered, before = (sum(said.get(side, 0.0) for side in SIDES) for said in (now, known))
     return entered - before >= max(1.0, before / SHARE)

@@ -5,7 +5,7 @@ And a trigger's lift: what it brought, beside those whom it was held back from.
 Needs matplotlib, which the extra `plots` installs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,51 +40,13 @@ def draw(model: str, versions: Sequence[Version], path: Path) -> None:
         NotDrawnError: matplotlib is not installed, or the versions say nothing of how good they are.
     """
     told = [one for one in reversed(versions) if any(name.startswith(QUALITY) for name in one)]
-    if not told:
+    newest = told[-1] if told else {}
+    drawing = next((how for name, how in _DRAWINGS.items() if QUALITY + name in newest), None)
+    if drawing is None:
         raise NotDrawnError(f"{model}: no version says how good it is, so there is nothing to draw")
     figure = _empty(f"{model}, version of {_at(told[-1]):%Y-%m-%d %H:%M}Z")
     left, right = figure.subplots(1, 2)
-    if f"{QUALITY}{AS_DRAWN}" in told[-1]:
-        _offers(left, told[-1])
-        ways = {AS_DRAWN: "as it was drawn", BY_CHANCE: "had it been by chance alone"}
-        _over_versions(right, told, ways)
-        right.set_ylabel("reward of an offer")
-        right.set_ylim(bottom=0)
-    elif f"{QUALITY}recall" in told[-1]:
-        _over_versions(left, told, {"items": "items that were bought"}, head="")
-        ways = {"recall": "recommended, ten items", "recall_of_bestsellers": "ten bestsellers"}
-        _over_versions(right, told, ways)
-        right.set_ylabel("part of what people bought next")
-        for axes in (left, right):
-            axes.set_ylim(bottom=0)
-    elif f"{QUALITY}near" in told[-1]:
-        hours = everybody(told[-1])
-        left.bar(
-            range(24),
-            [100 * hours.get(str(hour), 0.0) for hour in range(24)],
-            color=INK,
-            label="opens",
-        )
-        left.set_xlabel("hour of the day, where each person is")
-        left.set_ylabel("% of everybody's opens")
-        ways = {"near": "by the best hour of each person", "near_everybodys": "by everybody's"}
-        _over_versions(right, told, ways)
-        right.set_ylabel("part of opens within an hour of it")
-        right.set_ylim(bottom=0)
-    elif f"{QUALITY}auc" in told[-1]:
-        _calibrated(left, told[-1])
-        _over_versions(right, told, {"auc": "AUC, each foretold before it was learnt"})
-        right.axhline(0.5, color=OTHER, linewidth=1, linestyle=":", label="by chance")
-        right.set_ylim(0.4, 1.0)
-    else:
-        _over_versions(left, told, {"foretold": "days of orders, foretold", "came": "that came"})
-        left.set_ylim(bottom=0)
-        _over_versions(
-            right,
-            told,
-            {"off": "off by so many for a customer", "off_at_own_rate": "by the own rate of each"},
-        )
-        right.set_ylim(bottom=0)
+    drawing(left, right, told)
     _finish(figure, path)
 
 
@@ -202,3 +164,58 @@ def _over_versions(
         shape = "o-" if len(values) < MANY else "-"
         axes.plot(instants, values, shape, color=color, markersize=4, label=label)  # type: ignore[arg-type] # its types know no datetime
     axes.tick_params(axis="x", labelrotation=30)
+
+
+def _likelihood(left: "Axes", right: "Axes", told: Sequence[Version]) -> None:
+    _calibrated(left, told[-1])
+    _over_versions(right, told, {"auc": "AUC, each foretold before it was learnt"})
+    right.axhline(0.5, color=OTHER, linewidth=1, linestyle=":", label="by chance")
+    right.set_ylim(0.4, 1.0)
+
+
+def _bandit(left: "Axes", right: "Axes", told: Sequence[Version]) -> None:
+    _offers(left, told[-1])
+    ways = {AS_DRAWN: "as it was drawn", BY_CHANCE: "had it been by chance alone"}
+    _over_versions(right, told, ways)
+    right.set_ylabel("reward of an offer")
+    right.set_ylim(bottom=0)
+
+
+def _recommendations(left: "Axes", right: "Axes", told: Sequence[Version]) -> None:
+    _over_versions(left, told, {"items": "items that were bought"}, head="")
+    ways = {"recall": "recommended, ten items", "recall_of_bestsellers": "ten bestsellers"}
+    _over_versions(right, told, ways)
+    right.set_ylabel("part of what people bought next")
+    for axes in (left, right):
+        axes.set_ylim(bottom=0)
+
+
+def _hours(left: "Axes", right: "Axes", told: Sequence[Version]) -> None:
+    hours = everybody(told[-1])
+    shares = [100 * hours.get(str(hour), 0.0) for hour in range(24)]
+    left.bar(range(24), shares, color=INK, label="opens")
+    left.set_xlabel("hour of the day, where each person is")
+    left.set_ylabel("% of everybody's opens")
+    ways = {"near": "by the best hour of each person", "near_everybodys": "by everybody's"}
+    _over_versions(right, told, ways)
+    right.set_ylabel("part of opens within an hour of it")
+    right.set_ylim(bottom=0)
+
+
+def _orders(left: "Axes", right: "Axes", told: Sequence[Version]) -> None:
+    ways = {"foretold": "days of orders, foretold", "came": "that came"}
+    _over_versions(left, told, ways)
+    ways = {"off": "off by so many for a customer", "off_at_own_rate": "by the own rate of each"}
+    _over_versions(right, told, ways)
+    for axes in (left, right):
+        axes.set_ylim(bottom=0)
+
+
+_Drawing = Callable[["Axes", "Axes", Sequence[Version]], None]
+_DRAWINGS: dict[str, _Drawing] = {  # by a figure of the quality that they show
+    AS_DRAWN: _bandit,
+    "recall": _recommendations,
+    "near": _hours,
+    "auc": _likelihood,
+    "foretold": _orders,
+}

@@ -79,7 +79,7 @@ class Draws:
         self._waiting: dict[str, Waiting] = {}  # by the draw
         self._dues: list[tuple[int, str]] = []  # ms, and a draw; those that wait no more stay
         self._by_message: dict[str, Waiting] = {}
-        self._judged: deque[_Judged] = deque(maxlen=JUDGED)
+        self.judged: deque[_Judged] = deque(maxlen=JUDGED)
         self._version: InForce | None = None
         self._fresh = False  # whether something was learnt since
 
@@ -134,7 +134,7 @@ class Draws:
         if version is not None:
             expected = tuple(arms.likelihood(version, draw.among, draw.features))
             self.drift.watch(log_loss([expected[draw.nth]], [reward]), self.tried, FEWEST)
-        self._judged.append(_Judged(waiting.whom, draw, reward, expected))
+        self.judged.append(_Judged(waiting.whom, draw, reward, expected))
         self.tried.append(Tried(waiting.whom, draw.offer, logistic.row(draw.features), reward))
         self._fresh = True
 
@@ -144,12 +144,7 @@ class Draws:
         for waiting in [one for one in self._waiting.values() if one.whom in whom]:
             self._let_go(waiting)
         self.tried = deque((one for one in self.tried if one.whom not in whom), KEPT)
-        self._judged = deque((one for one in self._judged if one.whom not in whom), JUDGED)
-
-    @property
-    def kept(self) -> list[Any]:
-        """All that is kept of people."""
-        return [*self._waiting.values(), *self.tried, *self._judged]
+        self.judged = deque((one for one in self.judged if one.whom not in whom), JUDGED)
 
     def fit(self) -> Version | None:
         """Fit weights to what came of offers; None where that is too little."""
@@ -167,13 +162,13 @@ class Draws:
 
     def quality(self) -> dict[str, float]:
         """Say how good draws were, beside what other ways of choosing would have brought."""
-        found = {"judged": float(len(self._judged)), "drifts": float(self.drift.times)}
-        given = Counter(one.draw.offer for one in self._judged).most_common(MOST)
+        found = {"judged": float(len(self.judged)), "drifts": float(self.drift.times)}
+        given = Counter(one.draw.offer for one in self.judged).most_common(MOST)
         worth = {
-            AS_DRAWN: value([one.reward for one in self._judged]),
-            BY_CHANCE: value([_instead(one, None) for one in self._judged]),
+            AS_DRAWN: value([one.reward for one in self.judged]),
+            BY_CHANCE: value([_instead(one, None) for one in self.judged]),
             **{
-                EACH + name: value([_instead(one, name) for one in self._judged])
+                EACH + name: value([_instead(one, name) for one in self.judged])
                 for name, _ in given
             },
         }
@@ -181,7 +176,7 @@ class Draws:
             found |= {way: of.mean, f"{way}.low": of.low, f"{way}.high": of.high}
         best = max(worth[EACH + offer].mean for offer, _ in given)
         found["regret"] = round(best - worth[AS_DRAWN].mean, 6)
-        foretold = [one for one in self._judged if one.expected]
+        foretold = [one for one in self.judged if one.expected]
         if foretold:
             labels = [one.reward for one in foretold]
             share = sum(labels) / len(labels)

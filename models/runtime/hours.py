@@ -8,7 +8,7 @@ for the hours beside it.
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-DAY = 24  # hours
+OF_A_DAY = 24  # hours
 PRIOR = 5.0  # opens
 BESIDE = 0.5  # of an open, for the hour before and the one after
 
@@ -27,10 +27,10 @@ def likings(hours: Iterable[int], everybody: Mapping[str, float]) -> list[float]
     >>> likings([9], {"9": 0.5})[8:11]
     [0.5, 3.5, 0.5]
     """
-    found = [PRIOR * everybody.get(str(hour), 0.0) for hour in range(DAY)]
+    found = [PRIOR * everybody.get(str(hour), 0.0) for hour in range(OF_A_DAY)]
     for hour in hours:
         for shift, weight in ((-1, BESIDE), (0, 1.0), (1, BESIDE)):
-            found[(hour + shift) % DAY] += weight
+            found[(hour + shift) % OF_A_DAY] += weight
     return found
 
 

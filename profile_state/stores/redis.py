@@ -95,9 +95,7 @@ class RedisStore:
         self._tag = self.keys.tag
         self._activations = stream_key("activations", partition)
         self._connection: Any = None
-        self._learned: Mapping[str, Any] | None = (
-            None  # what the ledger has of it by this connection
-        )
+        self._learned: Mapping[str, Any] | None = None  # of the last mark of this connection
         self._token = ""
         self._sent = 0
         self._settled = 0

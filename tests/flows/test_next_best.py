@@ -177,7 +177,7 @@ def test_who_reads_the_log_at_once_comes_to_what_was_learnt_day_by_day(world: Wo
         again.take(batch._replace(records=records))
     (version,) = again.owed.values()
     assert {**version, AT: 0} == {**world.version, AT: 0}
-    assert again.tried("next_best") == world.learner.tried("next_best")
+    assert list(again.draws["next_best"].tried) == list(world.learner.draws["next_best"].tried)
 
 
 def test_nobody_gets_what_they_may_not_have_and_nothing_is_ever_given_up(world: World) -> None:
@@ -282,7 +282,7 @@ def test_what_comes_of_a_draw_within_its_time_is_its_reward(what: str, reward: f
     shop.now += 2 * DAY
     shop.say([record.Tick(shop.now)])
     world.learn()
-    (tried,) = world.learner.tried("next_best")
+    (tried,) = list(world.learner.draws["next_best"].tried)
     assert tried.reward == reward
     assert tried.offer == drawn.properties["offer"]
 
@@ -302,7 +302,7 @@ def test_a_draw_that_two_messages_speak_of_is_one_and_a_click_in_either_counts()
     world.shop.now += 2 * DAY
     world.shop.say([record.Tick(world.shop.now)])
     world.learn()
-    assert [one.reward for one in world.learner.tried("next_best")] == [0.1]
+    assert [one.reward for one in list(world.learner.draws["next_best"].tried)] == [0.1]
 
 
 def test_nobody_but_a_worker_says_what_was_drawn_and_who_is_erased_is_learnt_from_no_more() -> None:
@@ -318,7 +318,7 @@ def test_nobody_but_a_worker_says_what_was_drawn_and_who_is_erased_is_learnt_fro
     shop.now += 2 * DAY
     shop.say([record.Tick(shop.now)])
     world.learn()
-    assert [one.whom for one in world.learner.tried("next_best")] == ["user_id:b"]
+    assert [one.whom for one in list(world.learner.draws["next_best"].tried)] == ["user_id:b"]
 
 
 def over(world: World, days: int = 2) -> list[Tried]:
@@ -326,7 +326,7 @@ def over(world: World, days: int = 2) -> list[Tried]:
     world.shop.now += days * DAY
     world.shop.say([record.Tick(world.shop.now)])
     world.learn()
-    return world.learner.tried("next_best")
+    return list(world.learner.draws["next_best"].tried)
 
 
 def test_what_is_no_draw_is_passed_over_and_what_is_told_again_is_none() -> None:
@@ -372,7 +372,9 @@ def test_nothing_of_an_erased_person_is_left_in_the_learner() -> None:
     told = receipts(Untold(world.given[0][1], "delivered", "", shop.now))
     shop.say([told[-1], Erase(gone, b"k" * 16, shop.now, "officer", "")])
     world.learn()
-    left = msgspec.json.encode(world.learner.kept("next_best")).decode()
+    draws = world.learner.draws["next_best"]
+    waiting = [draws.of(one.id) for _, one, _ in world.given]
+    left = msgspec.json.encode([*waiting, *draws.tried, *draws.judged]).decode()
     assert f'"{gone}"' not in left
     assert f'"{world.given[1][1].leaf}"' in left
 

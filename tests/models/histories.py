@@ -3,7 +3,7 @@
 import csv
 import gzip
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import Any
@@ -42,45 +42,50 @@ def cdnow(*, sample: bool) -> list[Event]:
         ]
 
 
-def retail() -> list[Event]:
-    """What customers of a shop for gifts bought, an event each invoice; cancellations are none."""
-    bills: dict[tuple[str, str, str], float] = {}
+def invoices() -> dict[tuple[str, str, str], list[dict[str, str]]]:
+    """Online Retail's lines by customer, invoice and instant; cancellations are none."""
+    found: dict[tuple[str, str, str], list[dict[str, str]]] = {}
     with gzip.open(shared("datasets/transactions/online_retail.csv.gz"), "rt") as file:
         for row in csv.DictReader(file):
             if not row["InvoiceNo"].startswith("C"):
-                bill = row["CustomerID"], row["InvoiceNo"], row["InvoiceDate"]
-                cost = int(row["Quantity"]) * float(row["UnitPrice"])
-                bills[bill] = bills.get(bill, 0.0) + cost
+                invoice = row["CustomerID"], row["InvoiceNo"], row["InvoiceDate"]
+                found.setdefault(invoice, []).append(row)
+    return found
+
+
+def bought(**properties: Callable[[list[dict[str, str]]], Any]) -> list[Event]:
+    """What customers of a shop for gifts bought, an event each invoice."""
     return [
         an_event(
             "order_completed",
             user=user,
             time=int(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp() * 1000),
             message_id=f"{invoice}.{at}",
-            total=round(total, 2),
+            **{name: of(lines) for name, of in properties.items()},
         )
-        for (user, invoice, at), total in bills.items()
+        for (user, invoice, at), lines in invoices().items()
     ]
+
+
+def _total(lines: list[dict[str, str]]) -> float:
+    total = 0.0
+    for line in lines:
+        total += int(line["Quantity"]) * float(line["UnitPrice"])
+    return round(total, 2)
+
+
+def retail() -> list[Event]:
+    """The invoices with their totals."""
+    return bought(total=_total)
 
 
 def baskets() -> list[Event]:
-    """The same invoices, each with the products on it."""
-    bills: dict[tuple[str, str, str], dict[str, None]] = {}
-    with gzip.open(shared("datasets/transactions/online_retail.csv.gz"), "rt") as file:
-        for row in csv.DictReader(file):
-            if not row["InvoiceNo"].startswith("C"):
-                bill = row["CustomerID"], row["InvoiceNo"], row["InvoiceDate"]
-                bills.setdefault(bill, {})[row["StockCode"]] = None
-    return [
-        an_event(
-            "order_completed",
-            user=user,
-            time=int(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp() * 1000),
-            message_id=f"{invoice}.{at}",
-            products=[{"product_id": one} for one in products],
-        )
-        for (user, invoice, at), products in bills.items()
-    ]
+    """The invoices with their products."""
+
+    def products(lines: list[dict[str, str]]) -> list[dict[str, str]]:
+        return [{"product_id": one} for one in dict.fromkeys(line["StockCode"] for line in lines)]
+
+    return bought(products=products)
 
 
 def by_days(events: Iterable[Event]) -> Iterator[Batch]:
