@@ -133,7 +133,7 @@ def test_r20_ten_times_too_much(tmp_path: Path) -> None:
             }
 
         with slowed(stack.children["live"].process.pid):
-            calm = phase(1_000, 6)
+            calm = phase(300, 6)  # small batches cost most: it can do 700 events/s of them
             first = phase(20_000, 3)  # what it can do, and what it lets in then
             full = phase(20_000, 6)
             rated = full["worked_off"] / 6
@@ -162,7 +162,8 @@ def records(stack: Stack) -> int:
 
 def behind(stack: Stack) -> int:
     """How many accepted events the engine has not read; less than none, for it has read ticks too."""
-    return int(said(stack, "collector")["accepted"]) - records(stack)
+    accepted = said(stack, "collector").get("accepted", 0)  # not said before the first
+    return int(accepted) - records(stack)
 
 
 def said(stack: Stack, part: str) -> dict[str, Any]:
