@@ -80,8 +80,11 @@ class Driver:
                     await _pace(requests, queue, stop)
                     for _ in range(CONNECTIONS):
                         await queue.put(None)
-            except* DriveError as errors:
-                raise DriveError(str(errors.exceptions[0])) from None
+            except BaseExceptionGroup as errors:
+                refused, others = errors.split(DriveError)
+                if others is not None or refused is None:
+                    raise
+                raise DriveError(str(refused.exceptions[0])) from None
 
     async def _send_all(
         self, client: httpx.AsyncClient, queue: asyncio.Queue[Request | None]
