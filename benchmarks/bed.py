@@ -83,9 +83,9 @@ def marked(ledger: redis.Redis) -> int:
     return int(cast("bytes | None", ledger.hget("mark:{p0}", "entry")) or -1)
 
 
-def write_workspace(folder: Path) -> Path:
-    """Write the load's workspace into a new folder, and return that."""
-    for path, text in marketing.files().items():
+def write_workspace(folder: Path, *, learning: bool = False) -> Path:
+    """Write the load's workspace into a new folder, with all models or none, and return that."""
+    for path, text in (marketing.learning() if learning else marketing.files()).items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")

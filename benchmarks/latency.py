@@ -141,7 +141,7 @@ def measure(rate: float, seconds: float, seed: int = 1) -> Latency:
         BenchError: what was accepted is not what was applied, or the log was full.
         StackError: the stack does not start.
     """
-    return _result(*lived(rate, seconds, seed))
+    return judged(lived(rate, seconds, seed))
 
 
 class Lived(NamedTuple):
@@ -154,7 +154,14 @@ class Lived(NamedTuple):
     figures: Figures
 
 
-def lived(rate: float, seconds: float, seed: int, beside: Beside = nobody) -> Lived:
+def lived(
+    rate: float,
+    seconds: float,
+    seed: int,
+    beside: Beside = nobody,
+    *,
+    learning: bool = False,
+) -> Lived:
     """Run the stack under the load.
 
     Args:
@@ -162,6 +169,7 @@ def lived(rate: float, seconds: float, seed: int, beside: Beside = nobody) -> Li
         seconds: how long.
         seed: of the load.
         beside: what goes on meanwhile.
+        learning: the workspace has all models, and a learner runs.
 
     Raises:
         BenchError: see `measure`.
@@ -169,7 +177,7 @@ def lived(rate: float, seconds: float, seed: int, beside: Beside = nobody) -> Li
     """
     with tempfile.TemporaryDirectory(prefix="kairos-bench-") as folder:
         data = Path(folder)
-        workspace = write_workspace(data / "workspace")
+        workspace = write_workspace(data / "workspace", learning=learning)
         notes = data / "notes"
         recorder = {"workers": program("recorder", str(notes))}
         stack = Stack(data / "data", workspace, programs=recorder)
@@ -177,6 +185,8 @@ def lived(rate: float, seconds: float, seed: int, beside: Beside = nobody) -> Li
             stack.settings.collector.keys, datetime.now(UTC).isoformat(timespec="seconds")
         )
         with stack:
+            if learning:
+                wait(stack, lambda: _learns(stack), "a learner")
             collector = stack.settings.collector
             plan = Plan(
                 host=collector.host,
@@ -193,6 +203,14 @@ def lived(rate: float, seconds: float, seed: int, beside: Beside = nobody) -> Li
             _end_live(stack)
             figures = _handed(stack)
         return Lived(plan, done, drained, list(arrivals(notes)), figures)
+
+
+def _learns(stack: Stack) -> bool:
+    """Let a stack start its learner, as `kairos up` does; say whether it reads."""
+    stack.watch()
+    assert stack.settings.status is not None
+    said = stack.settings.status / "learn.json"
+    return said.exists() and bool(msgspec.json.decode(said.read_bytes())["models"])
 
 
 def _generate(stack: Stack, plan: Plan, path: Path) -> Generated:
@@ -246,9 +264,13 @@ def _handed(stack: Stack) -> Figures:
     return figures
 
 
-def _result(
-    plan: Plan, done: Generated, drained: float, handed: list[Arrival], figures: Figures
-) -> Latency:
+def judged(run: Lived) -> Latency:
+    """Say what a run came to.
+
+    Raises:
+        BenchError: what was accepted is not what was applied, or nothing can be measured.
+    """
+    plan, done, drained, handed, figures = run
     answers = done.answers
     answered = {a.scheduled_us: a.answered_us for a in answers if a.status == OK}
     accepted = sum(a.events for a in answers if a.status == OK)

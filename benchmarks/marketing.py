@@ -16,6 +16,18 @@ purposes: {product: {default: allowed, quiet_hours: off}}
 channels: {log: {caps: {product: 50 per 1d}}}
 """
 
+MODELS = """\
+models:
+  ltv: {value: value}
+  rfm: {value: value}
+  churn:
+  propensity:
+  send_time:
+  recommended: {bought: order_completed.product_id}
+  next_best:
+offers: offers.yaml
+"""
+
 _PAIRS = (
     ("product_viewed", "page_viewed"),
     ("cart_updated", "search_performed"),
@@ -82,6 +94,13 @@ def files() -> dict[str, str]:
     for name, text in (*_windowed(), *_in_order(), *_absent(), *_simple()):
         written[f"triggers/{name}.yaml"] = text
     return written
+
+
+def learning() -> dict[str, str]:
+    """Return the workspace with all models, which learn from the load's events."""
+    found = files() | {"offers.yaml": "offers: {spring_10: {}, vip_20: {}}\n"}
+    found["workspace.yaml"] += MODELS
+    return found
 
 
 def _windowed() -> Iterator[tuple[str, str]]:

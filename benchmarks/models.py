@@ -52,11 +52,7 @@ EVENTS = (
 )
 CDNOW = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426, "p": 6.25, "q": 3.744, "v": 15.444}
 CDNOW |= {"within": 365.0}  # of the load itself there is no such fit: all of it is of one day
-ALL = (
-    "models: {ltv: {value: value}, rfm: {value: value}, churn: , propensity: , send_time: , "
-    "recommended: {bought: order_completed.product_id}, next_best: }\noffers: offers.yaml\n"
-)
-LEARNT = {"ltv, rfm": MODELS, "all models": ALL}
+LEARNT = {"ltv, rfm": MODELS, "all models": marketing.MODELS}
 PEOPLE = 2_000  # whose scores are read by themselves
 RELATED, BESIDE = 100, 20  # items in an entry, and others that go with each
 ASKED = {
@@ -147,9 +143,7 @@ def versions(payloads: list[bytes], start_ms: int) -> tuple[dict[str, Mapping[st
 
 def learning(payloads: list[bytes], start_ms: int, models: str) -> tuple[Learner, float]:
     """Let a learner read the load; returns it, and how many seconds of CPU that took."""
-    files = {"workspace.yaml": marketing.files()["workspace.yaml"] + models}
-    if "offers.yaml" in models:
-        files["offers.yaml"] = "offers: {spring_10: {}, vip_20: {}}\n"
+    files = marketing.learning() | {"workspace.yaml": marketing.WORKSPACE + models}
     learner = Learner(files, addresses(), 2**62)
     began = time.thread_time()
     for nth, payload in enumerate(payloads):
@@ -186,7 +180,7 @@ def scores(payloads: list[bytes], start_ms: int, events: int) -> dict[str, list[
 
 def readings(payloads: list[bytes], start_ms: int) -> Iterator[tuple[str, float]]:
     """Yield us of CPU of a score's reading by itself, half of `ROUNDS` over some people."""
-    learner, _ = learning(payloads, start_ms, ALL)
+    learner, _ = learning(payloads, start_ms, marketing.MODELS)
     learner.state.now = now = start_ms + 20 * len(payloads)
     learner.look()
     for one in learner.news():

@@ -8,7 +8,7 @@ from benchmarks.bed import BenchError
 from benchmarks.beside import Look
 from benchmarks.books import check_answers, lost, taken
 from benchmarks.generator import GAVE_UP, Answer, Plan
-from benchmarks.latency import Generated, Latency, _result
+from benchmarks.latency import Generated, Latency, Lived, judged
 from benchmarks.processes import MachineCpu
 from benchmarks.quantiles import quantiles
 from benchmarks.recorder import Arrival, Recorded, arrivals
@@ -53,7 +53,7 @@ def answer(ms: int, late_ms: int, after_ms: int, status: int = 200) -> Answer:
 def result(answers: list[Answer], handed: list[Arrival], figures: Figures) -> Latency:
     looks = [look(999.0), look(1003.0)]
     generated = Generated(answers, quantiles([0.1]), looks)
-    return _result(PLAN, generated, 1004.0, handed, figures)
+    return judged(Lived(PLAN, generated, 1004.0, handed, figures))
 
 
 def test_what_is_reported_is_what_was_measured() -> None:

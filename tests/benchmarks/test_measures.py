@@ -3,7 +3,17 @@
 import orjson
 import pytest
 
-from benchmarks import asking, endurance, idle, latency, profiled, scale, throughput, variety
+from benchmarks import (
+    asking,
+    endurance,
+    idle,
+    latency,
+    learning,
+    profiled,
+    scale,
+    throughput,
+    variety,
+)
 from benchmarks.workload import Call
 from tests.shared import LONG
 
@@ -50,6 +60,17 @@ def test_asking_waits_for_what_is_known_at_rest_and_beside_a_load(
     assert rest.startswith("at rest: 100 answers, p50 ")
     assert beside.startswith("beside the load: 90 answers, p50 ")
     assert load.startswith("load of 200 events/s")
+
+
+@LONG
+def test_a_learner_reads_along_where_there_are_models(capsys: pytest.CaptureFixture[str]) -> None:
+    assert learning.main(["--rate", "500", "--seconds", "3", "--rounds", "1"]) == 0
+    without, beside, *medians = capsys.readouterr().out.splitlines()
+    assert without.startswith("no models: p50 ")
+    assert without.endswith("learner 0.00")
+    assert beside.startswith("all models: p50 ")
+    assert not beside.endswith("learner 0.00")
+    assert [line.partition(",")[0] for line in medians] == ["no models", "all models"]
 
 
 @LONG
