@@ -6,7 +6,7 @@ reads, once it has come to the end: on the way there it would be what is known a
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import bytewax.operators as op
@@ -35,8 +35,10 @@ log = structlog.get_logger()
 class _LogSource(FixedPartitionedSource[Sequence[Entry], None]):
     """The log of one partition, read until it is asked to stop."""
 
-    def __init__(self, source: Log, learner: Learner, stopped: Callable[[], bool]) -> None:
-        self._read = source, learner, stopped
+    def __init__(
+        self, source: Log, learner: Learner, stopped: Callable[[], bool], gather_s: float
+    ) -> None:
+        self._read = source, learner, stopped, gather_s
 
     def list_parts(self) -> list[str]:
         """One partition, one process, one total order."""
@@ -53,9 +55,13 @@ class _LogSource(FixedPartitionedSource[Sequence[Entry], None]):
 
 
 class _LogPartition(StatefulSourcePartition[Sequence[Entry], None]):
-    def __init__(self, source: Log, learner: Learner, stopped: Callable[[], bool]) -> None:
+    def __init__(
+        self, source: Log, learner: Learner, stopped: Callable[[], bool], gather_s: float
+    ) -> None:
         self._source, self._stopped = source, stopped
         self._position = max(learner.position, source.gone(0))
+        self._gathering = timedelta(seconds=gather_s)
+        self._awake = _PAST
 
     def next_batch(self) -> Iterable[Sequence[Entry]]:
         """Read what has come."""
@@ -64,11 +70,13 @@ class _LogPartition(StatefulSourcePartition[Sequence[Entry], None]):
         entries = self._source.read(0, self._position, READ, WAIT_MS)
         if entries:
             self._position = entries[-1].id
+        few = 0 < len(entries) < READ
+        self._awake = datetime.now(UTC) + self._gathering if few else _PAST
         return [entries]
 
     def next_awake(self) -> datetime:
-        """At once: the waiting is done inside the poll."""
-        return _PAST
+        """At once where there is more, or nothing: that is waited for inside the poll."""
+        return self._awake
 
     def snapshot(self) -> None:
         """Nothing: it begins anew."""
@@ -103,7 +111,11 @@ class _Telling(StatelessSinkPartition[Learner]):
 
 
 def run(
-    source: Log, learner: Learner, stopped: Callable[[], bool], clock: Callable[[], int]
+    source: Log,
+    learner: Learner,
+    stopped: Callable[[], bool],
+    clock: Callable[[], int],
+    gather_s: float = 0.0,
 ) -> None:
     """Learn until asked to stop.
 
@@ -112,6 +124,7 @@ def run(
         learner: new.
         stopped: asked between two reads.
         clock: ms.
+        gather_s: how long entries gather before the next read, once all there were are read.
 
     Raises:
         LogUnavailableError: the log is away; begin anew.
@@ -125,7 +138,7 @@ def run(
         return learner
 
     flow: Dataflow = Dataflow("learn")
-    batches: Any = op.input("log", flow, _LogSource(source, learner, stopped))
+    batches: Any = op.input("log", flow, _LogSource(source, learner, stopped, gather_s))
     learnt = op.map("learn", batches, learn)
     op.output("versions", learnt, _LogSink(source))
     running.run(flow)

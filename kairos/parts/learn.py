@@ -21,6 +21,8 @@ log = structlog.get_logger()
 
 PAUSE_S = 1.0  # before a broken log or ledger is asked again
 LOOK_S = 5.0  # between looks at the workspace in force
+# Entries gather so long: whoever wakes with each is in the way of those who do something with it.
+GATHER_S = 0.25
 
 
 def main(settings: Settings) -> int:
@@ -79,7 +81,7 @@ class _Learning:
                 dead=self._ledger.letters(),
             )
             log.info("learning", models=sorted(self._learner.workspace.models))
-            run(source, self._learner, self._stopped, lambda: time.time_ns() // 1_000_000)
+            run(source, self._learner, self._stopped, lambda: time.time_ns() // 1_000_000, GATHER_S)
         finally:
             self._learner = None
             source.close()

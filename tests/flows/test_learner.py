@@ -1,6 +1,8 @@
 """The learner: whoever reads the same log comes to the same versions, however often it was ended."""
 
 import random
+import time
+from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -65,6 +67,32 @@ class Rig:
         """What goes with each item in the end."""
         records = [r for e in self.log.read(0, -1, 1_000_000, 0) for r in decoded(e).records]
         return {r.item: r.others for r in records if isinstance(r, record.Related)}
+
+
+class Timed(MemoryLog):
+    """A log that knows when it was read, s, and how much that brought."""
+
+    def __init__(self) -> None:
+        super().__init__(clock=lambda: START)
+        self.reads: list[tuple[float, int]] = []
+
+    def read(self, partition: int, after: int, limit: int, wait_ms: int) -> Sequence[Entry]:
+        began = time.monotonic()
+        found = super().read(partition, after, limit, wait_ms)
+        self.reads.append((began, len(found)))
+        return found
+
+
+def test_entries_gather_once_all_there_were_are_read() -> None:
+    log = Timed()
+    for nth in range(2 * learn.READ + 1):
+        event = an_event("product_viewed", user="u", time=START + nth, message_id=str(nth))
+        log.append(0, record.encode([event]))
+    learn.run(log, Learner(FILES, ADDRESSES), lambda: len(log.reads) == 5, lambda: 0, gather_s=1.0)
+    began, brought = zip(*log.reads, strict=True)
+    assert brought == (learn.READ, learn.READ, 1, 0, 0)
+    waited = [round(after - before) for before, after in pairwise(began)]
+    assert waited == [0, 0, 1, 0], "only behind the one that brought little"
 
 
 def buyers(seed: int) -> int:
