@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 
 RAW = frozenset({"script", "style", "textarea", "title"})  # what is in them is text
-# Possessive are letters alone: of groups that finds too little before Python 3.11.5, and none of these
-# groups can match in two ways.
+# Possessive are single letters alone: before Python 3.11.5 a possessive group matches what it should
+# not. None of the groups here can match in two ways, so they need not be.
 _MARK = re.compile(
     r"""<(?:
         !--(?!-?>)(?:(?!--!?>).)*-->

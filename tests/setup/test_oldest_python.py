@@ -62,7 +62,7 @@ def test_a_group_is_found(lets_go_of_nothing: str) -> None:
 
 
 def test_no_possessive_group() -> None:
-    """It finds too little there: https://github.com/python/cpython/issues/106052."""
+    """There it matches what it should not: https://github.com/python/cpython/issues/106052, 100061."""
     found = dict(expressions())
     assert len(found) > 20
     assert [at for at, text in found.items() if any(groups(text))] == []
