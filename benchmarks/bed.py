@@ -85,7 +85,7 @@ def marked(ledger: redis.Redis) -> int:
 
 def write_workspace(folder: Path, *, learning: bool = False) -> Path:
     """Write the load's workspace into a new folder, with all models or none, and return that."""
-    for path, text in (marketing.learning() if learning else marketing.files()).items():
+    for path, text in (marketing.with_models() if learning else marketing.files()).items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")

@@ -11,7 +11,8 @@ import argparse
 import statistics
 import sys
 
-from benchmarks.latency import Latency, Lived, judged, lived
+from benchmarks.beside import beside
+from benchmarks.latency import Latency, judged, lived
 
 WAYS = {"no models": False, "all models": True}
 
@@ -28,28 +29,19 @@ def main(arguments: list[str]) -> int:
         for way, learning in WAYS.items():
             run = lived(chosen.rate, chosen.seconds, 1, learning=learning)
             found[way].append(one := judged(run))
+            looks = run.done.looks
+            cores = beside(looks, looks[0].at, looks[-1].at).cpu
             print(
                 f"{way}: p50 {one.p50_ms:.1f} ms, p99 {one.p99_ms:.1f}, the 200 at p99 after "
                 f"{one.ack_p99_ms:.1f}; hiccups p99 {one.hiccup_p99_ms:.1f} ms; cores: live "
-                f"{one.cpu_live:.2f}, learner {learner_cores(run):.2f}",
+                f"{cores['live']:.2f}, learner {cores.get('learn', 0.0):.2f}",
                 flush=True,
             )
     for way, runs in found.items():
-        p50, p99 = (
-            statistics.median(figures) for figures in zip(*map(_figures, runs), strict=True)
-        )
+        p50 = statistics.median(one.p50_ms for one in runs)
+        p99 = statistics.median(one.p99_ms for one in runs)
         print(f"{way}, at the median: p50 {p50:.1f} ms, p99 {p99:.1f}")
     return 0
-
-
-def learner_cores(run: Lived) -> float:
-    """Return how much of a core the learner used; 0 where there was none."""
-    first, last = run.done.looks[0], run.done.looks[-1]
-    return (last.cpu.get("learn", 0.0) - first.cpu.get("learn", 0.0)) / (last.at - first.at)
-
-
-def _figures(one: Latency) -> tuple[float, float]:
-    return one.p50_ms, one.p99_ms
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ purposes: {product: {default: allowed, quiet_hours: off}}
 channels: {log: {caps: {product: 50 per 1d}}}
 """
 
-MODELS = """\
+ALL_MODELS = """\
 models:
   ltv: {value: value}
   rfm: {value: value}
@@ -96,10 +96,10 @@ def files() -> dict[str, str]:
     return written
 
 
-def learning() -> dict[str, str]:
+def with_models() -> dict[str, str]:
     """Return the workspace with all models, which learn from the load's events."""
     found = files() | {"offers.yaml": "offers: {spring_10: {}, vip_20: {}}\n"}
-    found["workspace.yaml"] += MODELS
+    found["workspace.yaml"] += ALL_MODELS
     return found
 
 

@@ -46,13 +46,13 @@ ROUNDS = 5
 TURN = 5  # entries that an engine reads before the next one does
 SMALL = 50  # events in a batch, as the latency benchmark sends them
 SWITCHES = 6
-MODELS = "models: {ltv: {value: value}, rfm: {value: value}}\nbands: {ltv: {high: top 20%}}\n"
+LTV_AND_RFM = "models: {ltv: {value: value}, rfm: {value: value}}\nbands: {ltv: {high: top 20%}}\n"
 EVENTS = (
     "product_viewed, page_viewed, cart_updated, search_performed, email_opened, order_completed"
 )
 CDNOW = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426, "p": 6.25, "q": 3.744, "v": 15.444}
 CDNOW |= {"within": 365.0}  # of the load itself there is no such fit: all of it is of one day
-LEARNT = {"ltv, rfm": MODELS, "all models": marketing.MODELS}
+LEARNT = {"ltv, rfm": LTV_AND_RFM, "all models": marketing.ALL_MODELS}
 PEOPLE = 2_000  # whose scores are read by themselves
 RELATED, BESIDE = 100, 20  # items in an entry, and others that go with each
 ASKED = {
@@ -65,7 +65,7 @@ ASKED = {
 def workspace(condition: str) -> dict[str, str]:
     """Return the load's workspace, with one trigger that asks a score on every event."""
     files = marketing.files()
-    files["workspace.yaml"] += MODELS
+    files["workspace.yaml"] += LTV_AND_RFM
     if condition:
         files["triggers/asking.yaml"] = (
             f"trigger: asking\nwhen: {{event: [{EVENTS}]}}\nif: {condition}\n"
@@ -135,7 +135,7 @@ class Bench:
 
 def versions(payloads: list[bytes], start_ms: int) -> tuple[dict[str, Mapping[str, float]], float]:
     """Learn from the load; returns the versions, and how many seconds of CPU reading it took."""
-    learner, took = learning(payloads, start_ms, MODELS)
+    learner, took = learning(payloads, start_ms, LTV_AND_RFM)
     learner.state.now = start_ms + 20 * len(payloads)
     learner.look()
     return {**learner.owed, "ltv": CDNOW}, took
@@ -143,7 +143,7 @@ def versions(payloads: list[bytes], start_ms: int) -> tuple[dict[str, Mapping[st
 
 def learning(payloads: list[bytes], start_ms: int, models: str) -> tuple[Learner, float]:
     """Let a learner read the load; returns it, and how many seconds of CPU that took."""
-    files = marketing.learning() | {"workspace.yaml": marketing.WORKSPACE + models}
+    files = marketing.with_models() | {"workspace.yaml": marketing.WORKSPACE + models}
     learner = Learner(files, addresses(), 2**62)
     began = time.thread_time()
     for nth, payload in enumerate(payloads):
@@ -180,7 +180,7 @@ def scores(payloads: list[bytes], start_ms: int, events: int) -> dict[str, list[
 
 def readings(payloads: list[bytes], start_ms: int) -> Iterator[tuple[str, float]]:
     """Yield us of CPU of a score's reading by itself, half of `ROUNDS` over some people."""
-    learner, _ = learning(payloads, start_ms, marketing.MODELS)
+    learner, _ = learning(payloads, start_ms, marketing.ALL_MODELS)
     learner.state.now = now = start_ms + 20 * len(payloads)
     learner.look()
     for one in learner.news():

@@ -7,6 +7,7 @@ reads, once it has come to the end: on the way there it would be what is known a
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import bytewax.operators as op
@@ -35,10 +36,8 @@ log = structlog.get_logger()
 class _LogSource(FixedPartitionedSource[Sequence[Entry], None]):
     """The log of one partition, read until it is asked to stop."""
 
-    def __init__(
-        self, source: Log, learner: Learner, stopped: Callable[[], bool], gather_s: float
-    ) -> None:
-        self._read = source, learner, stopped, gather_s
+    def __init__(self, begin: Callable[[], "_LogPartition"]) -> None:
+        self._begin = begin
 
     def list_parts(self) -> list[str]:
         """One partition, one process, one total order."""
@@ -51,7 +50,7 @@ class _LogSource(FixedPartitionedSource[Sequence[Entry], None]):
         resume_state: None,  # noqa: ARG002 - it begins with the first entry there is
     ) -> "_LogPartition":
         """Start reading."""
-        return _LogPartition(*self._read)
+        return self._begin()
 
 
 class _LogPartition(StatefulSourcePartition[Sequence[Entry], None]):
@@ -137,8 +136,9 @@ def run(
             learner.passed(clock() - LATE_MS)
         return learner
 
+    begin = partial(_LogPartition, source, learner, stopped, gather_s)
     flow: Dataflow = Dataflow("learn")
-    batches: Any = op.input("log", flow, _LogSource(source, learner, stopped, gather_s))
+    batches: Any = op.input("log", flow, _LogSource(begin))
     learnt = op.map("learn", batches, learn)
     op.output("versions", learnt, _LogSink(source))
     running.run(flow)

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,15 @@ OPS: Any = vars(re)["_constants"]
 LETTERS = (OPS.IN, OPS.LITERAL, OPS.NOT_LITERAL, OPS.ANY)
 
 
-def code() -> Iterator[tuple[Path, ast.AST]]:
-    for folder in sorted(path.parent for path in ROOT.glob("*/__init__.py")):
-        for path in sorted(folder.rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                yield path, node
+@cache
+def code() -> list[tuple[Path, ast.AST]]:
+    return [
+        (path, node)
+        for package in sorted(ROOT.glob("*/__init__.py"))
+        for path in sorted(package.parent.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call | ast.TryStar)
+    ]
 
 
 def expressions() -> Iterator[tuple[str, Any]]:
