@@ -52,7 +52,8 @@ EVENTS = (
 )
 CDNOW = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426, "p": 6.25, "q": 3.744, "v": 15.444}
 CDNOW |= {"within": 365.0}  # of the load itself there is no such fit: all of it is of one day
-LEARNT = {"ltv, rfm": LTV_AND_RFM, "all models": marketing.ALL_MODELS}
+TWO = {"workspace.yaml": marketing.WORKSPACE + LTV_AND_RFM}
+LEARNT = {"ltv, rfm": TWO, "all models": marketing.with_models()}
 PEOPLE = 2_000  # whose scores are read by themselves
 RELATED, BESIDE = 100, 20  # items in an entry, and others that go with each
 ASKED = {
@@ -135,15 +136,16 @@ class Bench:
 
 def versions(payloads: list[bytes], start_ms: int) -> tuple[dict[str, Mapping[str, float]], float]:
     """Learn from the load; returns the versions, and how many seconds of CPU reading it took."""
-    learner, took = learning(payloads, start_ms, LTV_AND_RFM)
+    learner, took = learning(payloads, start_ms, TWO)
     learner.state.now = start_ms + 20 * len(payloads)
     learner.look()
     return {**learner.owed, "ltv": CDNOW}, took
 
 
-def learning(payloads: list[bytes], start_ms: int, models: str) -> tuple[Learner, float]:
+def learning(
+    payloads: list[bytes], start_ms: int, files: Mapping[str, str]
+) -> tuple[Learner, float]:
     """Let a learner read the load; returns it, and how many seconds of CPU that took."""
-    files = marketing.with_models() | {"workspace.yaml": marketing.WORKSPACE + models}
     learner = Learner(files, addresses(), 2**62)
     began = time.thread_time()
     for nth, payload in enumerate(payloads):
@@ -180,7 +182,7 @@ def scores(payloads: list[bytes], start_ms: int, events: int) -> dict[str, list[
 
 def readings(payloads: list[bytes], start_ms: int) -> Iterator[tuple[str, float]]:
     """Yield us of CPU of a score's reading by itself, half of `ROUNDS` over some people."""
-    learner, _ = learning(payloads, start_ms, marketing.ALL_MODELS)
+    learner, _ = learning(payloads, start_ms, marketing.with_models())
     learner.state.now = now = start_ms + 20 * len(payloads)
     learner.look()
     for one in learner.news():
@@ -248,8 +250,8 @@ def main(arguments: list[str]) -> int:
     events = parser.parse_args(arguments).events
     start_us = time.time_ns() // 1000
     payloads = list(entries(Shop(1).calls(events), start_us, 25_000))
-    for name, models in LEARNT.items():
-        _, took = learning(payloads, start_us // 1000, models)
+    for name, files in LEARNT.items():
+        _, took = learning(payloads, start_us // 1000, files)
         us = took / events * 1e6
         print(
             f"learner      {name}: {events / took:,.0f} events/s of one core ({us:.1f} us an event)"

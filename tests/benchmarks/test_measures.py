@@ -9,12 +9,14 @@ from benchmarks import (
     idle,
     latency,
     learning,
+    models,
     profiled,
     scale,
     throughput,
     variety,
 )
-from benchmarks.workload import Call
+from benchmarks.encoded import entries
+from benchmarks.workload import Call, Shop
 from tests.shared import LONG
 
 
@@ -71,6 +73,15 @@ def test_a_learner_reads_along_where_there_are_models(capsys: pytest.CaptureFixt
     assert beside.startswith("all models: p50 ")
     assert not beside.endswith("learner 0.00")
     assert [line.partition(",")[0] for line in medians] == ["no models", "all models"]
+
+
+@pytest.mark.parametrize(("name", "kinds"), [("ltv, rfm", 2), ("all models", 7)])
+def test_what_is_learnt_of_the_load(name: str, kinds: int) -> None:
+    payloads = list(entries(Shop(1).calls(2_000), 1_800_000_000_000_000, 25_000))
+    learner, took = models.learning(payloads, 1_800_000_000_000, models.LEARNT[name])
+    assert len(learner.workspace.models) == kinds
+    assert learner.people > 500
+    assert took > 0
 
 
 @LONG
