@@ -3,6 +3,8 @@
 import os
 import signal
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -20,30 +22,32 @@ from kairos.figures import Gauge
 from tests.e2e.stacks import eventually, watched, workspace
 from tests.shared import LONG
 
-TURN_S, WORKS_S = 0.04, 0.001  # of each turn, how long the engine may run
+# The engine may have a 25th of a core. A stop that came late, as on a busy machine, is made up
+# for. The clock is what clock_getcpuclockid(3) gives: of all threads of another process.
+TURNS = """
+import os, signal, sys, time
+engine = int(sys.argv[1])
+clock = (~engine << 3) | 2
+began, had = time.monotonic(), time.clock_gettime(clock)
+while True:
+    may = time.clock_gettime(clock) - had < (time.monotonic() - began) / 25
+    os.kill(engine, signal.SIGCONT if may else signal.SIGSTOP)
+    time.sleep(0.001)
+"""
 BATCH = 50
 
 
 @contextmanager
 def slowed(process: int) -> Iterator[None]:
     """Let a process run for a small part of the time, as on a much smaller machine."""
-    over = threading.Event()
-
-    def turns() -> None:
-        while not over.is_set():
-            os.kill(process, signal.SIGCONT)
-            time.sleep(WORKS_S)
-            os.kill(process, signal.SIGSTOP)
-            time.sleep(TURN_S - WORKS_S)
-        os.kill(process, signal.SIGCONT)
-
-    turning = threading.Thread(target=turns)
-    turning.start()
+    # A process of its own: a thread would wait for ours, and the engine would run meanwhile.
+    turning = subprocess.Popen([sys.executable, "-c", TURNS, str(process)])
     try:
         yield
     finally:
-        over.set()
-        turning.join()
+        turning.kill()
+        turning.wait()
+        os.kill(process, signal.SIGCONT)
 
 
 class Client:
@@ -112,20 +116,24 @@ def test_r20_ten_times_too_much(tmp_path: Path) -> None:
                 threading.Thread(target=one.send, args=(rate / len(clients), seconds))
                 for one in clients
             ]
+            began = time.monotonic()
             for thread in sending:
                 thread.start()
             waiting = []
             while any(thread.is_alive() for thread in sending):
                 time.sleep(0.5)
-                waiting.append(behind(stack) > 0)
+                waiting.append(said(stack, "collector")["lag_ms"] > 0)
             for thread in sending:
                 thread.join()
+            took_s = time.monotonic() - began
             let = BATCH * sum(one.answers[200] for one in clients)
             accepted += let
             took = sorted(t for one in clients for t in one.took)
             return {
                 "accepted": let,
+                "offered": BATCH * sum(one.answers.total() for one in clients),
                 "worked_off": records(stack) - before,
+                "took_s": took_s,
                 "p99": took[int(len(took) * 0.99)],
                 "p50": statistics.median(took),
                 "busy": statistics.mean(waiting),
@@ -133,10 +141,10 @@ def test_r20_ten_times_too_much(tmp_path: Path) -> None:
             }
 
         with slowed(stack.children["live"].process.pid):
-            calm = phase(300, 6)  # small batches cost most: it can do 700 events/s of them
+            calm = phase(300, 6)  # less than half of what it can do, however small the batches
             first = phase(20_000, 3)  # what it can do, and what it lets in then
             full = phase(20_000, 6)
-            rated = full["worked_off"] / 6
+            rated = full["worked_off"] / full["took_s"]
             much = phase(10 * rated, 12)
             print({"rated": rated, "calm": calm, "much": much})
         assert [answers.keys() for answers in calm["answers"]] == [{200}] * 3
@@ -144,10 +152,12 @@ def test_r20_ten_times_too_much(tmp_path: Path) -> None:
         # From the start of it, since what was accepted first is worked off in the end.
         let = sum(one["accepted"] for one in (first, full, much))
         assert let >= 0.95 * sum(one["worked_off"] for one in (first, full, much))
+        assert much["offered"] >= 5 * much["worked_off"], "far more than it can do"
         assert much["busy"] > 0.9, "what it worked off is what it can do: it was hardly ever idle"
         assert {*pages, *tracks, *servers} <= {200, 429, 503}
         refused = [1 - a[200] / a.total() for a in (pages, tracks, servers)]
-        assert refused[0] >= refused[1] >= refused[2]
+        # Where neither of two is let in but for a batch or two, which of them had more is chance.
+        assert refused[0] + 0.01 >= refused[1] >= refused[2] + 0.1
         assert refused[0] > 0.8
         assert all(0 < wait <= 300 for one in clients for wait in one.waits)
         # An overload that is only refused late shows in seconds; a busy machine in tens of ms.
@@ -158,12 +168,6 @@ def test_r20_ten_times_too_much(tmp_path: Path) -> None:
 def records(stack: Stack) -> int:
     """How many records the engine has read."""
     return int(said(stack, "live")["records"])
-
-
-def behind(stack: Stack) -> int:
-    """How many accepted events the engine has not read; less than none, for it has read ticks too."""
-    accepted = said(stack, "collector").get("accepted", 0)  # not said before the first
-    return int(accepted) - records(stack)
 
 
 def said(stack: Stack, part: str) -> dict[str, Any]:
