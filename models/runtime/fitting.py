@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from importlib import import_module
-from math import lgamma
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,46 +10,60 @@ from models.runtime.beta_geometric import BetaGeometric
 from models.runtime.gamma_gamma import GammaGamma
 
 Column = NDArray[np.float64]
-_EXACT = 1e-9  # of a log-likelihood per person, below which it is not worth looking on
-_LOG_MOST = 14.0  # of a parameter, in logarithm: where the data say nothing it runs away
-_LOG_ALIKE = 5.0  # of r: beyond it all buy at one rate, as far as anybody can tell
+_EXACT = 1e-12  # of a log-likelihood per person, below which it is not worth looking on
+_FLAT = 1e-3  # of its slope there; more is no optimum
+# Logarithms of the most that is looked for. Where the data say nothing a number runs away: beyond
+# these all buy at one rate, leave by one chance, spend alike, as far as anybody can tell.
+_ALIKE = 7.0
+_RATES_ALIKE = 5.0
+_TIMES = 14.0  # rates a week, and odds
+_NEAR = 0.7  # of what people spend by the model to what they do: half and twice
 
 
 def fit_beta_geometric(again: Column, last: Column, age: Column) -> BetaGeometric | None:
     """Fit BG/NBD: equation (6) of the paper.
 
     Args:
-        again: of each person, see `beta_geometric.alive`.
+        again: of each person, see `beta_geometric.alive`; whole numbers.
         last: weeks.
         age: weeks.
 
     Returns:
         None where no optimum was found.
     """
-    rows, weights = _alike(np.column_stack([again, last, age]))
+    rows, counts = _alike(np.column_stack([again, last, age]))
     again, last, age = rows.T
-    bought, at = np.unique(again, return_inverse=True)
-    once_more = again > 0
+    weights, bought = counts / counts.sum(), again.astype(int)
+    steps, once_more, before = np.arange(bought.max()), bought > 0, np.maximum(again, 1) - 1
 
-    def likelihood(logs: Column) -> float:
+    def upto(each: Column) -> Column:
+        """Sum what is so for each buy up to each person's last one."""
+        return np.concatenate([[0.0], np.cumsum(each)])[bought]  # type: ignore[no-any-return]
+
+    def likelihood(logs: Column) -> tuple[float, Column]:
+        # Quotients of gamma functions as sums of logarithms: where a and b run away, the differences
+        # of their logarithms would be nothing but what was rounded off.
         r, alpha, a, b = np.exp(logs)
-        by_count = np.array(
-            [
-                lgamma(r + x)
-                - lgamma(r)
-                + lgamma(a + b)
-                + lgamma(b + x)
-                - lgamma(b)
-                - lgamma(a + b + x)
-                for x in bought
-            ]
-        )
         still = -(r + again) * np.log(alpha + age)
-        gone = np.log(a) - np.log(b + np.maximum(again, 1) - 1) - (r + again) * np.log(alpha + last)
+        gone = np.log(a) - np.log(b + before) - (r + again) * np.log(alpha + last)
         either = np.where(once_more, np.logaddexp(still, gone), still)
-        return float(weights @ (by_count[at] + r * np.log(alpha) + either) / weights.sum())
+        went = np.where(once_more, np.exp(np.minimum(gone - either, 0.0)), 0.0)
+        by_count = upto(np.log(r + steps) - np.log1p(a / (b + steps)))
+        by_r = np.log(alpha) - (1 - went) * np.log(alpha + age) - went * np.log(alpha + last)
+        by_alpha = -(r + again) * ((1 - went) / (alpha + age) + went / (alpha + last))
+        slopes = [
+            r * (upto(1 / (r + steps)) + by_r),
+            r + alpha * by_alpha,
+            went - a * upto(1 / (a + b + steps)),
+            b * (upto(a / ((b + steps) * (a + b + steps))) - went / (b + before)),
+        ]
+        return float(weights @ (by_count + r * np.log(alpha) + either)), np.array(slopes) @ weights
 
-    found = _highest(likelihood, [1.0, 1.0, 1.0, 1.0], _LOG_ALIKE)
+    # Looked for are r, the rate r / alpha, the odds a / b of leaving, and b: numbers of which one
+    # may run away without the others.
+    made_of = np.array([[1, 0, 0, 0], [1, -1, 0, 0], [0, 0, 1, 1], [0, 0, 0, 1]], float)
+    most = [_RATES_ALIKE, _TIMES, _TIMES, _ALIKE]
+    found = _highest(likelihood, made_of, np.zeros(4), np.array(most))
     return None if found is None else BetaGeometric(*found)
 
 
@@ -64,18 +77,28 @@ def fit_gamma_gamma(again: Column, mean: Column) -> GammaGamma | None:
     Returns:
         None where no optimum was found.
     """
-    bought, at = np.unique(again, return_inverse=True)
-    log_mean, log_again = np.log(mean), np.log(again)
+    special = import_module("scipy.special")
+    unit = float(mean.mean())
+    log_mean, log_again = np.log(mean / unit), np.log(again)
 
-    def likelihood(logs: Column) -> float:
+    def likelihood(logs: Column) -> tuple[float, Column]:
         p, beyond, v = np.exp(logs)
         q = 1 + beyond  # below, there is no mean over all customers
-        by_count = np.array([lgamma(p * x + q) - lgamma(p * x) - lgamma(q) for x in bought])[at]
-        rest = q * np.log(v) + (p * again - 1) * log_mean + p * again * log_again
-        return float(np.mean(by_count + rest - (p * again + q) * np.log(again * mean + v)))
+        shape, spent = p * again, again * mean / unit + v
+        log_spent, both = np.log(spent), special.digamma(shape + q)
+        each = q * np.log(v) + (shape - 1) * log_mean + shape * log_again
+        each -= special.betaln(shape, q) + (shape + q) * log_spent
+        by_p = again * (both - special.digamma(shape) + log_mean + log_again - log_spent)
+        by_q = both - special.digamma(q) + np.log(v) - log_spent
+        by_v = q / v - (shape + q) / spent
+        slopes = [p * by_p.mean(), beyond * by_q.mean(), v * by_v.mean()]
+        return float(each.mean()), np.array(slopes)
 
-    found = _highest(likelihood, [1.0, 1.0, float(np.median(mean))])
-    return None if found is None else GammaGamma(found[0], 1 + found[1], found[2])
+    # Looked for are p, q - 1, and p v / (q - 1): what all spend on average, by the model. A few who
+    # spend very much let it have no average, which theirs must not be far from.
+    made_of = np.array([[1, 0, 0], [0, 1, 0], [-1, 1, 1]], float)
+    found = _highest(likelihood, made_of, np.zeros(3), np.array([_ALIKE, _ALIKE, _NEAR]))
+    return None if found is None else GammaGamma(found[0], 1 + found[1], found[2] * unit)
 
 
 def _alike(rows: Column) -> tuple[Column, Column]:
@@ -85,23 +108,31 @@ def _alike(rows: Column) -> tuple[Column, Column]:
 
 
 def _highest(
-    value: Callable[[Column], float], start: list[float], first_most: float = _LOG_MOST
+    value: Callable[[Column], tuple[float, Column]], made_of: Column, start: Column, most: Column
 ) -> list[float] | None:
     """Return where a function of positive numbers is highest.
 
     Args:
-        value: of their logarithms.
-        start: the numbers to begin with.
-        first_most: logarithm of the largest that the first of them may be.
+        value: of their logarithms; and its slope along each of these.
+        made_of: how these are made of the logarithms that are looked for, a row each.
+        start: the ones to begin with.
+        most: of each of them, above 0 and below.
     """
     # Only who fits needs it, and it takes 0.2 s and 30 MB to import.
     minimize = import_module("scipy.optimize").minimize
-    bounds = [(-_LOG_MOST, first_most), *[(-_LOG_MOST, _LOG_MOST)] * (len(start) - 1)]
+
+    def depth(tried: Column) -> tuple[float, Column]:
+        height, slopes = value(made_of @ tried)
+        return -height, -slopes @ made_of
+
     found = minimize(
-        lambda logs: -value(logs),
-        np.log(start),
-        method="L-BFGS-B",
-        bounds=bounds,
-        options={"ftol": _EXACT * 1e-3, "gtol": 1e-7, "maxiter": 2_000},
+        depth,
+        start,
+        method="SLSQP",
+        jac=True,
+        bounds=list(zip(-most, most, strict=True)),
+        options={"ftol": _EXACT, "maxiter": 2_000},
     )
-    return [float(one) for one in np.exp(found.x)] if found.success else None
+    # Rounding may end it before it says that it came to an end; at a bound, a slope outwards is none.
+    uphill = np.clip(found.x - found.jac, -most, most) - found.x
+    return np.exp(made_of @ found.x).tolist() if np.abs(uphill).max() < _FLAT else None
