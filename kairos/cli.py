@@ -33,7 +33,7 @@ def app(words: Sequence[str]) -> App:
     """Build the command line for what was said.
 
     Where that begins with a command, no other one is loaded: a part starts in half the time, and
-    without the memory of all that it never runs.
+    without the memory of all that it never runs. Where only the version is asked for, none is.
 
     Args:
         words: those behind `kairos`.
@@ -45,7 +45,7 @@ def app(words: Sequence[str]) -> App:
         help="Kairos, the right moment: a real-time customer data platform engine.",
         version=__version__,
     )
-    for name in said or names:
+    for name in said or (names if words != ["--version"] else ()):
         module = one_in("kairos.commands", name)
         if hasattr(module, "COMMANDS"):
             built.command(_several(name, module))

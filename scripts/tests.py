@@ -1,9 +1,8 @@
-"""Run every test: most on all cores, whole stacks two at a time, the rest one by one.
+"""Run every test: most on all cores, whole stacks two at a time, what says how soon alone.
 
-A third of the first part's time is waiting, so it gets one process more than there are cores. Stacks mostly
-wait. What measures, or kills servers and says how soon they are back, shares the machine
-with nobody but the pure core's tests, which know no time and get what nobody else wants. The last line
-is pytest's closing line for all of it.
+A third of the first part's time is waiting, so it gets one process more than there are cores. Stacks
+wait for most of theirs: beside them the pure core's tests, which know no time, get what nobody else
+wants. The last line is pytest's closing line for all of it.
 """
 
 import os
@@ -19,21 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 BESIDE = ("events", "invariants", "profile_state", "simulation", "triggers")
-STACKS = ("archive", "e2e")
-ALONE = (
-    "benchmarks",
-    "demo",
-    "torture",
-    "e2e/test_demo.py",
-    "e2e/test_disk_full.py",
-    "e2e/test_engines.py",
-    "e2e/test_onsite.py",
-    "e2e/test_overload.py",
-    "e2e/test_sdks.py",
-    "e2e/test_supervisor.py",
-    "e2e/test_up.py",
-    "e2e/test_workers.py",
-)
+STACKS = ("archive", "benchmarks", "demo", "e2e", "torture")
+ALONE = ("e2e/test_onsite.py", "e2e/test_overload.py")
 _COUNT = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed|deselected)")
 _IDLE = ["chrt", "--idle", "0"] if shutil.which("chrt") else ["nice", "-n", "19"]
 
@@ -53,7 +39,8 @@ def _all() -> int:
     began = time.monotonic()
     cores = os.cpu_count() or 1
     pytest = [sys.executable, "-m", "pytest"]
-    processes = [*pytest, "--numprocesses", str(cores)]
+    # By file, since some keep what took them long to make.
+    processes = [*pytest, "--numprocesses", str(cores), "--dist", "loadfile"]
     computing = [*pytest, "--numprocesses", str(cores + 1)]
     computing += (f"--ignore=tests/{one}" for one in (*BESIDE, *STACKS, *ALONE))
     stacks = [*processes, *_named(STACKS), *(f"--ignore=tests/{one}" for one in ALONE)]
