@@ -38,14 +38,14 @@ def app(words: Sequence[str]) -> App:
     Args:
         words: those behind `kairos`.
     """
-    names = names_in("kairos.commands")
+    names = [] if "--version" in words[:1] else names_in("kairos.commands")
     said = [name for name in names if name in words[:1]]
     built = App(
         name="kairos",
         help="Kairos, the right moment: a real-time customer data platform engine.",
         version=__version__,
     )
-    for name in said or (names if words != ["--version"] else ()):
+    for name in said or names:
         module = one_in("kairos.commands", name)
         if hasattr(module, "COMMANDS"):
             built.command(_several(name, module))

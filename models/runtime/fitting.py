@@ -16,7 +16,7 @@ _FLAT = 1e-3  # of its slope there; more is no optimum
 # these all buy at one rate, leave by one chance, spend alike, as far as anybody can tell.
 _ALIKE = 7.0
 _RATES_ALIKE = 5.0
-_TIMES = 14.0  # rates a week, and odds
+_WIDEST = 14.0  # of rates a week, and of odds
 _NEAR = 0.7  # of what people spend by the model to what they do: half and twice
 
 
@@ -62,8 +62,8 @@ def fit_beta_geometric(again: Column, last: Column, age: Column) -> BetaGeometri
     # Looked for are r, the rate r / alpha, the odds a / b of leaving, and b: numbers of which one
     # may run away without the others.
     made_of = np.array([[1, 0, 0, 0], [1, -1, 0, 0], [0, 0, 1, 1], [0, 0, 0, 1]], float)
-    most = [_RATES_ALIKE, _TIMES, _TIMES, _ALIKE]
-    found = _highest(likelihood, made_of, np.zeros(4), np.array(most))
+    most = [_RATES_ALIKE, _WIDEST, _WIDEST, _ALIKE]
+    found = _highest(likelihood, made_of, np.array(most))
     return None if found is None else BetaGeometric(*found)
 
 
@@ -80,24 +80,25 @@ def fit_gamma_gamma(again: Column, mean: Column) -> GammaGamma | None:
     special = import_module("scipy.special")
     unit = float(mean.mean())
     log_mean, log_again = np.log(mean / unit), np.log(again)
+    bought, at = np.unique(again, return_inverse=True)  # many share what takes longest
 
     def likelihood(logs: Column) -> tuple[float, Column]:
         p, beyond, v = np.exp(logs)
         q = 1 + beyond  # below, there is no mean over all customers
         shape, spent = p * again, again * mean / unit + v
-        log_spent, both = np.log(spent), special.digamma(shape + q)
+        log_spent, both = np.log(spent), special.digamma(p * bought + q)[at]
         each = q * np.log(v) + (shape - 1) * log_mean + shape * log_again
-        each -= special.betaln(shape, q) + (shape + q) * log_spent
-        by_p = again * (both - special.digamma(shape) + log_mean + log_again - log_spent)
+        each -= special.betaln(p * bought, q)[at] + (shape + q) * log_spent
+        by_p = again * (both - special.digamma(p * bought)[at] + log_mean + log_again - log_spent)
         by_q = both - special.digamma(q) + np.log(v) - log_spent
         by_v = q / v - (shape + q) / spent
         slopes = [p * by_p.mean(), beyond * by_q.mean(), v * by_v.mean()]
         return float(each.mean()), np.array(slopes)
 
-    # Looked for are p, q - 1, and p v / (q - 1): what all spend on average, by the model. A few who
-    # spend very much let it have no average, which theirs must not be far from.
+    # Looked for are p, q - 1, and p v / (q - 1): what all spend on average, by the model. Where a few
+    # spend so much that it has no average, it is held near theirs.
     made_of = np.array([[1, 0, 0], [0, 1, 0], [-1, 1, 1]], float)
-    found = _highest(likelihood, made_of, np.zeros(3), np.array([_ALIKE, _ALIKE, _NEAR]))
+    found = _highest(likelihood, made_of, np.array([_ALIKE, _ALIKE, _NEAR]))
     return None if found is None else GammaGamma(found[0], 1 + found[1], found[2] * unit)
 
 
@@ -108,14 +109,13 @@ def _alike(rows: Column) -> tuple[Column, Column]:
 
 
 def _highest(
-    value: Callable[[Column], tuple[float, Column]], made_of: Column, start: Column, most: Column
+    value: Callable[[Column], tuple[float, Column]], made_of: Column, most: Column
 ) -> list[float] | None:
     """Return where a function of positive numbers is highest.
 
     Args:
         value: of their logarithms; and its slope along each of these.
-        made_of: how these are made of the logarithms that are looked for, a row each.
-        start: the ones to begin with.
+        made_of: how these are made of the logarithms that are looked for, a row each; it begins with 0.
         most: of each of them, above 0 and below.
     """
     # Only who fits needs it, and it takes 0.2 s and 30 MB to import.
@@ -127,7 +127,7 @@ def _highest(
 
     found = minimize(
         depth,
-        start,
+        np.zeros(len(most)),
         method="SLSQP",
         jac=True,
         bounds=list(zip(-most, most, strict=True)),

@@ -141,7 +141,7 @@ def test_r20_ten_times_too_much(tmp_path: Path) -> None:
             }
 
         with slowed(stack.children["live"].process.pid):
-            calm = phase(300, 6)  # less than half of what it can do, however small the batches
+            calm = phase(300, 6)  # less than a quarter of what it works off below
             first = phase(20_000, 3)  # what it can do, and what it lets in then
             full = phase(20_000, 6)
             rated = full["worked_off"] / full["took_s"]

@@ -13,7 +13,7 @@ import time
 import traceback
 from pathlib import Path
 
-YARD_MS = 18.0  # of the machine that the bounds were set on
+YARD_MS = 18.0  # of the machine that the bounds stand for
 
 
 def yard() -> float:
